@@ -1,0 +1,1 @@
+"""Tensors made from nothing or from a shape."""

@@ -1,0 +1,1 @@
+"""Reshaping, reordering, joining, splitting and padding."""
