@@ -1,0 +1,71 @@
+"""What the Keras dialect writes computes what the pivot means, in double precision."""
+
+import inspect
+
+import pytest
+from harness import all_cases, difference, in_keras, reference, resolve
+
+from netglot.dialects.dialect import all_ops, same
+from netglot.dialects.keras import ops as _families  # noqa: F401
+from netglot.dialects.keras.dialect import keras as dialect
+from netglot.errors import Refusal
+
+CASES = [(name, op) for name, op in all_cases() if dialect.status(type(op))[0] != "refused"]
+
+TOLERANCE = 1e-9
+SINGLE = {
+    "Gelu": "Keras's exact GELU holds 1/sqrt(2) in single precision",
+}
+"""Ops that Keras computes with single-precision constants inside, compared to 1e-6."""
+
+INTEGER_WIDTHS = "iu"
+"""Keras counts positions in int32 where the pivot says int64; the numbers are compared, not the width."""
+
+
+@pytest.mark.parametrize("op", [op for _, op in CASES], ids=[name for name, _ in CASES])
+def test_spelling_computes_the_reference(op):
+    expected = reference(op)
+    try:
+        runs = in_keras(op)
+    except Refusal as refusal:
+        assert refusal.reason.text
+        pytest.skip(str(refusal.reason))
+    tolerance = 1e-6 if type(op).__name__ in SINGLE else TOLERANCE
+    for run in runs:
+        for index, actual in run.items():
+            wanted = expected[index]
+            assert actual.dtype == wanted.dtype or {actual.dtype.kind, wanted.dtype.kind} <= set(INTEGER_WIDTHS)
+            assert difference(actual, wanted) <= tolerance, f"result {index}"
+
+
+@pytest.mark.parametrize("name", list(all_ops()))
+def test_matrix_has_no_blank(name):
+    assert dialect.status(all_ops()[name])[0] != "blank"
+
+
+def test_not_every_case_of_a_mapped_op_is_refused():
+    for name, kind in all_ops().items():
+        if dialect.status(kind)[0] == "refused" or not kind.cases:
+            continue
+        refused = 0
+        for case in kind.cases:
+            try:
+                lowering = dialect.lowerings.get(kind)
+                if lowering is None or lowering(kind(**case)) is None:
+                    dialect.spell(kind(**case))
+            except Refusal:
+                refused += 1
+            except Exception:  # told by the tests above
+                pass
+        assert refused < len(kind.cases), f"every case of {name} is refused, so say so in the matrix"
+
+
+@pytest.mark.parametrize("spelling", [s for s in dialect.readers if s.startswith(("ops.", "keras."))])
+def test_signature_is_that_of_the_installed_keras(spelling):
+    installed = inspect.signature(resolve(spelling)).parameters
+    ours = inspect.signature(dialect.readers[spelling]).parameters
+    for name, parameter in ours.items():
+        assert name in installed, f"{spelling} has no parameter {name}"
+        assert installed[name].default is parameter.default or same(parameter.default, installed[name].default)
+    positions = [list(installed).index(name) for name in ours]
+    assert positions == sorted(positions)
