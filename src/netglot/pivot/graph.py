@@ -124,7 +124,8 @@ class Node:
     op: Op
     results: tuple[Value, ...]
     scope: Scope = ()
-    sites: tuple[Site, ...] = ()
+    sites: tuple[Site | None, ...] = ()
+    """The source line in each module around the node, the root's first; None inside the framework's own modules."""
 
     @property
     def result(self) -> Value:
@@ -139,7 +140,7 @@ class Node:
     @property
     def site(self) -> Site | None:
         """The innermost place in the user's own source."""
-        return self.sites[-1] if self.sites else None
+        return next((site for site in reversed(self.sites) if site), None)
 
     def operand_values(self) -> Iterator[Value]:
         """The operands that are values (numbers left out)."""
@@ -291,15 +292,7 @@ class Builder:
         return self._add(op, {}, types, name)
 
     def _add(self, op: Op, built: dict[int, tuple[Value, ...]], types=None, name=None) -> tuple[Value, ...]:
-        def resolve(operand):
-            inner, index = (operand.op, operand.index) if isinstance(operand, Part) else (operand, 0)
-            if not isinstance(inner, Op):
-                return operand
-            if id(inner) not in built:
-                built[id(inner)] = self._add(inner, built)
-            return built[id(inner)][index]
-
-        op = op.map_operands(resolve)
+        op = op.map_operands(lambda operand: self._resolve(operand, built))
         base = name or type(op).__name__.lower()
         types = types or op.result_types()
         results = tuple(
@@ -308,6 +301,15 @@ class Builder:
         )
         self.nodes.append(Node(op, results, self.scope, self.sites))
         return results
+
+    def _resolve(self, operand, built: dict[int, tuple[Value, ...]]):
+        """A nested op, or one part of it, as the value that it makes; anything else as it is."""
+        inner, index = (operand.op, operand.index) if isinstance(operand, Part) else (operand, 0)
+        if not isinstance(inner, Op):
+            return operand
+        if id(inner) not in built:
+            built[id(inner)] = self._add(inner, built)
+        return built[id(inner)][index]
 
     def one(self, op: Op, **known) -> Value:
         """Adds an op that has one result and returns it."""

@@ -1,0 +1,272 @@
+"""From a live `torch.nn.Module` to an exported ATen graph in which every node knows its place in the user's source.
+
+`torch.export` (non-strict) gives composite ATen ops and the stack of modules around each of them. It runs inside a
+`TorchFunctionMode` that looks, at each function call, at the Python frames around it, and leaves their positions on
+the fx nodes that appeared during the call. The same mode keeps `multi_head_attention_forward` in one piece, as a
+custom op, where PyTorch would write twenty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
+from torch.overrides import TorchFunctionMode
+
+from netglot.errors import Refusal, UserCodeError, never, notimpl
+from netglot.pivot.graph import Site
+
+_TORCH = os.path.dirname(torch.__file__) + os.sep
+_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_PLACES = "netglot_sites"
+
+torch.library.define(
+    "netglot::multi_head_attention",
+    "(Tensor query, Tensor key, Tensor value, Tensor? in_proj_weight, Tensor? q_proj_weight, Tensor? k_proj_weight, "
+    "Tensor? v_proj_weight, Tensor? in_proj_bias, Tensor? bias_k, Tensor? bias_v, Tensor out_proj_weight, "
+    "Tensor? out_proj_bias, Tensor? attn_mask, int num_heads, float dropout, bool is_causal, bool need_weights)"
+    " -> (Tensor, Tensor)",
+)
+
+
+def _attention_in_pieces(
+    query, key, value, in_w, q_w, k_w, v_w, in_b, bias_k, bias_v, out_w, out_b, mask, heads, dropout, causal, need
+):
+    """What the custom op computes: PyTorch's own function, on batch-first tensors, in inference."""
+    if mask is not None and mask.dim() == 4:
+        mask = mask.expand(query.shape[0], heads, *mask.shape[2:]).flatten(0, 1)
+    if mask is not None and mask.dtype == torch.bool:
+        mask = ~mask
+    out, weights = F.multi_head_attention_forward(
+        query.transpose(0, 1), key.transpose(0, 1), value.transpose(0, 1), query.shape[-1], heads, in_w, in_b,
+        bias_k, bias_v, False, 0.0, out_w, out_b, training=False, need_weights=True, attn_mask=mask,
+        use_separate_proj_weight=in_w is None, q_proj_weight=q_w, k_proj_weight=k_w, v_proj_weight=v_w,
+    )  # fmt: skip
+    return out.transpose(0, 1), weights
+
+
+torch.library.impl("netglot::multi_head_attention", "CompositeExplicitAutograd", _attention_in_pieces)
+
+
+@torch.library.register_fake("netglot::multi_head_attention")
+def _attention_shapes(
+    query, key, value, in_w, q_w, k_w, v_w, in_b, bias_k, bias_v, out_w, out_b, mask, heads, dropout, causal, need
+):
+    keys = key.shape[1] + (0 if bias_k is None else 1)
+    return query.new_empty(query.shape), query.new_empty(query.shape[0], query.shape[1], keys)
+
+
+@dataclass
+class Captured:
+    """An exported program and what was seen while it was made."""
+
+    program: Any
+    notes: list[str]
+
+
+@functools.cache
+def _position(code, instruction: int) -> tuple:
+    return next(p for i, p in enumerate(code.co_positions()) if i == instruction // 2)
+
+
+def _sites() -> tuple[Site | None, ...]:
+    """The user's source line in each module's forward, outermost module first; None inside the framework."""
+    levels: list[Site | None] = []
+    innermost = None
+    frame = sys._getframe(2)
+    while frame is not None:
+        code = frame.f_code
+        if code.co_filename.startswith(_TORCH):
+            if code.co_name == "_call_impl" and code.co_filename.endswith("module.py"):
+                levels.append(innermost)
+                innermost = None
+        elif code.co_filename.startswith(_HERE):
+            if code.co_name == "capture":
+                break
+        elif innermost is None:
+            line, end_line, column, end_column = _position(code, frame.f_lasti)
+            innermost = Site(code.co_filename, line or frame.f_lineno, code.co_name, column, end_line, end_column)
+        frame = frame.f_back
+    return tuple(reversed(levels))
+
+
+class _Observer(TorchFunctionMode):
+    """Leaves source positions on fx nodes, and keeps multi-head attention in one piece."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func is F.multi_head_attention_forward:
+            out = _whole_attention(*args, **kwargs)
+            if out is None:
+                out = func(*args, **kwargs)
+        else:
+            out = func(*args, **kwargs)
+        mode = get_proxy_mode()
+        if mode is not None:
+            root = mode.tracer.graph._root
+            node, sites = root._prev, None
+            while node is not root and _PLACES not in node.meta:
+                if node.op == "call_function":
+                    sites = _sites() if sites is None else sites
+                    node.meta[_PLACES] = sites
+                elif node.op == "placeholder":
+                    break
+                node = node._prev
+        return out
+
+
+def _whole_attention(
+    query, key, value, embed_dim_to_check, num_heads, in_proj_weight, in_proj_bias, bias_k, bias_v, add_zero_attn,
+    dropout_p, out_proj_weight, out_proj_bias, training=True, key_padding_mask=None, need_weights=True, attn_mask=None,
+    use_separate_proj_weight=False, q_proj_weight=None, k_proj_weight=None, v_proj_weight=None, static_k=None,
+    static_v=None, average_attn_weights=True, is_causal=False,
+):  # fmt: skip
+    """`F.multi_head_attention_forward` as the custom op, or None where it uses what the op does not have."""
+    batched = query.dim() == 3
+    if add_zero_attn or static_k is not None or static_v is not None or bias_k is not None or not batched:
+        return None
+    if need_weights and not average_attn_weights:
+        return None
+    mask = _merged_mask(attn_mask, key_padding_mask, query, num_heads)
+    weights = (None, q_proj_weight, k_proj_weight, v_proj_weight)
+    if not use_separate_proj_weight:
+        weights = (in_proj_weight, None, None, None)
+    out, scores = torch.ops.netglot.multi_head_attention(
+        query.transpose(0, 1), key.transpose(0, 1), value.transpose(0, 1), *weights, in_proj_bias, None, None,
+        out_proj_weight, out_proj_bias, mask, num_heads, dropout_p, False, need_weights,
+    )  # fmt: skip
+    return out.transpose(0, 1), (scores if need_weights else None)
+
+
+def _merged_mask(attn_mask, key_padding_mask, query, heads: int):
+    """Both masks as one that broadcasts to (batch, heads, query, key): True keeps, floats are added."""
+
+    def keep_or_add(mask):
+        return ~mask if mask.dtype == torch.bool else mask
+
+    merged = None
+    if attn_mask is not None:
+        merged = keep_or_add(attn_mask)
+        if merged.dim() == 3:
+            merged = merged.unflatten(0, (query.shape[1], heads))
+        else:
+            merged = merged[None, None]
+    if key_padding_mask is not None:
+        padding = keep_or_add(key_padding_mask)[:, None, None, :]
+        if merged is None:
+            merged = padding
+        elif merged.dtype == padding.dtype:
+            merged = merged & padding if merged.dtype == torch.bool else merged + padding
+        else:
+            floats, keep = (merged, padding) if padding.dtype == torch.bool else (padding, merged)
+            merged = floats.masked_fill(~keep, float("-inf"))
+    return merged
+
+
+@contextlib.contextmanager
+def _no_custom_autograd():
+    """Refuses custom autograd functions: export would record their forward and lose their gradient."""
+
+    def refuse(cls, *args, **kwargs):
+        raise Refusal(
+            never(
+                f"the custom autograd function {cls.__qualname__} has a gradient that cannot be read from its forward",
+                "write it with ordinary operations, or call its forward directly if the default gradient will do",
+            )
+        )
+
+    original = torch.autograd.Function.__dict__["apply"]
+    torch.autograd.Function.apply = classmethod(refuse)
+    try:
+        yield
+    finally:
+        torch.autograd.Function.apply = original
+
+
+@contextlib.contextmanager
+def _inference(model: torch.nn.Module):
+    """Puts every module into inference and restores each one's own mode."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def capture(model: torch.nn.Module, args: tuple, kwargs: dict, dynamic: Any) -> Captured:
+    """Exports `model` on example inputs.
+
+    Args:
+        dynamic: the `dynamic_shapes` of `torch.export`, for args followed by kwargs.
+
+    Raises:
+        Refusal: the network branches on data, or uses a custom autograd function.
+        UserCodeError: the forward pass itself raises.
+    """
+    with _inference(model), _no_custom_autograd(), _quiet():
+        try:
+            with _Observer():
+                program = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic, strict=False)
+        except Refusal:
+            raise
+        except Exception as error:
+            raise _explained(error, model, args, kwargs) from error
+    return Captured(program, [])
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Export's own advice about guards and specialisation is not for the user of a converter."""
+    import logging
+    import warnings
+
+    logger = logging.getLogger("torch")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _explained(error: Exception, model, args, kwargs) -> Exception:
+    """Whose fault it was: the user's forward, which also fails outside export, or something export cannot follow."""
+    try:
+        with torch.no_grad():
+            model(*args, **kwargs)
+    except Exception as own:
+        return UserCodeError(
+            f"the model's forward raised {type(own).__name__}: {own}",
+            trace=user_traceback(own),
+            advice="check the --input shapes and dtypes against the model",
+        )
+    text = str(error).strip().split("\n")[0]
+    place = user_traceback(error).strip()
+    if "data-dependent" in str(error).lower() or "GuardOnDataDependent" in type(error).__name__:
+        return Refusal(
+            never(f"the network branches on values that are known only when it runs: {text}\n{place}".rstrip())
+        )
+    return Refusal(notimpl(f"torch.export cannot follow the network: {type(error).__name__}: {text}\n{place}".rstrip()))
+
+
+def user_traceback(error: BaseException) -> str:
+    """The traceback of `error` without the frames of netglot and of PyTorch."""
+    import traceback
+
+    frames = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)
+        if not f.filename.startswith((_TORCH, _HERE)) and "netglot" not in f.filename.split(os.sep)
+    ]
+    return "".join(traceback.format_list(frames)) + "".join(traceback.format_exception_only(error))

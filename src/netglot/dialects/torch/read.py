@@ -1,0 +1,657 @@
+"""From an exported PyTorch program to the pivot.
+
+Each ATen node is looked up in the torch dialect and read into pivot ops. On the way, in-place operations and views
+become values (`_Storage`), casts that PyTorch makes silently are written down (`_Casting`), and everything that
+cannot be read is collected and reported once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch.export.graph_signature import InputKind
+
+import netglot.dialects.torch.ops
+from netglot.dialects.torch.capture import _PLACES, Captured, capture
+from netglot.dialects.torch.dialect import torch as dialect
+from netglot.dialects.torch.symbols import size
+from netglot.errors import Bug, Reason, RefusedOp, Refusal, UnsupportedOps, never, notimpl
+from netglot.pivot import ops
+from netglot.pivot.dims import Dim
+from netglot.pivot.graph import Builder, Frame, Graph, Module, Names, Node, Parameter, Part, Site, Value
+from netglot.pivot.op import Elementwise, Op, Predicate, TensorType, is_scalar, type_of
+
+_IGNORED = {
+    "aten._assert_tensor_metadata.default",
+    "aten._assert_scalar.default",
+    "aten._assert_async.msg",
+    "aten.sym_constrain_range.default",
+    "aten.sym_constrain_range_for_size.default",
+}
+_DROPPED_OPTIONS = {"device", "layout", "pin_memory", "memory_format", "non_blocking", "generator"}
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """A torch dtype by its pivot name."""
+    return str(dtype).removeprefix("torch.")
+
+
+def array_of(tensor: torch.Tensor) -> np.ndarray:
+    """The tensor as an array that shares its memory."""
+    tensor = tensor.detach().cpu()
+    if tensor.dtype == torch.bfloat16:
+        import ml_dtypes
+
+        return tensor.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+    return tensor.numpy()
+
+
+def read(
+    model: torch.nn.Module,
+    args: tuple = (),
+    kwargs: dict | None = None,
+    *,
+    symbols: Callable[[int, int], str | None] | None = None,
+    name: str | None = None,
+) -> Graph:
+    """Reads a live module as a graph.
+
+    Args:
+        args, kwargs: example inputs. Sizes of symbolic axes must be at least 2.
+        symbols: the name of the symbolic size of an axis of the n-th input tensor, or None where the size is fixed.
+            By default the first axis of each tensor is symbolic.
+
+    Raises:
+        UnsupportedOps: operations without a pivot form, all of them.
+        Refusal, UserCodeError: see `capture`.
+    """
+    symbols = symbols or (lambda index, axis: "B" if axis == 0 else None)
+    kwargs = kwargs or {}
+    with _without_cache(model) as notes:
+        captured = capture(model, args, kwargs, _dynamic(model, args, kwargs, symbols))
+    captured.notes.extend(notes)
+    return read_program(captured, model, symbols=symbols, name=name)
+
+
+class _without_cache:
+    """Turns off the key-value cache of a transformers model while it is captured."""
+
+    def __init__(self, model):
+        self.configs = [c for c in (getattr(m, "config", None) for m in model.modules()) if hasattr(c, "use_cache")]
+        self.before = [c.use_cache for c in self.configs]
+
+    def __enter__(self) -> list[str]:
+        for config in self.configs:
+            config.use_cache = False
+        cached = any(self.before)
+        return ["past_key_values is left out: the key-value cache of generation is not carried over"] if cached else []
+
+    def __exit__(self, *_):
+        for config, value in zip(self.configs, self.before, strict=True):
+            config.use_cache = value
+
+
+def _dynamic(model, args, kwargs, symbols) -> dict[str, Any]:
+    """The `dynamic_shapes` of torch.export by argument name: every axis that has a symbol may vary."""
+    leaves = [leaf for leaf in torch.utils._pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+    order = {id(leaf): index for index, leaf in enumerate(leaves)}
+
+    def mark(leaf):
+        if not isinstance(leaf, torch.Tensor):
+            return None
+        return {a: torch.export.Dim.AUTO for a in range(leaf.dim()) if symbols(order[id(leaf)], a)} or None
+
+    bound = inspect.signature(model.forward).bind(*args, **kwargs).arguments
+    marked = {}
+    for name, held in bound.items():
+        kind = inspect.signature(model.forward).parameters[name].kind
+        if kind is inspect.Parameter.VAR_KEYWORD:
+            marked.update({key: torch.utils._pytree.tree_map(mark, one) for key, one in held.items()})
+        else:
+            marked[name] = torch.utils._pytree.tree_map(mark, held)
+    return marked
+
+
+def read_program(captured: Captured, model: torch.nn.Module | None, *, symbols, name=None) -> Graph:
+    """Reads an exported program; `model` adds what the program does not say of modules and parameters."""
+    return _Reader(captured, model, symbols, name).read()
+
+
+class _Reader:
+    """Walks one exported program."""
+
+    def __init__(self, captured: Captured, model, symbols, name):
+        self.program = captured.program
+        self.model = model
+        self.notes = captured.notes
+        self.symbol_name = symbols
+        self.symbols: dict[Any, Dim] = {}
+        self.names = Names()
+        self.nodes: list[Node] = []
+        self.refused: list[RefusedOp] = []
+        self.env: dict[torch.fx.Node, Any] = {}
+        self.storage = _Storage(self)
+        self.title = name or (type(model).__name__ if model is not None else "Network")
+        self.modules: dict[str, Module] = {}
+        self.total = 0
+
+    def read(self) -> Graph:
+        parameters = self._parameters()
+        inputs = self._inputs()
+        self._run(self.program.graph, self.program.graph_module)
+        if self.refused:
+            raise UnsupportedOps(self.refused, self.total, "pivot")
+        output = self._output()
+        graph = Graph(self.title, inputs, parameters, self.nodes, output, self._modules(), self.notes)
+        graph.prune()
+        return graph
+
+    # -- inputs and parameters
+
+    def _symbol(self, symbol) -> Dim:
+        if symbol not in self.symbols:
+            self.symbols[symbol] = Dim.symbol(self._free_symbol("S"))
+        return self.symbols[symbol]
+
+    def _free_symbol(self, wanted: str) -> str:
+        taken = {str(d) for d in self.symbols.values()}
+        return next(n for n in (wanted, *(f"{wanted}{i}" for i in range(1, 99))) if n not in taken)
+
+    def _type(self, fake: torch.Tensor) -> TensorType:
+        return TensorType(dtype_name(fake.dtype), tuple(size(s, self._symbol) for s in fake.shape))
+
+    def _placeholders(self):
+        specs = self.program.graph_signature.input_specs
+        nodes = [n for n in self.program.graph.nodes if n.op == "placeholder"]
+        return zip(nodes, specs, strict=True)
+
+    def _parameters(self) -> dict[str, Parameter]:
+        state = dict(self.program.state_dict)
+        aliases = self._aliases()
+        parameters: dict[str, Parameter] = {}
+        for node, spec in self._placeholders():
+            if spec.kind in (InputKind.USER_INPUT, InputKind.TOKEN):
+                continue
+            path = spec.target
+            if path in parameters:
+                self.env[node] = parameters[path]
+                continue
+            tensor = state.get(path, self.program.constants.get(path))
+            if spec.kind == InputKind.CUSTOM_OBJ or not isinstance(tensor, torch.Tensor):
+                continue
+            parameter = Parameter(
+                self.names.unique(path),
+                TensorType(dtype_name(tensor.dtype), tuple(tensor.shape)),
+                lambda t=tensor: array_of(t),
+                kind={InputKind.PARAMETER: "parameter", InputKind.BUFFER: "buffer"}.get(spec.kind, "constant"),
+                trainable=tensor.requires_grad,
+                aliases=aliases.get(path, ()),
+            )
+            first = next((p for p in parameters.values() if path in p.aliases), None)
+            if first is not None:
+                self.env[node] = first
+                continue
+            parameters[path] = self.env[node] = parameter
+        return parameters
+
+    def _aliases(self) -> dict[str, tuple[str, ...]]:
+        """For each parameter the other paths under which the model holds the same tensor."""
+        if self.model is None:
+            return {}
+        groups: dict[int, list[str]] = {}
+        for path, tensor in (
+            *self.model.named_parameters(remove_duplicate=False),
+            *self.model.named_buffers(remove_duplicate=False),
+        ):
+            groups.setdefault(id(tensor), []).append(path)
+        return {
+            path: tuple(p for p in paths if p != path) for paths in groups.values() if len(paths) > 1 for path in paths
+        }
+
+    def _inputs(self) -> list[Value]:
+        inputs, index = [], 0
+        for node, spec in self._placeholders():
+            if spec.kind != InputKind.USER_INPUT:
+                continue
+            fake = node.meta.get("val")
+            if not isinstance(fake, torch.Tensor):
+                self.env[node] = fake
+                continue
+            for axis, extent in enumerate(fake.shape):
+                wanted = self.symbol_name(index, axis)
+                if not wanted:
+                    continue
+                if isinstance(extent, int):
+                    self.notes.append(f"axis {axis} of input {node.name} is fixed at {extent}: the network needs it")
+                elif extent.node.expr.is_Symbol and extent.node.expr not in self.symbols:
+                    self.symbols[extent.node.expr] = Dim.symbol(self._free_symbol(wanted))
+            value = Value(self.names.unique(node.name), self._type(fake), hint=node.name)
+            self.env[node] = value
+            inputs.append(value)
+            index += 1
+        return inputs
+
+    # -- nodes
+
+    def _run(self, graph: torch.fx.Graph, module: torch.fx.GraphModule, blocked: bool = False) -> Any:
+        """Reads all nodes of a graph; returns what its output node holds."""
+        for node in graph.nodes:
+            match node.op:
+                case "call_function":
+                    self._call(node, module, blocked)
+                case "get_attr":
+                    self.env[node] = getattr(module, node.target, None)
+                case "output":
+                    return node.args[0]
+
+    def _call(self, node: torch.fx.Node, module, blocked: bool) -> None:
+        self.total += 1
+        try:
+            self.env[node] = self._result(node, module, blocked)
+        except Refusal as refusal:
+            self._refuse(node, refusal.reason)
+        except _Poisoned:
+            self.env[node] = _POISON
+
+    def _refuse(self, node, reason: Reason) -> None:
+        scope, sites = self._place(node)
+        site = next((s for s in reversed(sites) if s), None)
+        what = str(node.target).removesuffix(".default")
+        self.refused.append(RefusedOp(scope[-1].path if scope else "", what, reason, str(site) if site else None))
+        self.env[node] = _POISON
+
+    def _result(self, node: torch.fx.Node, module, blocked: bool) -> Any:
+        fake = node.meta.get("val")
+        target = str(node.target)
+        if isinstance(fake, torch.SymInt | int) and not isinstance(fake, bool) and not isinstance(fake, torch.Tensor):
+            return size(fake, self._symbol)
+        if isinstance(fake, torch.SymFloat | torch.SymBool) or target in _IGNORED or fake is None and "sym" in target:
+            return fake
+        if node.target is operator.getitem:
+            held = self._argument(node.args[0])
+            return held[node.args[1]]
+        if isinstance(node.target, torch._ops.HigherOrderOperator):
+            return self._nested(node, target)
+        if not isinstance(node.target, torch._ops.OpOverload):
+            raise Refusal(notimpl(f"{target} is not a tensor operation that can be read"))
+        if node.target._schema.is_mutable:
+            return self.storage.mutate(node)
+        result = self.apply(node, target)
+        self.storage.note_view(node)
+        return self._blocked(node, result) if blocked else result
+
+    def _blocked(self, node, result):
+        """Results computed under `torch.no_grad` pass no gradient."""
+        if isinstance(result, Value) and not isinstance(result, Parameter) and result.dtype.startswith("float"):
+            return self._build(node, ops.StopGradient(result), [node.meta.get("val")])
+        return result
+
+    def _nested(self, node, target: str):
+        if target.endswith(("wrap_with_set_grad_enabled", "wrap_with_autocast")):
+            submodule_at = next(i for i, a in enumerate(node.args) if isinstance(a, torch.fx.Node) and a.op == "get_attr")
+            inner = self.env[node.args[submodule_at]]
+            blocked = target.endswith("wrap_with_set_grad_enabled") and node.args[0] is False
+            operands = node.args[submodule_at + 1 :]
+            holes = [n for n in inner.graph.nodes if n.op == "placeholder"]
+            for hole, operand in zip(holes, operands, strict=True):
+                self.env[hole] = self._argument(operand)
+            out = self._run(inner.graph, inner, blocked)
+            return tuple(self._argument(o) for o in out)
+        raise Refusal(notimpl(f"{target.rpartition('.')[2]}: control flow that stays in the graph"))
+
+    def apply(self, node: torch.fx.Node, target: str, first: Value | None = None) -> Any:
+        """Reads one functional call; `first` replaces the first operand (for views that are made again)."""
+        reader = dialect.readers.get(target)
+        if reader is None:
+            known = dialect.unread.get(target)
+            raise Refusal(known or notimpl(f"{target} has no mapping yet"))
+        arguments = [self._argument(a) for a in node.args]
+        if first is not None:
+            arguments[0] = first
+        options = {k: self._argument(v) for k, v in node.kwargs.items() if k not in _DROPPED_OPTIONS}
+        fake = node.meta.get("val")
+        scope, sites = self._place(node)
+        try:
+            read = reader(*arguments, **options)
+        except (Refusal, _Poisoned):
+            raise
+        except Exception as error:
+            raise Bug(f"reading {target}{inspect.signature(reader)} failed: {type(error).__name__}: {error}") from error
+        fakes = fake if isinstance(fake, tuple | list) else [fake]
+        if isinstance(read, tuple | list):
+            built: dict = {}
+            return tuple(self._build(node, r, [f], scope, sites, built) for r, f in zip(read, fakes, strict=False))
+        return self._build(node, read, fakes, scope, sites)
+
+    def _build(self, node, read, fakes, scope=None, sites=None, built=None) -> Any:
+        """Adds what a reader returned; a value stays as it is. `built` holds the ops that several results share."""
+        if not isinstance(read, Op | Part):
+            return read
+        if scope is None:
+            scope, sites = self._place(node)
+        builder = _Casting(self, scope, sites)
+        built = {} if built is None else built
+        op, index = (read.op, read.index) if isinstance(read, Part) else (read, None)
+        if id(op) not in built:
+            types = tuple(self._type(f) for f in fakes if isinstance(f, torch.Tensor)) if index is None else None
+            built[id(op)] = builder.build(op, built, types, node.name)
+        results = built[id(op)]
+        return results[index] if index is not None else results[0] if len(results) == 1 else results
+
+    def _argument(self, argument: Any) -> Any:
+        """An fx argument as readers take it."""
+        if isinstance(argument, torch.fx.Node):
+            held = self.storage.current(argument)
+            if held is _POISON:
+                raise _Poisoned
+            return held
+        if isinstance(argument, torch.dtype):
+            return dtype_name(argument)
+        if isinstance(argument, list | tuple):
+            return [self._argument(a) for a in argument]
+        if isinstance(argument, torch.SymInt):
+            return size(argument, self._symbol)
+        return argument
+
+    def _place(self, node) -> tuple[tuple[Frame, ...], tuple[Site | None, ...]]:
+        stack = node.meta.get("nn_module_stack") or {}
+        frames = []
+        for key, (path, kind) in stack.items():
+            if path:
+                call = int(key.rpartition("@")[2]) if "@" in key else 0
+                frames.append(Frame(path, call))
+                self._module(path, kind)
+        sites = node.meta.get(_PLACES) or ()
+        return tuple(frames), sites
+
+    # -- modules and output
+
+    def _module(self, path: str, kind: Any) -> None:
+        if path in self.modules:
+            return
+        qualified = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
+        self.modules[path] = Module(path, qualified.rpartition(".")[2], qualified)
+
+    def _modules(self) -> dict[str, Module]:
+        if self.model is None:
+            self.modules.setdefault("", Module("", self.title))
+            return self.modules
+        described = {}
+        for path, module in self.model.named_modules(remove_duplicate=False):
+            described[path] = describe(path, module)
+        return described
+
+    def _output(self):
+        node = next(n for n in self.program.graph.nodes if n.op == "output")
+        specs = self.program.graph_signature.output_specs
+        leaves = [
+            self._argument(argument)
+            for argument, spec in zip(node.args[0], specs, strict=True)
+            if spec.kind.name == "USER_OUTPUT"
+        ]
+        tree = torch.utils._pytree.tree_unflatten(leaves, self.program.call_spec.out_spec)
+        return self._plain(tree)
+
+    def _plain(self, tree: Any) -> Any:
+        """A nest of tuples and dicts; absent entries are left out and numbers are noted."""
+        if isinstance(tree, Mapping):
+            return {str(k): self._plain(v) for k, v in tree.items() if self._tensors_in(v)}
+        if dataclasses.is_dataclass(tree) and not isinstance(tree, Value):
+            fields = {f.name: getattr(tree, f.name) for f in dataclasses.fields(tree)}
+            return {k: self._plain(v) for k, v in fields.items() if self._tensors_in(v)}
+        if isinstance(tree, list | tuple):
+            return tuple(self._plain(v) for v in tree if v is not None)
+        return tree
+
+    def _tensors_in(self, tree: Any) -> bool:
+        leaves = torch.utils._pytree.tree_leaves(tree)
+        return any(isinstance(leaf, Value) for leaf in leaves)
+
+
+def describe(path: str, module: torch.nn.Module) -> Module:
+    """What a live module says of itself."""
+    plain = {
+        k: v
+        for k, v in vars(module).items()
+        if isinstance(v, bool | int | float | str | tuple) and not k.startswith("_") and k != "training"
+    }
+    container = ""
+    if isinstance(module, torch.nn.Sequential):
+        container = "sequential"
+    elif isinstance(module, torch.nn.ModuleList):
+        container = "list"
+    elif isinstance(module, torch.nn.ModuleDict):
+        container = "dict"
+    kind = type(module)
+    try:
+        inputs = tuple(inspect.signature(module.forward).parameters)
+    except (TypeError, ValueError):
+        inputs = ()
+    arguments = getattr(module, "__dict__", {}).get("_netglot_arguments", {})
+    own_doc = kind.__doc__ if not kind.__module__.startswith("torch.") else None
+    return Module(
+        path, kind.__name__, f"{kind.__module__}.{kind.__qualname__}", arguments, plain, own_doc or "", inputs, container
+    )
+
+
+class _Poisoned(Exception):
+    """An operand was refused; what depends on it is neither read nor reported."""
+
+
+_POISON = object()
+
+
+class _Casting(Builder):
+    """Writes down the casts that PyTorch makes silently when dtypes differ."""
+
+    def __init__(self, reader: _Reader, scope, sites):
+        super().__init__(reader.names, scope=scope, sites=sites)
+        self.nodes = reader.nodes
+
+    def build(self, op: Op, built: dict, types, name: str) -> tuple[Value, ...]:
+        """Adds `op`. `types` are the types of its results as PyTorch has them, where they are known."""
+        if types is not None and len(types) != len(op.results):
+            types = None
+        return self._add(op, built, types, name)
+
+    def _add(self, op: Op, built, types=None, name=None):
+        op = op.map_operands(lambda operand: self._resolve(operand, built))
+        wanted = _common_dtype(op, types[0].dtype if types else None)
+        if wanted:
+            op = _cast_operands(op, wanted, lambda v: super(_Casting, self)._add(ops.Cast(v, wanted), {})[0])
+        return super()._add(op, built, types, name)
+
+
+_CASTLESS = {"condition", "indices", "index"}
+_JOINING = ("Concat", "Stack")
+
+
+def _common_dtype(op: Op, result: str | None) -> str | None:
+    """The dtype to which the operands of `op` must be cast, or None where nothing differs."""
+    if not (isinstance(op, Elementwise) or type(op).__name__ in _JOINING) or type(op).__name__ == "Cast":
+        return None
+    operands = [v for f, v in _castable(op)]
+    dtypes = {type_of(v).dtype for v in operands}
+    if isinstance(op, Predicate) or op_result_is_free(op):
+        if len(dtypes) <= 1:
+            return _scalar_promotes(op, operands)
+        return _promoted(operands)
+    wanted = result or (_promoted(operands) if len(dtypes) > 1 else None)
+    return wanted if wanted and dtypes and dtypes != {wanted} else None
+
+
+def op_result_is_free(op: Op) -> bool:
+    """Whether the dtype of the result says nothing of the operands', as for shifts of truth values."""
+    return type(op).__name__ in ("IsNan", "IsInf", "IsFinite", "Complex")
+
+
+def _scalar_promotes(op: Op, operands) -> str | None:
+    """A comparison of integers with a fraction happens in floating point."""
+    floats = any(isinstance(o, float) and not o.is_integer() for o in op.operands())
+    if operands and floats and not type_of(operands[0]).dtype.startswith(("float", "bfloat", "complex")):
+        return "float32"
+    return None
+
+
+def _castable(op: Op):
+    for f in op.operand_fields():
+        held = getattr(op, f.name)
+        if f.name in _CASTLESS or held is None:
+            continue
+        for one in held if f.operand == "many" else (held,):
+            if one is not None and not is_scalar(one):
+                yield f, one
+
+
+def _promoted(operands) -> str:
+    """PyTorch's promotion: tensors with axes outrank those without, within a kind of number."""
+    examples = [torch.empty((1,) * min(type_of(o).rank, 1), dtype=getattr(torch, type_of(o).dtype)) for o in operands]
+    result = examples[0]
+    dtype = result.dtype
+    for example in examples[1:]:
+        dtype = torch.result_type(result, example)
+        result = torch.empty((1,) * max(result.dim(), example.dim()), dtype=dtype)
+    return dtype_name(dtype)
+
+
+def _cast_operands(op: Op, wanted: str, cast) -> Op:
+    changes = {}
+    for f in op.operand_fields():
+        held = getattr(op, f.name)
+        if f.name in _CASTLESS or held is None:
+            continue
+
+        def convert(one):
+            return one if one is None or is_scalar(one) or type_of(one).dtype == wanted else cast(one)
+
+        changes[f.name] = tuple(convert(one) for one in held) if f.operand == "many" else convert(held)
+    return op.replace(**changes)
+
+
+class _Storage:
+    """Views and in-place writes as values.
+
+    A view remembers its parent. A write to a view makes a new value of the view and, through the inverse of each
+    view op, of all its parents; the other views of the same storage are made again when they are next used.
+    """
+
+    def __init__(self, reader: _Reader):
+        self.reader = reader
+        self.parent: dict[torch.fx.Node, torch.fx.Node] = {}
+        self.version: dict[torch.fx.Node, int] = {}
+        self.seen: dict[torch.fx.Node, int] = {}
+
+    def _root(self, node):
+        while node in self.parent:
+            node = self.parent[node]
+        return node
+
+    def note_view(self, node) -> None:
+        """Remembers `node` as a view of its first operand where its schema says so."""
+        returns = node.target._schema.returns
+        aliased = len(returns) >= 1 and returns[0].alias_info is not None
+        if aliased and node.args and isinstance(node.args[0], torch.fx.Node):
+            self.parent[node] = node.args[0]
+            self.seen[node] = self.version.get(self._root(node), 0)
+
+    def current(self, node) -> Any:
+        """The value that `node` has now, after writes to its storage."""
+        env = self.reader.env
+        version = self.version.get(self._root(node), 0)
+        if node in self.parent and self.seen.get(node, 0) != version:
+            parent = self.current(self.parent[node])
+            if _is_write(node):
+                env[node] = parent
+            else:
+                env[node] = self.reader.apply(node, str(node.target), first=parent)
+            self.seen[node] = version
+        return env[node]
+
+    def mutate(self, node) -> Any:
+        """Reads an in-place call: computes the value, then writes it through all views."""
+        reader = self.reader
+        target = node.args[0]
+        before = self.current(target)
+        if before is _POISON:
+            raise _Poisoned
+        value = self._functional(node, before)
+        if value.dtype != before.dtype:
+            value = reader._build(node, ops.Cast(value, before.dtype), [])
+        root = self._root(target)
+        if isinstance(reader.env.get(root), Parameter):
+            raise Refusal(notimpl(f"the forward pass writes to {reader.env[root].name} while it runs"))
+        version = self.version[root] = self.version.get(root, 0) + 1
+        self._write(node, target, value, version)
+        self.parent[node] = target
+        self.seen[node] = version
+        return value
+
+    def _functional(self, node, before: Value) -> Value:
+        name = str(node.target)
+        namespace, op, overload = name.split(".")
+        if op == "copy_":
+            return self._copied(node, before)
+        if op in ("zero_", "fill_"):
+            filling = 0 if op == "zero_" else self.reader._argument(node.args[1])
+            if isinstance(filling, Value):
+                return self.reader._build(node, ops.Broadcast(filling, before.shape), [])
+            return self.reader._build(node, ops.Full(before.shape, filling, before.dtype), [])
+        functional = f"{namespace}.{op.removesuffix('_')}.{overload}"
+        value = self.reader.apply(node, functional)
+        if not isinstance(value, Value):
+            raise Refusal(notimpl(f"{name} writes several tensors in place"))
+        return value
+
+    def _copied(self, node, before: Value) -> Value:
+        source = self.reader._argument(node.args[1])
+        if source.dtype != before.dtype:
+            source = self.reader._build(node, ops.Cast(source, before.dtype), [])
+        if source.shape != before.shape:
+            source = self.reader._build(node, ops.Broadcast(source, before.shape), [])
+        return source
+
+    def _write(self, node, target, value: Value, version: int) -> None:
+        """Makes `value` the content of `target` and carries it to the storage behind it."""
+        env = self.reader.env
+        env[target] = value
+        self.seen[target] = version
+        while target in self.parent:
+            parent = self.parent[target]
+            if not _is_write(target):
+                value = self._through(node, target, env[parent], value)
+            env[parent] = value
+            self.seen[parent] = version
+            target = parent
+
+    def _through(self, node, view, parent: Value, value: Value) -> Value:
+        """The parent's value after `value` was written through one view of it."""
+        made = self.reader.apply(view, str(view.target), first=parent)
+        if made is parent or made.shape == parent.shape and not isinstance(_op_of(self.reader, made), ops.Permute):
+            return value
+        op = _op_of(self.reader, made)
+        inverse = _INVERSES.get(type(op))
+        if inverse is None:
+            raise Refusal(notimpl(f"an in-place write through {view.target}"))
+        return self.reader._build(node, inverse(op, parent, value), [])
+
+
+def _is_write(node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+
+
+def _op_of(reader: _Reader, value: Value) -> Op | None:
+    return next((n.op for n in reversed(reader.nodes) if value in n.results), None)
+
+
+_INVERSES: dict[type[Op], Callable[[Any, Value, Value], Op]] = {
+    ops.Reshape: lambda op, parent, value: ops.Reshape(value, parent.shape),
+    ops.Permute: lambda op, parent, value: ops.Permute(value, tuple(op.axes.index(i) for i in range(len(op.axes)))),
+    ops.Slice: lambda op, parent, value: ops.SliceUpdate(parent, value, op.axis, op.start, op.stop, op.step),
+    ops.Select: lambda op, parent, value: ops.SelectUpdate(parent, value, op.axis, op.index),
+}
