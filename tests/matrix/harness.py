@@ -87,7 +87,7 @@ def evaluate(tree: Any, arrays: Arrays) -> Any:
 
 
 def difference(actual: np.ndarray, expected: np.ndarray) -> float:
-    """The largest difference relative to the magnitude of the expected numbers; infinite where NaNs or shapes differ."""
+    """The largest difference relative to the largest expected number; infinite where NaNs or shapes differ."""
     if actual.shape != expected.shape:
         return math.inf
     if expected.dtype.kind not in "fcV":
@@ -207,7 +207,7 @@ def spellings_of(spelling: Spelling) -> list[Spelling]:
 
 
 def in_keras(op: Op) -> list[dict[int, np.ndarray]]:
-    """The results of an op in Keras, by index: once for each way of writing it (layer, function, parts of the results)."""
+    """The results of an op in Keras by index, once for each way of writing it (layer, function, parts of the results)."""
     op, arrays = to_graph(op)
     return _lowered(op, arrays)
 
@@ -231,10 +231,8 @@ def _lowered(op: Op, arrays: Arrays) -> list[dict[int, np.ndarray]]:
     for node in builder.nodes:
         inner = node.op.map_operands(lambda o: stands_for.get(o, o) if isinstance(o, Value) else o)
         constant = all(isinstance(o, Parameter) for o in inner.operands() if isinstance(o, Value))
-        if constant:  # folded when the weights are written
-            results = dict(enumerate(as_tuple(evaluate(inner, arrays))))
-        else:
-            results = _lowered(inner, arrays)[0]
+        # What depends on parameters alone is folded when the weights are written.
+        results = dict(enumerate(as_tuple(evaluate(inner, arrays)))) if constant else _lowered(inner, arrays)[0]
         for index, array in results.items():
             value = node.results[index]
             assert value.shape == array.shape, f"{inner} gives {array.shape}, inferred {value.shape}"

@@ -19,7 +19,7 @@ ATEN = [name for name in dialect.readers if name.startswith("aten.") and aten(na
 
 @pytest.mark.parametrize("name", ATEN)
 def test_signature_is_that_of_the_schema(name):
-    schema = [a for a in aten(name)._schema.arguments]
+    schema = list(aten(name)._schema.arguments)
     ours = dict(inspect.signature(dialect.readers[name]).parameters)
     wanted = [a for a in schema if a.name not in DROPPED or a.name in ours]
     given = list(ours.values())
@@ -44,8 +44,7 @@ def plain(value):
 def declared_samples():
     """The calls that the files in `samples/` list: (ATen name, arguments, options)."""
     for module in pkgutil.iter_modules(samples.__path__):
-        for name, arguments, options in importlib.import_module(f"samples.{module.name}").SAMPLES:
-            yield name, arguments, options
+        yield from importlib.import_module(f"samples.{module.name}").SAMPLES
 
 
 def derived_samples(known):
