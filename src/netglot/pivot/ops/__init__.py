@@ -1,5 +1,6 @@
 """The ops of the pivot, one file a family. `from netglot.pivot import ops` and then `ops.Conv`."""
 
+from netglot.pivot.op import REGISTRY
 from netglot.pivot.ops.activation import *  # noqa: F403
 from netglot.pivot.ops.arithmetic import *  # noqa: F403
 from netglot.pivot.ops.attention import *  # noqa: F403
@@ -19,3 +20,5 @@ from netglot.pivot.ops.reduction import *  # noqa: F403
 from netglot.pivot.ops.resize import *  # noqa: F403
 from netglot.pivot.ops.shape import *  # noqa: F403
 from netglot.pivot.ops.sort import *  # noqa: F403
+
+globals().update(REGISTRY)  # an op's name is the op's, whatever else the files import under it (`Any`)
