@@ -1,0 +1,559 @@
+"""Decides the order of axes of every tensor for a target framework, so that nothing is transposed without need.
+
+The pass carries, for each value of the source graph, the value that stands for it in the new graph and a
+permutation: axis `i` of the new value is axis `permutation[i]` of the source value. Permutes of the source cost
+nothing: they only change the permutation. A real Permute is placed where an op needs another order than the one at
+hand. Parameters take any order, because they are rearranged once, when the weights are written.
+
+What the target needs is asked of its dialect (`arranges`); everything else follows from the ops' own declarations:
+how they treat axes (`Op.layout`) and which attributes speak of axes (`Axis`, `Axes`, `PerAxis`, `Shape`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from netglot.pivot import ops
+from netglot.pivot.dims import product
+from netglot.pivot.graph import Builder, Graph, Node, Parameter, Value, map_tree, names_of
+from netglot.pivot.op import Op, is_scalar, shape_of
+
+Permutation = tuple[int, ...]
+Arrange = Callable[[Op], dict[str, Permutation] | None]
+
+
+@dataclass
+class Arranged:
+    """The new graph, and the permutation of each of its inputs and outputs against the source's."""
+
+    graph: Graph
+    inputs: list[Permutation]
+    outputs: list[Permutation]
+    moved: dict[Value, tuple[Value, Permutation]] = field(default_factory=dict)
+    """Where each source value went, for comparing intermediate values."""
+
+    @property
+    def transposes(self) -> int:
+        """The number of Permutes that run with the network (those on parameters do not)."""
+        constant = constant_values(self.graph)
+        return sum(isinstance(n.op, ops.Permute) and n.result not in constant for n in self.graph.nodes)
+
+
+def constant_values(graph: Graph) -> set[Value]:
+    """The values that depend on parameters only."""
+    constant: set[Value] = set(graph.parameters.values())
+    for node in graph.nodes:
+        operands = list(node.operand_values())
+        if operands and all(v in constant for v in operands):
+            constant.update(node.results)
+    return constant
+
+
+def arrange(graph: Graph, layouts: dict[type[Op], Arrange], *, keep_interface: bool = False) -> Arranged:
+    """Rewrites `graph` in the orders of axes that `layouts` asks for.
+
+    Args:
+        keep_interface: leave the axes of graph inputs and outputs as they are.
+    """
+    return _Arranger(graph, layouts, keep_interface).run()
+
+
+def identity(rank: int) -> Permutation:
+    """The permutation that moves nothing."""
+    return tuple(range(rank))
+
+
+def inverse(permutation: Permutation) -> Permutation:
+    """The permutation that undoes `permutation`."""
+    return tuple(permutation.index(i) for i in range(len(permutation)))
+
+
+class _Arranger:
+    def __init__(self, graph: Graph, layouts, keep_interface: bool):
+        self.graph = graph
+        self.layouts = layouts
+        self.keep = keep_interface
+        self.builder = Builder(names_of(graph))
+        self.at: dict[Value, tuple[Value, Permutation]] = {}
+        self.lazy: set[Value] = set()
+        """Source values whose order comes from a Permute of the source and not from what the target needs."""
+        self.scrambled: dict[Value, tuple[tuple, Permutation]] = {}
+        """Flattened values whose last axis runs in another order: the sizes before flattening and their order."""
+        self.cache: dict[tuple[Value, Permutation], Value] = {}
+        self.consumers = graph.consumers()
+        self.wishes = self._wishes()
+        self.output_values = {value for _, value in graph.outputs}
+
+    def run(self) -> Arranged:
+        inputs = []
+        for value in self.graph.inputs:
+            wish = self.wishes.get(value)
+            permutation = wish if wish and not self.keep else identity(value.type.rank)
+            moved = Value(value.name, _permuted(value.type, permutation), value.hint)
+            inputs.append(moved)
+            self.at[value] = (moved, permutation)
+        for parameter in self.graph.parameters.values():
+            self.at[parameter] = (parameter, identity(parameter.type.rank))
+        for node in self.graph.nodes:
+            self.builder.scope, self.builder.sites = node.scope, node.sites
+            self._node(node)
+        self.builder.scope, self.builder.sites = (), ()
+        out_permutations = []
+
+        def leave(value: Value) -> Value:
+            moved, permutation = self.at[value]
+            if self.keep or value in self.lazy:
+                permutation = identity(value.type.rank)
+                moved = self._in_order(value, permutation)
+            out_permutations.append(permutation)
+            return moved
+
+        output = map_tree(leave, self.graph.output)
+        graph = Graph(
+            self.graph.name, inputs, self.graph.parameters, self.builder.nodes, output, self.graph.modules,
+            list(self.graph.notes),
+        )  # fmt: skip
+        graph.prune()
+        return Arranged(graph, [self.at[v][1] for v in self.graph.inputs], out_permutations, self.at)
+
+    # -- what consumers would like, found backwards
+
+    def _wishes(self) -> dict[Value, Permutation]:
+        wishes: dict[Value, Permutation] = {}
+        for node in reversed(self.graph.nodes):
+            for value, wish in self._operand_wishes(node, wishes):
+                if isinstance(value, Value) and value.type.rank == len(wish):
+                    wishes[value] = wish
+        return wishes
+
+    def _operand_wishes(self, node: Node, wishes):
+        op = node.op
+        demand = self._demand(op)
+        if demand is not None:
+            for name, permutation in demand.items():
+                held = getattr(op, name, None)
+                yield from ((one, permutation) for one in (held if isinstance(held, tuple) else (held,)))
+            return
+        wish = wishes.get(node.result)
+        if isinstance(op, ops.Permute):
+            if wish:
+                yield op.x, tuple(op.axes[i] for i in wish)
+        elif wish and op.layout in ("elementwise", "along"):
+            for operand in op.operands():
+                if not is_scalar(operand) and operand.type.rank == len(wish):
+                    yield operand, wish
+        elif wish and op.layout == "reduce" and getattr(op, "keepdims", False):
+            yield next(op.operands()), wish
+
+    def _demand(self, op: Op) -> dict[str, Permutation] | None:
+        asks = self.layouts.get(type(op))
+        return asks(op) if asks else None
+
+    # -- one node, forwards
+
+    def _node(self, node: Node) -> None:
+        op = node.op
+        demand = self._demand(op)
+        if demand is not None:
+            return self._demanded(node, demand)
+        rule = _RULES.get(type(op)) or _BY_LAYOUT[op.layout]
+        rule(self, node)
+
+    def _emit(self, node: Node, op: Op, permutations: list[Permutation]) -> None:
+        types = tuple(_permuted(v.type, p) for v, p in zip(node.results, permutations, strict=True))
+        made = []
+        for value, kind in zip(node.results, types, strict=True):
+            made.append(Value(value.name, kind, value.hint))
+        self.builder.nodes.append(Node(op, tuple(made), node.scope, node.sites))
+        for value, new, permutation in zip(node.results, made, permutations, strict=True):
+            self.at[value] = (new, permutation)
+
+    def _in_order(self, value, permutation: Permutation):
+        """The new value for `value` with its axes in the order `permutation`, transposed where it must be."""
+        if is_scalar(value):
+            return value
+        moved, current = self.at[value]
+        if current == permutation:
+            return moved
+        axes = tuple(current.index(axis) for axis in permutation)
+        key = (moved, axes)
+        if key not in self.cache:
+            self.cache[key] = self.builder.one(ops.Permute(moved, axes), name=f"{moved.name}_transposed")
+        return self.cache[key]
+
+    def _plain(self, value):
+        """The new value for `value` with its axes in source order."""
+        return value if is_scalar(value) else self._in_order(value, identity(value.type.rank))
+
+    def _order(self, value) -> Permutation:
+        return self.at[value][1]
+
+    def _demanded(self, node: Node, demand: dict[str, Permutation]) -> None:
+        op = node.op
+        first = next(op.operands())
+        order = demand.get(op.operand_fields()[0].name, identity(first.type.rank))
+        changes = {}
+        for f in op.operand_fields():
+            held = getattr(op, f.name)
+            if held is None:
+                continue
+
+            def put(one, name=f.name):
+                return self._in_order(one, demand[name]) if name in demand else self._plain(one)
+
+            changes[f.name] = tuple(None if o is None else put(o) for o in held) if f.operand == "many" else put(held)
+        results = [demand.get(name, identity(v.type.rank)) for name, v in _named_results(node)]
+        self._emit(node, renamed(op, order).replace(**changes), results)
+
+    def _fixed(self, node: Node) -> None:
+        self._emit(node, node.op.map_operands(self._plain), [identity(v.type.rank) for v in node.results])
+
+    def _elementwise(self, node: Node) -> None:
+        rank = node.result.type.rank
+        tensors = [o for o in node.op.operands() if not is_scalar(o)]
+        order = self._vote([o for o in tensors if o.type.rank == rank], self.wishes.get(node.result), rank)
+        if any(o in self.scrambled for o in tensors):
+            self.scrambled[node.result] = next(self.scrambled[o] for o in tensors if o in self.scrambled)
+        op = node.op.map_operands(lambda o: self._aligned(o, order))
+        self._emit(node, op, [order])
+        self._inherit(node, tensors)
+
+    def _inherit(self, node: Node, operands) -> None:
+        """A result in an order that only a source Permute made is lazy too."""
+        if any(o in self.lazy for o in operands) and self._order(node.result) != identity(node.result.type.rank):
+            self.lazy.update(node.results)
+
+    def _vote(self, operands, wish, rank: int) -> Permutation:
+        """The order in which operands meet: the common one, else the wished one, else the first."""
+        orders = [self._order(o) for o in operands if not isinstance(self.at[o][0], Parameter)]
+        if not orders:
+            return wish or identity(rank)
+        if wish in orders:
+            return wish
+        return max(orders, key=orders.count)
+
+    def _aligned(self, operand, order: Permutation):
+        """An operand that broadcasts against axes in `order`."""
+        if is_scalar(operand) or operand.type.rank == 0:
+            return operand if is_scalar(operand) else self._plain(operand)
+        missing = len(order) - operand.type.rank
+        if not missing:
+            return self._in_order(operand, order)
+        if order == identity(len(order)):
+            return self._plain(operand)
+        trailing = tuple(axis - missing for axis in order[missing:])
+        if set(order[:missing]) == set(range(missing)):
+            return self._in_order(operand, trailing)
+        shape = (1,) * missing + tuple(operand.shape)
+        shape = tuple(shape[axis] for axis in order)
+        kept = [axis for axis in order if axis >= missing and operand.shape[axis - missing] != 1]
+        moved = self._plain(operand)
+        if kept != sorted(kept):
+            moved = self.builder.one(ops.Reshape(moved, (1,) * missing + tuple(operand.shape)))
+            moved = self.builder.one(ops.Permute(moved, order))
+        while len(shape) > 1 and shape[0] == 1:
+            shape = shape[1:]
+        return moved if tuple(moved.shape) == shape else self.builder.one(ops.Reshape(moved, shape))
+
+    def _along(self, node: Node) -> None:
+        op = node.op
+        together = _sharing_axes(op)
+        if together is None:
+            return self._fixed(node)
+        order = self._vote(together, self.wishes.get(node.result), together[0].type.rank)
+        try:
+            moved = renamed(op, order)
+        except _Disordered:
+            order = identity(len(order))
+            moved = op
+        shared = set(map(id, together))
+        moved = moved.map_operands(lambda o: self._in_order(o, order) if id(o) in shared else self._plain(o))
+        scrambled = self.scrambled.get(together[0])
+        if scrambled:
+            self.scrambled[node.result] = scrambled
+            moved = self._unscramble_vectors(moved, scrambled)
+        self._emit(node, moved, [order] * len(node.results))
+        self._inherit(node, together)
+
+    def _unscramble_vectors(self, op: Op, scrambled) -> Op:
+        """A norm over scrambled features takes its vectors in the same order."""
+        changes = {}
+        for f in op.operand_fields()[1:]:
+            held = getattr(op, f.name)
+            if isinstance(held, Value) and held.type.rank == 1:
+                changes[f.name] = self._reordered(held, 0, scrambled)
+        return op.replace(**changes)
+
+    def _reordered(self, parameter: Value, axis: int, scrambled) -> Value:
+        """A parameter whose `axis` follows a scrambled flattening."""
+        sizes, order = scrambled
+        shape = tuple(parameter.shape)
+        opened = ops.Reshape(parameter, (*shape[:axis], *sizes, *shape[axis + 1 :]))
+        axes = (*range(axis), *(axis + i for i in order), *range(axis + len(order), len(shape) - 1 + len(order)))
+        return self.builder.one(ops.Reshape(ops.Permute(opened, axes), shape))
+
+    def _reduce(self, node: Node) -> None:
+        op = node.op
+        first = next(op.operands())
+        order = self._order(first)
+        try:
+            moved = renamed(op, order)
+        except _Disordered:
+            order, moved = identity(len(order)), op
+        moved = moved.map_operands(lambda o: self._in_order(o, order) if o is first else self._plain(o))
+        gone = () if getattr(op, "keepdims", False) else _reduced_axes(op)
+        kept = [axis for axis in order if axis not in gone]
+        ranks = sorted(kept)
+        result = tuple(ranks.index(axis) for axis in kept)
+        self._emit(node, moved, [result] * len(node.results))
+        self._inherit(node, [first])
+
+    def _permute(self, node: Node) -> None:
+        moved, order = self.at[node.op.x]
+        permutation = tuple(node.op.axes.index(axis) for axis in order)
+        self.at[node.result] = (moved, permutation)
+        if permutation != identity(len(permutation)) and permutation != self.wishes.get(node.result):
+            self.lazy.add(node.result)
+
+    def _reshape(self, node: Node) -> None:
+        x, shape = node.op.x, tuple(node.op.shape)
+        order = self._order(x)
+        groups = reshape_groups(tuple(x.shape), shape)
+        result = _reshaped_order(groups, tuple(x.shape), shape, order)
+        if result is None and self._absorbs(node, groups, order):
+            source = next(g for g in groups if len(g[0]) > 1)[0]
+            inner = [axis for axis in order if axis in source]
+            sizes = tuple(x.shape[axis] for axis in source)
+            self.scrambled[node.result] = (sizes, tuple(source.index(axis) for axis in inner))
+            return self._emit(node, ops.Reshape(self.at[x][0], shape), [identity(len(shape))])
+        if result is None:
+            moved, result = self._plain(x), identity(len(shape))
+        else:
+            moved = self.at[x][0]
+        wish = self.wishes.get(node.result)
+        if wish and [a for a in wish if shape[a] != 1] == [a for a in result if shape[a] != 1]:
+            result = wish
+        target = tuple(shape[axis] for axis in result)
+        if target == tuple(moved.shape):
+            self.at[node.result] = (moved, result)
+        else:
+            self._emit(node, ops.Reshape(moved, target), [result])
+        self._inherit(node, [x])
+
+    def _absorbs(self, node: Node, groups, order: Permutation) -> bool:
+        """Whether a flattening may run in the target's order, because only linear layers see its result."""
+        merged = [(s, d) for s, d in groups if len(s) > 1]
+        last = node.result.type.rank - 1
+        if len(merged) != 1 or merged[0][1] != [last] or not all(len(s) == 1 and len(d) == 1 for s, d in groups[:-1]):
+            return False
+        source = merged[0][0]
+        places = [order.index(axis) for axis in source]
+        contiguous = max(places) - min(places) == len(places) - 1 and max(places) == len(order) - 1
+        return contiguous and [a for a in order if a not in source] == list(range(last)) and self._only_linear(
+            node.result, last
+        )
+
+    def _only_linear(self, value: Value, axis: int) -> bool:
+        if value in self.output_values:
+            return False
+        for consumer in self.consumers.get(value, ()):
+            op = consumer.op
+            if isinstance(op, ops.Linear):
+                fine = op.x is value and isinstance(op.weight, Parameter)
+            elif isinstance(op, ops.Dropout) and len(op.noise_axes) == value.type.rank:
+                fine = self._only_linear(consumer.result, axis)
+            elif isinstance(op, ops.BatchNorm):
+                fine = op.axis == axis and self._only_linear(consumer.result, axis)
+            elif op.layout == "elementwise":
+                others = [o for o in op.operands() if o is not value]
+                fine = all(is_scalar(o) for o in others) and self._only_linear(consumer.result, axis)
+            else:
+                fine = False
+            if not fine:
+                return False
+        return True
+
+    def _broadcast(self, node: Node) -> None:
+        x, shape = node.op.x, tuple(node.op.shape)
+        order = self._order(x)
+        if x.type.rank != len(shape):
+            order = identity(x.type.rank)
+        result = order if x.type.rank == len(shape) else identity(len(shape))
+        moved = ops.Broadcast(self._in_order(x, order), tuple(shape[axis] for axis in result))
+        self._emit(node, moved, [result])
+        self._inherit(node, [x])
+
+    def _linear(self, node: Node) -> None:
+        op = node.op
+        order = self._order(op.x)
+        if order[-1] != len(order) - 1:
+            order = identity(len(order))
+        changes = {"x": self._in_order(op.x, order), "weight": self._plain(op.weight)}
+        if op.bias is not None:
+            changes["bias"] = self._plain(op.bias)
+        if op.x in self.scrambled:
+            changes["weight"] = self._reordered(changes["weight"], 1, self.scrambled[op.x])
+        self._emit(node, op.replace(**changes), [order])
+        self._inherit(node, [op.x])
+
+
+_RULES: dict[type[Op], Callable[[_Arranger, Node], None]] = {
+    ops.Permute: _Arranger._permute,
+    ops.Reshape: _Arranger._reshape,
+    ops.Broadcast: _Arranger._broadcast,
+    ops.Linear: _Arranger._linear,
+}
+_BY_LAYOUT: dict[str, Callable[[_Arranger, Node], None]] = {
+    "elementwise": _Arranger._elementwise,
+    "along": _Arranger._along,
+    "reduce": _Arranger._reduce,
+    "fixed": _Arranger._fixed,
+}
+
+
+class _Disordered(Exception):
+    """The axes of an op would no longer stand in increasing order."""
+
+
+_UNORDERED = ("Flip", "Dropout")
+
+
+def renamed(op: Op, order: Permutation) -> Op:
+    """`op` with its axis attributes counted in `order`; operands are left alone.
+
+    Raises:
+        _Disordered: a list of axes whose order matters would change its order.
+    """
+    if order == identity(len(order)):
+        return op
+    changes = {}
+    for f in op.attribute_fields():
+        held = getattr(op, f.name)
+        if f.axis is None or held is None:
+            continue
+        if f.axis.kind == "axis":
+            changes[f.name] = order.index(held)
+        elif f.axis.kind == "per_axis":
+            changes[f.name] = tuple(held[axis] for axis in order)
+        elif f.axis.kind == "axes":
+            axes = tuple(order.index(axis) for axis in held)
+            if list(axes) != sorted(axes):
+                if op.layout != "reduce" and type(op).__name__ not in _UNORDERED:
+                    raise _Disordered
+                axes = tuple(sorted(axes))
+            changes[f.name] = axes
+    return op.replace(**changes)
+
+
+_ALSO_SHARING = {"SliceUpdate": ("x", "value")}
+
+
+def _sharing_axes(op: Op) -> list[Value] | None:
+    """The operands that have the axes of the first one, or None where another operand's axes are unknown."""
+    names = _ALSO_SHARING.get(type(op).__name__, (op.operand_fields()[0].name,))
+    together, others = [], []
+    for f in op.operand_fields():
+        held = getattr(op, f.name)
+        values = [v for v in (held if f.operand == "many" else (held,)) if isinstance(v, Value)]
+        (together if f.name in names else others).extend(values)
+    if not together or len({v.type.rank for v in together}) > 1:
+        return None
+    if any(v.type.rank > 1 for v in others):
+        return None
+    return together
+
+
+def _reduced_axes(op: Op) -> tuple[int, ...]:
+    for f in op.attribute_fields():
+        if f.axis and f.axis.kind == "axes":
+            return getattr(op, f.name)
+        if f.axis and f.axis.kind == "axis":
+            return (getattr(op, f.name),)
+    return ()
+
+
+def _named_results(node: Node):
+    names = node.op.results
+    return [(names[i] if i < len(names) else names[-1], v) for i, v in enumerate(node.results)]
+
+
+def _permuted(kind, permutation: Permutation):
+    return type(kind)(kind.dtype, tuple(kind.shape[axis] for axis in permutation))
+
+
+def reshape_groups(source: tuple, target: tuple) -> list[tuple[list[int], list[int]]] | None:
+    """Pairs of runs of axes with equal products, in order; None where symbolic sizes hide them.
+
+    An axis of size 1 on either side joins the run before it.
+    """
+    groups: list[tuple[list[int], list[int]]] = []
+    i = j = 0
+    while i < len(source) or j < len(target):
+        left, right = [], []
+        if i < len(source):
+            left.append(i)
+            i += 1
+        if j < len(target):
+            right.append(j)
+            j += 1
+        while True:
+            a, b = product(source[k] for k in left), product(target[k] for k in right)
+            if a == b:
+                break
+            grow = _which_side(a, b, i < len(source), j < len(target))
+            if grow == "left":
+                left.append(i)
+                i += 1
+            elif grow == "right":
+                right.append(j)
+                j += 1
+            else:
+                return None
+        groups.append((left, right))
+    return _with_ones_joined(groups, source, target)
+
+
+def _which_side(a, b, more_left: bool, more_right: bool) -> str | None:
+    """Which run must grow so that two different products can become equal."""
+    if isinstance(a, int) and isinstance(b, int):
+        grow = "left" if a < b else "right"
+    elif not isinstance(a, int) and not isinstance(b, int):
+        quotient = b // a if not isinstance(b, int) else None
+        whole = isinstance(quotient, int) or (quotient is not None and "//" not in str(quotient))
+        grow = "left" if whole and quotient * a == b else "right"
+    else:
+        grow = "right" if isinstance(b, int) else "left"
+    return grow if (more_left if grow == "left" else more_right) else None
+
+
+def _with_ones_joined(groups, source, target):
+    joined: list[tuple[list[int], list[int]]] = []
+    for left, right in groups:
+        ones = all(source[k] == 1 for k in left) and all(target[k] == 1 for k in right)
+        if ones and joined and (not left or not right):
+            joined[-1][0].extend(left)
+            joined[-1][1].extend(right)
+        else:
+            joined.append((left, right))
+    return joined
+
+
+def _reshaped_order(groups, source: tuple, target: tuple, order: Permutation) -> Permutation | None:
+    """The order of the result's axes when a value in `order` is reshaped in place, or None where it cannot be."""
+    if order == identity(len(order)):
+        return identity(len(target))
+    if groups is None:
+        return None
+    place = {axis: k for k, axis in enumerate(axis for axis in order if source[axis] != 1)}
+    placed = []
+    for left, right in groups:
+        places = [place[axis] for axis in left if axis in place]
+        if places != list(range(places[0], places[0] + len(places))) if places else False:
+            return None
+        placed.append((places[0] if places else None, right))
+    filled, last = [], -1.0
+    for start, right in placed:
+        last = float(start) if start is not None else last + 0.001
+        filled.append((last, right))
+    return tuple(axis for _, right in sorted(filled, key=lambda pair: pair[0]) for axis in right)

@@ -1,0 +1,150 @@
+"""Spellings as Python expressions.
+
+Expressions are built as `ast` nodes, so precedence and brackets are Python's own business; the finished file is laid
+out by ruff.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable
+from typing import Any
+
+from netglot.pivot.dims import Call as SizeCall
+from netglot.pivot.dims import Dim
+from netglot.pivot.graph import Value
+from netglot.source import spell
+
+_OPERATORS = {
+    "+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div, "//": ast.FloorDiv, "%": ast.Mod, "**": ast.Pow,
+    "@": ast.MatMult, "&": ast.BitAnd, "|": ast.BitOr, "^": ast.BitXor, "<<": ast.LShift, ">>": ast.RShift,
+}  # fmt: skip
+_COMPARISONS = {"<": ast.Lt, "<=": ast.LtE, ">": ast.Gt, ">=": ast.GtE, "==": ast.Eq, "!=": ast.NotEq}
+_PREFIXES = {"-": ast.USub, "~": ast.Invert, "not": ast.Not, "+": ast.UAdd}
+
+
+def name(dotted: str) -> ast.expr:
+    """A dotted name, with subscripts allowed: `self.layer1[0].conv`."""
+    return ast.parse(dotted, mode="eval").body
+
+
+class Printer:
+    """Renders spellings.
+
+    Args:
+        resolve: the expression for a graph value.
+        size: the expression for a symbolic size.
+        layer: the expression for the object of a layer spelling (`self.conv1`).
+    """
+
+    def __init__(
+        self,
+        resolve: Callable[[Value], ast.expr],
+        size: Callable[[Dim], ast.expr],
+        layer: Callable[[spell.Layer], ast.expr],
+    ):
+        self.resolve = resolve
+        self.size = size
+        self.layer = layer
+
+    def __call__(self, item: Any) -> ast.expr:
+        """The expression for a spelling, a value, a size or a Python literal."""
+        match item:
+            case Value():
+                return self.resolve(item)
+            case Dim():
+                return self.size(item)
+            case spell.Spelling():
+                return self._spelling(item)
+            case tuple():
+                return ast.Tuple([self(one) for one in item], ast.Load())
+            case list():
+                return ast.List([self(one) for one in item], ast.Load())
+            case dict():
+                return ast.Dict([self(k) for k in item], [self(v) for v in item.values()])
+            case ast.expr():
+                return item
+            case _:
+                return literal(item)
+
+    def _spelling(self, item: spell.Spelling) -> ast.expr:
+        match item:
+            case spell.Call():
+                return self._call(name(item.function), item.arguments, item.options)
+            case spell.Layer():
+                return self._call(self.layer(item), item.inputs, item.call_options)
+            case spell.Method():
+                target = ast.Attribute(self(item.target), item.name, ast.Load())
+                return self._call(target, item.arguments, item.options)
+            case spell.Attribute():
+                return ast.Attribute(self(item.target), item.name, ast.Load())
+            case spell.Infix(operator=operator) if operator in _COMPARISONS:
+                return ast.Compare(self(item.left), [_COMPARISONS[operator]()], [self(item.right)])
+            case spell.Infix():
+                return ast.BinOp(self(item.left), _OPERATORS[item.operator](), self(item.right))
+            case spell.Prefix():
+                return ast.UnaryOp(_PREFIXES[item.operator](), self(item.operand))
+            case spell.Subscript():
+                return self._subscript(item)
+            case spell.Name():
+                return name(item.name)
+        raise TypeError(f"no printed form for {type(item).__name__}")
+
+    def _call(self, function: ast.expr, arguments, options) -> ast.Call:
+        keywords = [ast.keyword(key, self(value)) for key, value in options.items() if value is not spell.OMIT]
+        return ast.Call(function, [self(argument) for argument in arguments], keywords)
+
+    def _subscript(self, item: spell.Subscript) -> ast.expr:
+        """`x[:, 0][1:]` is printed as one subscript where the parts do not interfere."""
+        indices = [self._index(index) for index in item.indices]
+        index = indices[0] if len(indices) == 1 else ast.Tuple(indices, ast.Load())
+        return ast.Subscript(self(item.target), index, ast.Load())
+
+    def _index(self, index: Any) -> ast.expr:
+        if isinstance(index, slice):
+            start, stop, step = (None if part is None else self(part) for part in (index.start, index.stop, index.step))
+            return ast.Slice(start, stop, step)
+        return self(index)
+
+
+def literal(value: Any) -> ast.expr:
+    """A Python literal; infinities and NaN by their names in `math`."""
+    if isinstance(value, float) and not math.isfinite(value):
+        text = "math.nan" if math.isnan(value) else "math.inf" if value > 0 else "-math.inf"
+        return ast.parse(text, mode="eval").body
+    if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
+        return ast.UnaryOp(ast.USub(), ast.Constant(-value))
+    if value is Ellipsis or value is None or isinstance(value, bool | int | float | str | complex):
+        return ast.Constant(value)
+    return ast.parse(repr(value), mode="eval").body
+
+
+def size_expression(dim: Dim, symbol: Callable[[str], ast.expr]) -> ast.expr:
+    """Arithmetic on sizes as Python, with `symbol` giving the expression of each symbol."""
+    total: ast.expr | None = None
+    for monomial, coefficient in sorted(dim.terms, key=lambda term: (term[1] < 0, term[0] == ())):
+        factors = [part for atom, power in monomial for part in [_atom(atom, symbol)] * power]
+        if abs(coefficient) != 1 or not factors:
+            factors.append(ast.Constant(abs(coefficient)))
+        product = factors[0]
+        for factor in factors[1:]:
+            product = ast.BinOp(product, ast.Mult(), factor)
+        if total is None:
+            total = ast.UnaryOp(ast.USub(), product) if coefficient < 0 else product
+        else:
+            total = ast.BinOp(total, ast.Sub() if coefficient < 0 else ast.Add(), product)
+    assert total is not None
+    return total
+
+
+def _atom(atom: str | SizeCall, symbol) -> ast.expr:
+    if isinstance(atom, str):
+        return symbol(atom)
+    left, right = (
+        size_expression(side, symbol) if isinstance(side, Dim) else ast.Constant(side)
+        for side in (atom.left, atom.right)
+    )
+    if atom.function in ("floor", "mod"):
+        return ast.BinOp(left, ast.FloorDiv() if atom.function == "floor" else ast.Mod(), right)
+    return ast.Call(ast.Name(atom.function, ast.Load()), [left, right], [])
