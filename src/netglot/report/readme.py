@@ -1,0 +1,49 @@
+"""The README.md beside an emitted network: four lines on how to load, run and fine-tune it, and what was proven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def readme(name: str, record: Mapping[str, Any]) -> str:
+    """The text. `record` is what `report.json` holds."""
+    inputs = list(record.get("inputs") or ())
+    call = ", ".join(_argument(tensor) for tensor in inputs)
+    shapes = "; ".join(f"`{tensor['name']}` {_kind(tensor)}" for tensor in inputs)
+    return "\n".join(
+        (
+            f"# {name} in Keras",
+            "",
+            "Load: `from model import load; model = load()` builds the network and reads `model.weights.h5`.",
+            f"Run: `model({call})`" + (f", with {shapes}." if shapes else "."),
+            'Fine-tune: `model.compile("adam", "sparse_categorical_crossentropy"); model.fit(data, epochs=3)`.',
+            f"{_verdict(record)} `report.json` has all the numbers.",
+            "",
+        )
+    )
+
+
+def _argument(tensor: Mapping[str, Any]) -> str:
+    return str(tensor["name"]).replace(".", "_")
+
+
+def _kind(tensor: Mapping[str, Any]) -> str:
+    shape = ", ".join(map(str, tensor.get("shape", ())))
+    axes = _axes(tensor)
+    return f"{tensor.get('dtype')} ({shape}){axes}"
+
+
+def _axes(tensor: Mapping[str, Any]) -> str:
+    permutation = list(tensor.get("permutation") or ())
+    return "" if permutation == sorted(permutation) else ", channels last"
+
+
+def _verdict(record: Mapping[str, Any]) -> str:
+    double = record.get("float64") or {}
+    match record.get("verdict"):
+        case "equivalent":
+            return f"Verified: equivalent to the source, largest difference in float64 {double.get('max_abs', 0):.2g}."
+        case "different":
+            return f"Verified: DIFFERENT from the source, by {double.get('max_abs', float('nan')):.2g} in float64."
+    return "Not verified against the source."
