@@ -207,7 +207,7 @@ def spellings_of(spelling: Spelling) -> list[Spelling]:
 
 
 def in_keras(op: Op) -> list[dict[int, np.ndarray]]:
-    """The results of an op in Keras by index, once for each way of writing it (layer, function, parts of the results)."""
+    """The results of an op in Keras by index, once for each way of writing it (layer, function, parts)."""
     op, arrays = to_graph(op)
     return _lowered(op, arrays)
 

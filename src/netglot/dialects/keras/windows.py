@@ -1,0 +1,49 @@
+"""How Keras writes windows: channels last, one number where all axes agree, and `padding="same"`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from netglot.pivot.windows import Pairs, reach
+from netglot.source.spell import OMIT
+
+
+def compact(values: Iterable[Any]) -> Any:
+    """One number where all axes have the same, else a tuple."""
+    values = tuple(values)
+    return values[0] if len(set(values)) == 1 else values
+
+
+def unless_all(values: Sequence[Any], default: Any) -> Any:
+    """The values, or nothing where each is the default."""
+    return OMIT if all(value == default for value in values) else compact(values)
+
+
+def options(**given: Any) -> dict[str, Any]:
+    """Keyword options without those that are `OMIT`."""
+    return {name: value for name, value in given.items() if value is not OMIT}
+
+
+def channels_last(rank: int, axis: int, batch: int = 0, spatial: Sequence[int] | None = None) -> tuple[int, ...] | None:
+    """The permutation that puts batch, spatial axes and channels in this order; None where they are."""
+    spatial = [i for i in range(rank) if i not in (batch, axis)] if spatial is None else spatial
+    order = (batch, *spatial, axis)
+    return None if order == tuple(range(rank)) else order
+
+
+def is_same(kernel, stride, dilation, padding: Pairs) -> bool:
+    """Whether `padding` is what "same" adds whatever the size: stride 1, and the odd one after the data."""
+    totals = [reach(k, d) - 1 for k, d in zip(kernel, dilation, strict=True)]
+    return all(s == 1 for s in stride) and all(p == (t // 2, t - t // 2) for p, t in zip(padding, totals, strict=True))
+
+
+def is_none(padding: Pairs) -> bool:
+    """Whether nothing is padded."""
+    return all(pair == (0, 0) for pair in padding)
+
+
+def per_axis(rank: int, axes: Sequence[int], values: Iterable[Any], default: Any = 0) -> tuple:
+    """`values` at `axes` and `default` elsewhere."""
+    placed = dict(zip(axes, values, strict=True))
+    return tuple(placed.get(i, default) for i in range(rank))
