@@ -102,6 +102,10 @@ def _field(name: str, annotation: Any) -> Field:
         axis = next((e for e in extras if isinstance(e, AxisKind)), None)
         names = next((e for e in extras if isinstance(e, str)), None)
     origin, arguments = typing.get_origin(plain), typing.get_args(plain)
+    if origin in (typing.Union, types.UnionType):  # `Annotated[Tensor, "out"] | None` names axes inside the union
+        inner = next((a for a in arguments if typing.get_origin(a) is Annotated), None)
+        names = names or next((e for e in typing.get_args(inner)[1:] if isinstance(e, str)), None)
+        arguments = tuple(typing.get_args(a)[0] if typing.get_origin(a) is Annotated else a for a in arguments)
     operand = None
     if plain is Tensor:
         operand = "one"
