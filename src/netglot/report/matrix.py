@@ -16,9 +16,8 @@ from netglot.errors import Refusal
 from netglot.pivot.op import REGISTRY, Op
 from netglot.source.spell import Call, Layer, Spelling
 
-Status = Literal["read", "mapped", "lowered", "refused", "blank"]
-
-MARKS: dict[Status, str] = {"read": "read", "mapped": "mapped", "lowered": "lowered", "refused": "refused", "blank": ""}
+Status = Literal["read", "unread", "mapped", "lowered", "refused", "blank"]
+"""`Dialect.status`, and for a dialect that is only read: whether any of its spellings reads as the op."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def meaning_of(kind: type[Op]) -> str:
 def _cell(dialect: Dialect, kind: type[Op], read: tuple[str, ...]) -> Cell:
     """A dialect that writes answers for writing; one that only reads, for reading."""
     if not (dialect.writers or dialect.lowerings or dialect.refusals):
-        return Cell("read" if read else "blank", read)
+        return Cell("read" if read else "unread", read)
     status, reason = dialect.status(kind)
     spellings = _written(dialect, kind) if status == "mapped" else ()
     return Cell(status, spellings, str(reason) if reason else None)
