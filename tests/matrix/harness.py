@@ -108,9 +108,8 @@ def difference(actual: np.ndarray, expected: np.ndarray) -> float:
 
 @functools.cache
 def keras_names() -> dict[str, Any]:
-    """What stands for the imports at the head of an emitted Keras file, in double precision."""
+    """What stands for the imports at the head of an emitted Keras file."""
     keras = importlib.import_module("keras")
-    keras.config.set_floatx("float64")
     return {"keras": keras, "layers": keras.layers, "ops": keras.ops, "math": math}
 
 
@@ -206,10 +205,18 @@ def spellings_of(spelling: Spelling) -> list[Spelling]:
     return [spelling]
 
 
-def in_keras(op: Op) -> list[dict[int, np.ndarray]]:
+def in_keras(op: Op, *, floatx: str = "float64") -> list[dict[int, np.ndarray]]:
     """The results of an op in Keras by index, once for each way of writing it (layer, function, parts)."""
-    op, arrays = to_graph(op)
+    op, arrays = to_graph(in_floats(op, floatx))
+    config = keras_names()["keras"].config
+    config.set_floatx(floatx)
+    config.set_dtype_policy(floatx)
     return _lowered(op, arrays)
+
+
+def in_floats(op: Op, floatx: str) -> Op:
+    """The op with its float64 arrays in another precision."""
+    return op.map_operands(lambda o: o.astype(floatx) if isinstance(o, np.ndarray) and o.dtype == np.float64 else o)
 
 
 def _lowered(op: Op, arrays: Arrays) -> list[dict[int, np.ndarray]]:
@@ -230,14 +237,16 @@ def _lowered(op: Op, arrays: Arrays) -> list[dict[int, np.ndarray]]:
     arrays, stands_for = dict(arrays), {}
     for node in builder.nodes:
         inner = node.op.map_operands(lambda o: stands_for.get(o, o) if isinstance(o, Value) else o)
-        constant = all(isinstance(o, Parameter) for o in inner.operands() if isinstance(o, Value))
+        operands = [o for o in inner.operands() if isinstance(o, Value)]
+        constant = bool(operands) and all(isinstance(o, Parameter) for o in operands)
         # What depends on parameters alone is folded when the weights are written.
         results = dict(enumerate(as_tuple(evaluate(inner, arrays)))) if constant else _lowered(inner, arrays)[0]
         for index, array in results.items():
             value = node.results[index]
             assert value.shape == array.shape, f"{inner} gives {array.shape}, inferred {value.shape}"
             if constant:
-                value = stands_for[value] = Parameter(value.name, value.type, lambda array=array: array)
+                folded = Parameter(value.name, value.type, lambda array=array: array)
+                stands_for[value], value = folded, folded
             arrays[value] = array
     return [{i: arrays[stands_for.get(v, v)] for i, v in enumerate(named)}]
 

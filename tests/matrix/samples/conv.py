@@ -1,8 +1,7 @@
 """Convolutions with every argument moved from its default."""
 
-from samples import call
-
 from netglot.pivot.op import rand
+from samples import call
 
 SAMPLES = [
     call("aten.conv1d.default", rand(2, 3, 9), rand(4, 3, 3), rand(4), [2], [1], [2]),
