@@ -8,7 +8,6 @@ from netglot.dialects.torch.dialect import torch
 from netglot.dialects.torch.ops.shape import broadcast, cast, number, permuted, rank_of, reshaped, sliced
 from netglot.errors import Refusal, never, notimpl
 from netglot.pivot import dims, ops
-from netglot.pivot.dims import Dim
 from netglot.pivot.op import FLOATS, broadcast_shapes, dtype_of, is_scalar, normal_axis, numpy_dtype, shape_of, type_of
 
 _DATA = never(
@@ -42,12 +41,7 @@ def clipped(place, size, default):
     distance = size - place
     if isinstance(distance, int):  # a fixed distance from the end
         return dims.maximum(place, 0) if distance > 0 else size
-    return dims.minimum(dims.maximum(place, 0), size) if isinstance(place - 0, Dim) and _signed(place) else place
-
-
-def _signed(place) -> bool:
-    """Whether a symbolic position may be negative, as far as its form tells."""
-    return any(coefficient < 0 for _, coefficient in place.terms)
+    return place  # the capture guards that a symbolic bound lies within the axis
 
 
 def slice_bounds(x, axis: int, start, end, step: int):
@@ -203,12 +197,6 @@ def _masked_put(x, indices, given, values, accumulate: bool):
         values = reshaped(values, (*lead, *(1,) * rank_of(mask), *trail))
     mask = reshaped(mask, (*shape_of(mask), *(1,) * trailing))
     return ops.Where(mask, ops.Add(x, values) if accumulate else values, x)
-
-
-@torch.reads("aten.masked_fill.Scalar", "aten.masked_fill.Tensor")
-def masked_fill(self, mask, value):
-    value = number(value, dtype_of(self)) if is_scalar(value) else cast(value, dtype_of(self))
-    return ops.Where(cast(mask, "bool"), value, self)
 
 
 @torch.reads("aten.masked_scatter.default")
