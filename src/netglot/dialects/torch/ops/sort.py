@@ -1,1 +1,110 @@
-"""Sorting and selection."""
+"""ATen's sorting and searching. Places are int64; of equal elements PyTorch promises no order unless asked."""
+
+from __future__ import annotations
+
+from netglot.dialects.torch.dialect import torch
+from netglot.dialects.torch.numbers import as_float, is_bool
+from netglot.errors import Refusal, notimpl
+from netglot.pivot import dims, ops
+from netglot.pivot.op import is_scalar, normal_axis, shape_of, type_of
+
+
+def _ordered(x):
+    """`x` as something that has an order everywhere: truth values as integers."""
+    return ops.Cast(x, dtype="int64") if is_bool(x) else x
+
+
+def _sorted(x, dim, descending):
+    if not shape_of(x):
+        return ops.Identity(x), ops.Full((), value=0, dtype="int64")
+    axis = normal_axis(dim, len(shape_of(x)))
+    values = ops.Sort(_ordered(x), axis=axis, descending=descending)
+    places = ops.Argsort(_ordered(x), axis=axis, descending=descending)
+    return (ops.Cast(values, dtype="bool") if is_bool(x) else values), places
+
+
+@torch.reads("aten.sort.default")
+def sort(self, dim=-1, descending=False):
+    return _sorted(self, dim, descending)
+
+
+@torch.reads("aten.sort.stable")
+def sort_stable(self, *, stable, dim=-1, descending=False):
+    return _sorted(self, dim, descending)
+
+
+@torch.reads("aten.argsort.default")
+def argsort(self, dim=-1, descending=False):
+    return _sorted(self, dim, descending)[1]
+
+
+@torch.reads("aten.argsort.stable")
+def argsort_stable(self, *, stable, dim=-1, descending=False):
+    return _sorted(self, dim, descending)[1]
+
+
+@torch.reads("aten.msort.default")
+def msort(self):
+    return _sorted(self, 0, False)[0]
+
+
+@torch.reads("aten.topk.default")
+def topk(self, k, dim=-1, largest=True, sorted=True):
+    if not shape_of(self):
+        return ops.Identity(self), ops.Full((), value=0, dtype="int64")
+    axis = normal_axis(dim, len(shape_of(self)))
+    return ops.TopK(self, k=k, axis=axis, largest=largest, index_dtype="int64")
+
+
+def _ranked(x, rank, dim, keepdim):
+    """The element that stands at place `rank` of the order along an axis, and where it was."""
+    if not shape_of(x):
+        return ops.Identity(x), ops.Full((), value=0, dtype="int64")
+    axis = normal_axis(dim, len(shape_of(x)))
+    picked = [ops.Select(one, axis=axis, index=rank) for one in _sorted(x, dim, False)]
+    if keepdim:
+        kept = tuple(1 if a == axis else size for a, size in enumerate(shape_of(x)))
+        picked = [ops.Reshape(one, shape=kept) for one in picked]
+    return tuple(picked)
+
+
+@torch.reads("aten.kthvalue.default")
+def kthvalue(self, k, dim=-1, keepdim=False):
+    return _ranked(self, k - 1, dim, keepdim)
+
+
+@torch.reads("aten.median.dim")
+def median_dim(self, dim, keepdim=False):
+    if not shape_of(self):
+        return _ranked(self, 0, dim, keepdim)
+    size = shape_of(self)[normal_axis(dim, len(shape_of(self)))]
+    return _ranked(self, dims.floordiv(size - 1, 2), dim, keepdim)
+
+
+@torch.reads("aten.median.default")
+def median(self):
+    count = dims.product(shape_of(self))
+    return _ranked(ops.Reshape(self, shape=(count,)), dims.floordiv(count - 1, 2), 0, False)[0]
+
+
+def _search(boundaries, values, right, out_int32):
+    if len(shape_of(boundaries)) != 1:
+        raise Refusal(notimpl("searchsorted with a row of boundaries for each row of values"))
+    if is_scalar(values):
+        values = ops.Full((), value=values, dtype=type_of(boundaries).dtype)
+    dtype = "int32" if out_int32 else "int64"
+    if type_of(values).dtype != type_of(boundaries).dtype:
+        values, boundaries = as_float(values), as_float(boundaries)
+    return ops.Searchsorted(boundaries, values, right=right, dtype=dtype)
+
+
+@torch.reads("aten.searchsorted.Tensor", "aten.searchsorted.Scalar")
+def searchsorted(sorted_sequence, self, *, out_int32=False, right=False, side=None, sorter=None):
+    if sorter is not None:
+        sorted_sequence = ops.TakeAlongAxis(sorted_sequence, sorter, axis=len(shape_of(sorted_sequence)) - 1)
+    return _search(sorted_sequence, self, right or side == "right", out_int32)
+
+
+@torch.reads("aten.bucketize.Tensor", "aten.bucketize.Scalar")
+def bucketize(self, boundaries, *, out_int32=False, right=False):
+    return _search(boundaries, self, right, out_int32)
