@@ -463,6 +463,16 @@ def where_self(condition, self, other):
     return where(condition, self, other)
 
 
+@torch.reads("aten.masked_fill.Scalar", "aten.masked_fill.Tensor")
+def masked_fill(self, mask, value):
+    dtype = type_of(self).dtype
+    if not is_scalar(value):
+        value = as_dtype(value, dtype)
+    elif dtype in FLOATS:
+        value = float(value)
+    return ops.Where(as_bool(mask), value, self)
+
+
 # --- bits
 
 _BITS = {
