@@ -1,1 +1,116 @@
-"""Recurrent layers."""
+"""ATen's stacked recurrent layers, unstacked, and its cells, written out."""
+
+from __future__ import annotations
+
+from netglot.dialects.torch.dialect import torch
+from netglot.errors import Refusal, notimpl
+from netglot.pivot import ops
+from netglot.pivot.graph import Part
+from netglot.pivot.op import shape_of
+
+_PACKED = notimpl(
+    "packed sequences of different lengths",
+    "pass the padded batch itself and select each sequence's last step outside the recurrent layer",
+)
+for _name in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
+    torch.refuses_reading(f"aten.{_name}.data", _PACKED)
+torch.refuses_reading("aten._pack_padded_sequence.default", _PACKED)
+torch.refuses_reading("aten._pad_packed_sequence.default", _PACKED)
+
+
+def stacked(layer, x, initial, params, has_biases, num_layers, dropout, bidirectional, batch_first):
+    """The layers one after the other: the outputs, then the final states of all layers and directions, stacked.
+
+    `layer` makes the op of one layer from its operands; `initial` holds the stacked initial states.
+    """
+    directions, each = 2 if bidirectional else 1, 4 if has_biases else 2
+    if len(params) != num_layers * directions * each:
+        raise Refusal(notimpl("an LSTM with a projection of its state (proj_size)", "apply a Linear to the outputs"))
+    finals: list[list] = [[] for _ in initial]
+    for number in range(num_layers):
+        own = params[number * directions * each : (number + 1) * directions * each]
+        w_ih, w_hh = tuple(own[0::each]), tuple(own[1::each])
+        b_ih, b_hh = (tuple(own[2::each]), tuple(own[3::each])) if has_biases else ((), ())
+        places = range(number * directions, (number + 1) * directions)
+        states = [tuple(ops.Select(held, axis=0, index=place) for place in places) for held in initial]
+        weights = {"w_ih": w_ih, "w_hh": w_hh, "b_ih": b_ih, "b_hh": b_hh}
+        made = layer(
+            x, states, weights, direction="both" if bidirectional else "forward", time_axis=1 if batch_first else 0
+        )
+        for direction in range(directions):
+            for kind, held in enumerate(finals):
+                held.append(Part(made, 1 + direction * len(initial) + kind))
+        x = Part(made, 0)
+        if dropout and number < num_layers - 1:
+            x = ops.Dropout(x, rate=float(dropout), noise_axes=(0, 1, 2))
+    return (x, *(ops.Stack(tuple(held), axis=0) for held in finals))
+
+
+@torch.reads("aten.lstm.input")
+def lstm(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first):
+    def layer(x, states, weights, **options):
+        return ops.Lstm(x, *states, **weights, **options)
+
+    return stacked(layer, input, hx, params, has_biases, num_layers, dropout, bidirectional, batch_first)
+
+
+@torch.reads("aten.gru.input")
+def gru(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first):
+    def layer(x, states, weights, **options):
+        return ops.Gru(x, *states, **weights, reset_after=True, **options)
+
+    return stacked(layer, input, [hx], params, has_biases, num_layers, dropout, bidirectional, batch_first)
+
+
+def _rnn(activation: str):
+    def rnn(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first):
+        def layer(x, states, weights, **options):
+            return ops.Rnn(x, *states, **weights, activation=activation, **options)
+
+        return stacked(layer, input, [hx], params, has_biases, num_layers, dropout, bidirectional, batch_first)
+
+    return rnn
+
+
+torch.reads("aten.rnn_tanh.input")(_rnn("tanh"))
+torch.reads("aten.rnn_relu.input")(_rnn("relu"))
+
+
+# --- cells
+
+
+def _sum(x, h, w_ih, w_hh, b_ih, b_hh):
+    return ops.Add(ops.Linear(x, w_ih, b_ih), ops.Linear(h, w_hh, b_hh))
+
+
+def _gates(x, count: int):
+    """`x` cut into `count` equal parts along its last axis."""
+    size = shape_of(x)[-1] // count
+    split = ops.Split(x, sizes=(size,) * count, axis=len(shape_of(x)) - 1)
+    return [Part(split, index) for index in range(count)]
+
+
+@torch.reads("aten.lstm_cell.default")
+def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
+    i, f, g, o = _gates(_sum(input, hx[0], w_ih, w_hh, b_ih, b_hh), 4)
+    c = ops.Add(ops.Multiply(ops.Sigmoid(f), hx[1]), ops.Multiply(ops.Sigmoid(i), ops.Tanh(g)))
+    return ops.Multiply(ops.Sigmoid(o), ops.Tanh(c)), c
+
+
+@torch.reads("aten.gru_cell.default")
+def gru_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
+    xr, xz, xn = _gates(ops.Linear(input, w_ih, b_ih), 3)
+    hr, hz, hn = _gates(ops.Linear(hx, w_hh, b_hh), 3)
+    r, z = ops.Sigmoid(ops.Add(xr, hr)), ops.Sigmoid(ops.Add(xz, hz))
+    n = ops.Tanh(ops.Add(xn, ops.Multiply(r, hn)))
+    return ops.Add(ops.Multiply(ops.Subtract(1.0, z), n), ops.Multiply(z, hx))
+
+
+@torch.reads("aten.rnn_tanh_cell.default")
+def rnn_tanh_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
+    return ops.Tanh(_sum(input, hx, w_ih, w_hh, b_ih, b_hh))
+
+
+@torch.reads("aten.rnn_relu_cell.default")
+def rnn_relu_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
+    return ops.Relu(_sum(input, hx, w_ih, w_hh, b_ih, b_hh))
