@@ -53,10 +53,13 @@ def reference(op: Op) -> tuple[np.ndarray, ...]:
     return tuple(np.asarray(result) for result in results)
 
 
-def to_graph(op: Op) -> tuple[Op, Arrays]:
-    """The op with values for its arrays. Operands whose axes are named in the declaration become parameters."""
+def to_graph(op: Op, *, learnt: bool = True) -> tuple[Op, Arrays]:
+    """The op with values for its arrays. Operands whose axes are named in the declaration become parameters.
+
+    Where they are not `learnt`, they are values like others, as if the network had computed them.
+    """
     arrays: Arrays = {}
-    weights = {id(a) for f in op.operand_fields() if f.names for a in _held(op, f.name)}
+    weights = {id(a) for f in op.operand_fields() if f.names and learnt for a in _held(op, f.name)}
 
     def value(operand):
         if not isinstance(operand, np.ndarray | np.generic):

@@ -2,8 +2,9 @@
 
 import inspect
 
+import numpy as np
 import pytest
-from harness import all_cases, difference, in_floats, in_keras, reference, resolve
+from harness import all_cases, as_tuple, difference, evaluate, in_floats, in_keras, reference, resolve, to_graph
 
 from netglot.dialects.dialect import all_ops, same
 from netglot.dialects.keras import ops as _families  # noqa: F401
@@ -46,6 +47,20 @@ def test_spelling_computes_the_reference(op):
             wanted = expected[index]
             assert actual.dtype == wanted.dtype or {actual.dtype.kind, wanted.dtype.kind} <= set(INTEGER_WIDTHS)
             assert difference(actual, wanted) <= tolerance, f"result {index}"
+
+
+@pytest.mark.parametrize("learnt", [True, False], ids=["learnt", "computed"])
+@pytest.mark.parametrize("op", [op for _, op in CASES], ids=[name for name, _ in CASES])
+def test_lowering_means_the_same(op, learnt):
+    lowering = dialect.lowerings.get(type(op))
+    valued, arrays = to_graph(op, learnt=learnt)
+    lowered = lowering(valued) if lowering else None
+    if lowered is None:
+        pytest.skip("written as it is")
+    for tree, expected in zip(as_tuple(lowered), reference(op), strict=True):
+        actual = np.asarray(evaluate(tree, arrays))
+        assert actual.dtype == expected.dtype
+        assert difference(actual, expected) <= TOLERANCE
 
 
 @pytest.mark.parametrize("name", list(all_ops()))
