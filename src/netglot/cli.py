@@ -22,6 +22,7 @@ import typer
 from rich.console import Console
 
 from netglot.errors import Bug, InputError, NetglotError, Refusal, RequestError, UnsupportedOps, UserCodeError
+from netglot.frontend.frameworks import require
 from netglot.output import staged
 from netglot.report.progress import ticking
 
@@ -238,6 +239,7 @@ def _check_target(to: str) -> None:
     writable = [name for name, dialect in all_dialects().items() if dialect.writers]
     if to not in writable:
         raise RequestError(f"netglot does not write {to!r}", advice=f"--to {' or '.join(writable)}")
+    require(to, "writing its networks")
 
 
 def _check_output(output: Path) -> None:

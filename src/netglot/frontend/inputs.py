@@ -22,7 +22,7 @@ import numpy as np
 
 from netglot.errors import RequestError
 from netglot.pivot.dims import Dim, symbols_of
-from netglot.pivot.op import DTYPES
+from netglot.pivot.op import DTYPES, INTEGERS, concrete, numpy_dtype
 
 GRAMMAR = "[NAME=][DTYPE ]SHAPE[@low:high], such as 1,3,224,224 or B,3,H,W or 'ids=int64 B,T@0:30522'"
 
@@ -290,3 +290,23 @@ def as_numpy(example: Any) -> np.ndarray:
     if hasattr(example, "detach"):
         example = example.detach().cpu()
     return np.asarray(example)
+
+
+def symbol_at(inputs: Inputs, index: int, axis: int) -> str | None:
+    """The name of the symbolic size on an axis of the `index`-th tensor, or None where the size is fixed."""
+    size = inputs.specs[index].shape[axis]
+    return str(size) if isinstance(size, Dim) else None
+
+
+def draw(spec: InputSpec, sizes: Mapping[str, int], generator: np.random.Generator) -> np.ndarray:
+    """Random values of a spec: within its range, else normal for floats, 0 and 1 for integers and truth values."""
+    shape = tuple(concrete(size, sizes) for size in spec.shape)
+    dtype = numpy_dtype(spec.dtype)
+    if spec.dtype == "bool":
+        return generator.random(shape) < 0.5
+    if spec.dtype in INTEGERS:
+        low, high = (0, 2) if spec.low is None or spec.high is None else (int(spec.low), int(spec.high))
+        return generator.integers(low, high, shape).astype(dtype)
+    if spec.low is None or spec.high is None:
+        return np.asarray(generator.standard_normal(shape)).astype(dtype)
+    return np.asarray(generator.uniform(spec.low, spec.high, shape)).astype(dtype)

@@ -1,0 +1,97 @@
+"""A whole request understood: the live network with its weights, and what it is called with."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from netglot.errors import RequestError
+from netglot.frontend.inputs import Inputs, parse_inputs, symbol_at
+from netglot.frontend.source import Source, load_source, network_kind, parse_source
+from netglot.frontend.weights import load_into
+
+
+@dataclass
+class Request:
+    """What the user means. `notes` are sentences that the report must carry."""
+
+    source: Source
+    network: Any
+    kind: str
+    inputs: Inputs
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """What to call the network."""
+        return type(self.network).__name__ if self.kind == "torch" else self.source.title
+
+    def symbols(self) -> Callable[[int, int], str | None]:
+        """The name of the symbolic size on an axis of the n-th input tensor, or None where it is fixed."""
+        return lambda index, axis: symbol_at(self.inputs, index, axis)
+
+
+def understand(source: Any, *, inputs: Any = None, weights: Any = None) -> Request:
+    """Loads the network that `source` means, gives it its weights, and fits the inputs to its call.
+
+    The cheap checks come first, so that a mistyped `--input` is told before a network is built.
+
+    Raises:
+        RequestError, InputError, WeightsError, UserCodeError, MissingFramework: see the parts.
+    """
+    parsed = parse_source(source)
+    understood = parse_inputs(inputs)
+    if isinstance(weights, str | Path):
+        _check_exists(Path(weights))
+    network = load_source(parsed)
+    kind = network_kind(network)
+    assert kind is not None
+    notes = _give_weights(network, kind, weights)
+    if kind == "torch":
+        check_inputs(network, understood)
+    return Request(parsed, network, kind, understood, notes)
+
+
+def _check_exists(path: Path) -> None:
+    from netglot.frontend.weights import read_weights
+
+    if not path.exists():
+        read_weights(path)  # raises, with the nearest name
+
+
+def _give_weights(network: Any, kind: str, weights: Any) -> list[str]:
+    if weights is None:
+        return []
+    if kind != "torch":
+        raise RequestError("an exported program holds its weights already", advice="leave --weights out")
+    return load_into(network, weights)
+
+
+def check_inputs(network: Any, inputs: Inputs) -> None:
+    """Asserts that `network.forward` can be called with these arguments.
+
+    Raises:
+        RequestError: one is missing or unknown; the message names it.
+    """
+    signature = inspect.signature(network.forward)
+    name = type(network).__name__
+    try:
+        signature.bind(*inputs.positional, **inputs.keyword)
+    except TypeError as error:
+        needed = [
+            p.name
+            for p in signature.parameters.values()
+            if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        ]
+        given = f"given {len(inputs.positional)} by position" + (
+            f" and {', '.join(inputs.keyword)}" if inputs.keyword else ""
+        )
+        raise RequestError(
+            f"{name}.forward({', '.join(signature.parameters)}) cannot be called so: {error}; {given}",
+            advice=f"give one --input for each of {', '.join(needed)}" if needed else "it takes no inputs",
+        ) from error
+    if not inputs and any(p.default is not p.empty for p in signature.parameters.values()):
+        raise RequestError(f"{name} is given no input", advice=f"its forward takes {', '.join(signature.parameters)}")
