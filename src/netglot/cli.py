@@ -251,11 +251,7 @@ def record_of(report: Any) -> dict[str, Any]:
     """A report as the record that `report.json` holds."""
     if isinstance(report, dict):
         return report
-    for name in ("to_json", "as_dict", "to_dict", "record"):
-        if (held := getattr(report, name, None)) is not None:
-            held = held() if callable(held) else held
-            return json.loads(held) if isinstance(held, str) else held
-    return dataclasses.asdict(report)
+    return report.record() if hasattr(report, "record") else dataclasses.asdict(report)
 
 
 def _tell(record: dict[str, Any], json_: bool, *, written: Path | None = None) -> None:

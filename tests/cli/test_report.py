@@ -58,3 +58,17 @@ def test_the_emitted_readme(record, says):
     assert (title, blank, len(lines)) == ("# Net in Keras", "", 4)
     assert "`x` float32 (B, 8, 8, 3), channels last" in lines[1]
     assert says in lines[3]
+
+
+def test_the_first_difference_is_told_with_both_values():
+    found = {"op": "Conv", "module": "layer1.0", "site": "net.py:9", "index": [0, 1], "source": 0.5, "target": 0.25}
+    line = next(
+        line for line in shown({"verdict": "different", "first_difference": found}).splitlines() if "Conv" in line
+    )
+    assert line.startswith("first difference")
+    assert "layer1.0  net.py:9: at [0, 1] the source has 0.5 and the target 0.25" in line
+
+
+def test_what_is_not_finite_is_told_too():
+    text = shown({"float64": {"max_abs": "inf", "max_rel": "nan"}, "known_imprecisions": [], "phases": []})
+    assert "largest difference inf, relative nan" in text

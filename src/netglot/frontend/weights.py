@@ -207,7 +207,8 @@ def _read_safetensors(path: Path) -> Weights:
         entries = {}
         for key in file.keys():  # noqa: SIM118  (the handle is no mapping)
             part = file.get_slice(key)
-            dtype = _SAFE_DTYPES.get(part.get_dtype(), part.get_dtype().lower())
+            dtype = str(part.get_dtype())
+            dtype = _SAFE_DTYPES.get(dtype, dtype.lower())
             entries[key] = Entry(tuple(part.get_shape()), dtype, _reader(file, key))
     except (SafetensorError, OSError, ValueError) as error:
         raise _damaged(path, error) from error

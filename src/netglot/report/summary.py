@@ -9,14 +9,14 @@ from typing import Any
 from rich.console import Console
 
 from netglot.pivot.graph import Graph
-from netglot.pivot.op import numpy_dtype
+from netglot.pivot.op import concrete, numpy_dtype
 from netglot.report import terminal
 
 
 def summary(graph: Graph) -> dict[str, Any]:
     """The facts, ready for JSON."""
     parameters = list(graph.parameters.values())
-    sizes = {p.name: math.prod(int(size) for size in p.shape) for p in parameters}
+    sizes = {p.name: math.prod(concrete(size, {}) for size in p.shape) for p in parameters}
     return {
         "name": graph.name,
         "inputs": [_tensor(value.name, value) for value in graph.inputs],

@@ -4,7 +4,7 @@ cannot tell different things.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -52,15 +52,9 @@ def _lines(record: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     for key, label in (("inputs", "in"), ("outputs", "out")):
         for tensor in record.get(key) or ():
             yield label, _tensor(tensor)
-    for key in ("float64", "float32", "gradients", "training"):
-        if record.get(key):
-            yield key, _facts(record[key])
-    if record.get("parameters"):
-        yield "parameters", _facts(record["parameters"])
-    if record.get("transposes") is not None:
-        yield "transposes", str(record["transposes"])
-    if record.get("phases"):
-        yield "phases", ", ".join(_phases(record["phases"]))
+    for key, tell in _TOLD.items():
+        if record.get(key) is not None and (said := tell(record[key])):
+            yield key.replace("_", " "), said
 
 
 def _tensor(tensor: Mapping[str, Any]) -> str:
@@ -70,43 +64,76 @@ def _tensor(tensor: Mapping[str, Any]) -> str:
     return f"{tensor.get('name')}: {tensor.get('dtype')}({shape}){moved}"
 
 
-def _facts(held: Any) -> str:
-    """A nest of facts on one line: `max_abs 1.2e-15, max_rel 3e-14`."""
-    if isinstance(held, Mapping):
-        return ", ".join(
-            f"{key.replace('_', ' ')} ({_facts(value)})" if isinstance(value, Mapping) else f"{key} {_facts(value)}"
-            for key, value in held.items()
-            if value is not None
-        )
-    if isinstance(held, list | tuple):
-        return ", ".join(_facts(one) for one in held)
-    if isinstance(held, bool):
-        return "yes" if held else "no"
-    if isinstance(held, float):
-        return f"{held:.2g}"
-    return f"{held:,}" if isinstance(held, int) else str(held)
+def number(value: Any) -> str:
+    """A measured number in two digits; the report holds infinities and NaN as text."""
+    return f"{value:.2g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _phases(phases: Any) -> Iterable[str]:
-    rows = (
-        ({"name": name, **_as_mapping(one)} for name, one in phases.items()) if isinstance(phases, Mapping) else phases
-    )
-    for row in rows:
-        memory = row.get("peak_bytes")
-        seconds = row.get("seconds")
-        yield " ".join(
-            part
-            for part in (
-                str(row.get("name")),
-                f"{seconds:.1f} s" if seconds is not None else "",
-                f"{memory / 2**20:.0f} MiB" if memory else "",
-            )
-            if part
-        )
+def _sizes(found: Mapping[str, Any]) -> str:
+    return f"largest difference {number(found.get('max_abs'))}, relative {number(found.get('max_rel'))}"
 
 
-def _as_mapping(one: Any) -> Mapping[str, Any]:
-    return one if isinstance(one, Mapping) else {"seconds": one}
+def _gradients(found: Mapping[str, Any]) -> str:
+    counts = [f"{found[key]:,} {key}" for key in ("parameters", "inputs") if found.get(key)]
+    return _sizes(found) + (f", of {' and '.join(counts)}" if counts else "")
+
+
+def _training(found: Mapping[str, Any]) -> str:
+    parts = []
+    if found.get("steps"):
+        apart = (found.get("losses") or {}).get("max_rel")
+        parts.append(f"{found['steps']} steps, losses apart by {number(apart)}")
+    for key in ("parameters", "statistics"):
+        if (found.get(key) or {}).get("compared"):
+            parts.append(f"{key} by {number(found[key].get('max_rel'))}")
+    if (found.get("dropout") or {}).get("places"):
+        parts.append(f"dropout in {found['dropout']['places']} places")
+    return ", ".join(parts)
+
+
+def _parameters(found: Mapping[str, Any]) -> str:
+    sides = [
+        f"{side.get('trainable', 0):,} trainable and {side.get('frozen', 0):,} not"
+        for side in (found.get("source") or {}, found.get("target") or {})
+    ]
+    return sides[0] if sides[0] == sides[1] else f"source {sides[0]}; target {sides[1]}"
+
+
+def _difference(found: Mapping[str, Any]) -> str:
+    place = "  ".join(str(found[key]) for key in ("op", "module", "site") if found.get(key))
+    if found.get("source") is None:
+        return f"{place}: {found.get('reason') or ''}"
+    at = list(found.get("index") or ())
+    return f"{place}: at {at} the source has {found['source']} and the target {found['target']}"
+
+
+def _imprecisions(found: Iterable[Mapping[str, Any]]) -> str:
+    return "; ".join(f"{k['op']} in {k['nodes']} places, {number(k['size'])}: {k['reason']}" for k in found)
+
+
+def _phases(phases: Iterable[Mapping[str, Any]]) -> str:
+    return ", ".join(_phase(phase) for phase in phases)
+
+
+def _phase(phase: Mapping[str, Any]) -> str:
+    peak = phase.get("peak_bytes") or 0
+    peak = max(peak.values(), default=0) if isinstance(peak, Mapping) else peak
+    memory = f" {peak / 2**20:,.0f} MiB" if peak else ""
+    return f"{phase.get('name')} {phase.get('seconds', 0.0):.1f} s{memory}"
+
+
+_TOLD: dict[str, Callable[[Any], str]] = {
+    "first_difference": _difference,
+    "float64": _sizes,
+    "float32": _sizes,
+    "gradients": _gradients,
+    "training": _training,
+    "parameters": _parameters,
+    "known_imprecisions": _imprecisions,
+    "transposes": number,
+    "phases": _phases,
+}
+"""How each entry of the record is told, in order."""
 
 
 def show_places(console: Console, title: str, places: Iterable[Any]) -> None:
@@ -124,8 +151,7 @@ def show_places(console: Console, title: str, places: Iterable[Any]) -> None:
 def _place(place: Any) -> str:
     if not isinstance(place, Mapping):
         return str(place)
-    known = [str(place[key]) for key in ("where", "what", "site", "reason", "text", "size") if place.get(key)]
-    return "  ".join(known) or _facts(place)
+    return "  ".join(str(place[key]) for key in ("where", "what", "site", "reason", "text", "size") if place.get(key))
 
 
 def show_trace(console: Console, rows: Iterable[Mapping[str, Any]]) -> None:
