@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
@@ -81,13 +82,14 @@ def _cell(dialect: Dialect, kind: type[Op], read: tuple[str, ...]) -> Cell:
 
 
 def _written(dialect: Dialect, kind: type[Op]) -> tuple[str, ...]:
-    """The names under which a dialect writes an op, found by spelling its cases."""
+    """The names under which a dialect writes an op, found by spelling those of its cases that are not lowered."""
     names: dict[str, None] = {}
+    lower = dialect.lowerings.get(kind, lambda op: None)
     for case in kind.cases:
-        try:
-            names.update(dict.fromkeys(_names(dialect.spell(kind(**case)))))
-        except Refusal:
-            continue
+        op = kind(**case)
+        with contextlib.suppress(Refusal):
+            if lower(op) is None:
+                names.update(dict.fromkeys(_names(dialect.spell(op))))
     return tuple(names)
 
 
