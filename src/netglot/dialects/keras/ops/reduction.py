@@ -1,1 +1,119 @@
-"""Reductions and scans along axes."""
+"""Keras's reductions: NumPy's names, biased variances, places in int32."""
+
+from __future__ import annotations
+
+from netglot.dialects.keras.dialect import keras
+from netglot.dialects.keras.ops.shape import from_end
+from netglot.errors import Refusal, notimpl
+from netglot.pivot import dims, ops
+from netglot.pivot.op import shape_of
+from netglot.source.spell import OMIT, Name, call, unless
+
+_FOLDS = {
+    ops.Sum: "ops.sum",
+    ops.Mean: "ops.mean",
+    ops.Max: "ops.max",
+    ops.Min: "ops.min",
+    ops.Prod: "ops.prod",
+    ops.Any: "ops.any",
+    ops.All: "ops.all",
+    ops.LogSumExp: "ops.logsumexp",
+    ops.Variance: "ops.var",
+    ops.StandardDeviation: "ops.std",
+}
+
+
+def axis_of(op):
+    """The axes as a person writes them: nothing for all, a number for one, else a tuple."""
+    rank = len(shape_of(op.x))
+    if len(op.axes) == rank:
+        return OMIT
+    return from_end(op.axes[0], rank) if len(op.axes) == 1 else tuple(op.axes)
+
+
+@keras.writes(*_FOLDS)
+def fold(op):
+    if not op.axes:  # Keras would fold all axes
+        raise Refusal(notimpl("a reduction over no axes"))
+    return call(_FOLDS[type(op)], op.x, axis=axis_of(op), keepdims=unless(op.keepdims, False))
+
+
+@keras.lowers(ops.Variance)
+def variance(op):
+    """Keras divides by `n`; the other divisor is a factor."""
+    if not op.correction:
+        return None
+    count = dims.product(shape_of(op.x)[a] for a in op.axes)
+    biased = op.replace(correction=0)
+    if isinstance(count, int):
+        divisor = max(0, count - op.correction)
+        if divisor:
+            return ops.Multiply(biased, count / divisor)
+        return ops.Divide(ops.Multiply(biased, float(count)), 0.0)
+    return ops.Divide(_deviations(op), count - int(op.correction))
+
+
+def _deviations(op):
+    """The sum of the squared deviations."""
+    centred = ops.Subtract(op.x, ops.Mean(op.x, axes=op.axes, keepdims=True))
+    return ops.Sum(ops.Square(centred), axes=op.axes, keepdims=op.keepdims)
+
+
+@keras.lowers(ops.StandardDeviation)
+def standard_deviation(op):
+    return ops.Sqrt(ops.Variance(op.x, op.axes, op.keepdims, op.correction)) if op.correction else None
+
+
+_MOST_AXES_OF_A_NORM = 2
+
+
+@keras.lowers(ops.Norm)
+def lower_norm(op):
+    """Keras's norm of two axes is that of a matrix, which is the vector's for `p = 2` alone."""
+    whole = len(op.axes) == len(shape_of(op.x))
+    if op.p == 2 and (len(op.axes) <= _MOST_AXES_OF_A_NORM or (whole and not op.keepdims)):
+        return None
+    how = {"axes": op.axes, "keepdims": op.keepdims}
+    size = ops.Abs(op.x)
+    if op.p == 2:
+        return ops.Sqrt(ops.Sum(ops.Square(op.x), **how))
+    if op.p == 1:
+        return ops.Sum(size, **how)
+    if op.p in (float("inf"), float("-inf")):
+        return (ops.Max if op.p > 0 else ops.Min)(size, **how)
+    if op.p == 0:
+        return ops.Sum(ops.Where(ops.NotEqual(op.x, 0.0), ops.Exp(ops.Multiply(op.x, 0.0)), 0.0), **how)
+    return ops.Power(ops.Sum(ops.Power(size, op.p), **how), 1 / op.p)
+
+
+@keras.writes(ops.Norm)
+def norm(op):
+    return call("ops.norm", op.x, axis=axis_of(op), keepdims=unless(op.keepdims, False))
+
+
+@keras.writes(ops.Argmax, ops.Argmin)
+def place(op):
+    name = "ops.argmax" if isinstance(op, ops.Argmax) else "ops.argmin"
+    axis = from_end(op.axis, len(shape_of(op.x)))
+    return call("ops.cast", call(name, op.x, axis=axis, keepdims=unless(op.keepdims, False)), "int64")
+
+
+_RUNNING = {ops.CumulativeSum: "ops.cumsum", ops.CumulativeProd: "ops.cumprod"}
+_SCANNED = {
+    ops.CumulativeMax: "ops.maximum",
+    ops.CumulativeMin: "ops.minimum",
+    ops.CumulativeLogSumExp: "ops.logaddexp",
+}
+
+
+@keras.writes(*_RUNNING)
+def running(op):
+    return call(_RUNNING[type(op)], op.x, axis=from_end(op.axis, len(shape_of(op.x))))
+
+
+@keras.writes(*_SCANNED)
+def scanned(op):
+    if not isinstance(shape_of(op.x)[op.axis], int):
+        raise Refusal(notimpl("a running maximum along an axis of symbolic size"))
+    axis = from_end(op.axis, len(shape_of(op.x)))
+    return call("ops.associative_scan", Name(_SCANNED[type(op)]), op.x, axis=axis)

@@ -1,1 +1,68 @@
-"""Sorting and selection."""
+"""Keras's sorting: ascending, the largest along the last axis, places in int32."""
+
+from __future__ import annotations
+
+from netglot.dialects.keras.dialect import keras
+from netglot.dialects.keras.ops.shape import from_end
+from netglot.pivot import ops
+from netglot.pivot.graph import Part
+from netglot.pivot.op import INTEGERS, shape_of, type_of
+from netglot.source.spell import call, unless
+
+
+@keras.lowers(ops.Sort)
+def descending(op):
+    return ops.Flip(op.replace(descending=False), axes=(op.axis,)) if op.descending else None
+
+
+@keras.writes(ops.Sort)
+def sort(op):
+    return call("ops.sort", op.x, axis=unless(from_end(op.axis, len(shape_of(op.x))), -1))
+
+
+def _turned(x):
+    """`x` in the opposite order: floats change sign, integers turn their bits over, which cannot overflow."""
+    return ops.BitwiseNot(x) if type_of(x).dtype in INTEGERS else ops.Negative(x)
+
+
+@keras.lowers(ops.Argsort)
+def descending_places(op):
+    return op.replace(x=_turned(op.x), descending=False) if op.descending else None
+
+
+@keras.writes(ops.Argsort)
+def argsort(op):
+    return call("ops.cast", call("ops.argsort", op.x, axis=unless(from_end(op.axis, len(shape_of(op.x))), -1)), "int64")
+
+
+@keras.lowers(ops.TopK)
+def lower_top_k(op):
+    """Keras has the largest elements along the last axis, and their places in int32."""
+    last = len(shape_of(op.x)) - 1
+    if op.axis != last:
+        order = (*(a for a in range(last + 1) if a != op.axis), op.axis)
+        back = tuple(order.index(a) for a in range(last + 1))
+        top = op.replace(x=ops.Permute(op.x, axes=order), axis=last)
+        return tuple(ops.Permute(Part(top, i), axes=back) for i in (0, 1))
+    if not op.largest:
+        top = op.replace(x=_turned(op.x), largest=True)
+        return _turned(Part(top, 0)), Part(top, 1)
+    if op.index_dtype != "int32":
+        top = op.replace(index_dtype="int32")
+        return Part(top, 0), ops.Cast(Part(top, 1), dtype=op.index_dtype)
+    return None
+
+
+@keras.writes(ops.TopK)
+def top_k(op):
+    return call("ops.top_k", op.x, op.k)
+
+
+@keras.lowers(ops.Searchsorted)
+def wide_places(op):
+    return ops.Cast(op.replace(dtype="int32"), dtype="int64") if op.dtype == "int64" else None
+
+
+@keras.writes(ops.Searchsorted)
+def searchsorted(op):
+    return call("ops.searchsorted", op.boundaries, op.values, side="right" if op.right else "left")
