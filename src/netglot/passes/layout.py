@@ -80,7 +80,7 @@ class _Arranger:
         """Source values whose order comes from a Permute of the source and not from what the target needs."""
         self.scrambled: dict[Value, tuple[tuple, Permutation]] = {}
         """Flattened values whose last axis runs in another order: the sizes before flattening and their order."""
-        self.cache: dict[tuple[Value, Permutation], Value] = {}
+        self.cache: dict[tuple, Value] = {}
         self.consumers = graph.consumers()
         self.wishes = self._wishes()
         self.output_values = {value for _, value in graph.outputs}
@@ -177,7 +177,7 @@ class _Arranger:
         if current == permutation:
             return moved
         axes = tuple(current.index(axis) for axis in permutation)
-        key = (moved, axes)
+        key = (moved, axes, self.builder.scope)
         if key not in self.cache:
             self.cache[key] = self.builder.one(ops.Permute(moved, axes), name=f"{moved.name}_transposed")
         return self.cache[key]

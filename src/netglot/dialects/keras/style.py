@@ -1,0 +1,154 @@
+"""What Keras source looks like beyond single ops: base classes, constructors, weights, sizes."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from netglot.pivot.dims import Dim
+from netglot.pivot.graph import Value
+from netglot.source import spell
+from netglot.source.outline import Member, Outline
+
+_ACTIVATIONS = {
+    "layers.ReLU": "relu",
+    "layers.Softmax": None,
+}
+_ROLES = {
+    "Conv1D": "conv", "Conv2D": "conv", "Conv3D": "conv", "DepthwiseConv2D": "conv", "DepthwiseConv1D": "conv",
+    "Conv1DTranspose": "conv", "Conv2DTranspose": "conv", "Conv3DTranspose": "conv",
+    "BatchNormalization": "norm", "LayerNormalization": "norm", "GroupNormalization": "norm",
+    "RMSNormalization": "norm", "Activation": "activation", "ReLU": "activation", "LeakyReLU": "activation",
+    "PReLU": "activation", "ELU": "activation", "Dense": "dense", "Embedding": "embedding", "Dropout": "dropout",
+    "SpatialDropout1D": "dropout", "SpatialDropout2D": "dropout", "SpatialDropout3D": "dropout", "LSTM": "lstm",
+    "GRU": "gru", "SimpleRNN": "rnn", "Bidirectional": "rnn", "MultiHeadAttention": "attention",
+    "ZeroPadding1D": "pad", "ZeroPadding2D": "pad", "ZeroPadding3D": "pad", "Flatten": "flatten",
+}  # fmt: skip
+_DEFAULTS: dict[str, Any] = {
+    "strides": 1, "padding": "valid", "dilation_rate": 1, "groups": 1, "use_bias": True, "activation": None,
+    "depth_multiplier": 1, "axis": -1, "center": True, "scale": True, "kernel_initializer": "glorot_uniform",
+    "bias_initializer": "zeros", "return_sequences": False, "return_state": False, "go_backwards": False,
+    "trainable": True, "noise_shape": None, "keepdims": False, "data_format": None,
+}  # fmt: skip
+_POSITIONAL: dict[str, tuple[str, ...]] = {
+    "Conv": ("filters", "kernel_size"), "DepthwiseConv": ("kernel_size",), "Dense": ("units",),
+    "Embedding": ("input_dim", "output_dim"), "LSTM": ("units",), "GRU": ("units",), "SimpleRNN": ("units",),
+    "Dropout": ("rate",), "SpatialDropout": ("rate",), "Activation": ("activation",), "ZeroPadding": ("padding",),
+    "MaxPooling": ("pool_size",), "AveragePooling": ("pool_size",), "GroupNormalization": ("groups",),
+    "MultiHeadAttention": ("num_heads", "key_dim"), "UpSampling": ("size",), "Cropping": ("cropping",),
+    "AdaptiveAverage": ("output_size",), "AdaptiveMax": ("output_size",), "Reshape": ("target_shape",),
+    "Permute": ("dims",), "RepeatVector": ("n",), "LeakyReLU": ("negative_slope",),
+}  # fmt: skip
+
+
+class KerasStyle:
+    """The `Style` of Keras 3."""
+
+    omitted = frozenset(_DEFAULTS)
+
+    def construct(self, layer: spell.Layer) -> spell.Call:
+        return spell.Call(layer.layer, layer.arguments, {k: v for k, v in layer.options.items() if v is not spell.OMIT})
+
+    def positional(self, function: str) -> tuple[str, ...]:
+        """The names of a layer's leading positional arguments."""
+        plain = function.removeprefix("layers.")
+        found = next((names for start, names in _POSITIONAL.items() if plain.startswith(start)), ())
+        return (*found, *(f"argument{i}" for i in range(len(found), 9)))
+
+    def default(self, name: str) -> Any:
+        return _DEFAULTS.get(name)
+
+    def role(self, layer: str) -> str:
+        plain = layer.rpartition(".")[2]
+        for ending in ("Pooling1D", "Pooling2D", "Pooling3D"):
+            if plain.endswith(ending):
+                return "pool"
+        return _ROLES.get(plain, _snake(plain))
+
+    def size(self, value: ast.expr, axis: int) -> ast.expr:
+        shape = ast.Call(ast.parse("ops.shape", mode="eval").body, [value], [])
+        return ast.Subscript(shape, ast.Constant(axis), ast.Load())
+
+    def item(self, index: int) -> str:
+        return f".layers[{index}]"
+
+    def tidy(self, spelling: spell.Spelling) -> spell.Spelling:
+        if isinstance(spelling, spell.Call) and spelling.function in ("ops.reshape",):
+            x, shape, *rest = spelling.arguments
+            unknown = [i for i, size in enumerate(shape) if isinstance(size, Dim)]
+            if unknown and _alone(x, shape, unknown[0]):
+                shape = tuple(-1 if i == unknown[0] else size for i, size in enumerate(shape))
+            return spell.Call(spelling.function, (x, tuple(shape), *rest), spelling.options, spelling.helper)
+        if isinstance(spelling, spell.Layer) and not spelling.weights and not spelling.options and not spelling.arguments:
+            named = _ACTIVATIONS.get(spelling.layer)
+            if named:
+                return spell.Layer("layers.Activation", spelling.inputs, {}, arguments=(named,), function=spelling.function)
+        return spelling
+
+    def variable(self, member: Member, owner: ast.expr, key: str) -> ast.expr:
+        for part in key.split("."):
+            owner = ast.Attribute(owner, part, ast.Load())
+        return owner
+
+    # -- classes
+
+    def base(self, root: bool) -> str:
+        """The base class of an emitted class."""
+        return "keras.Model" if root else "layers.Layer"
+
+    def more_arguments(self) -> list[str]:
+        """Arguments that every constructor takes besides its own."""
+        return ["**kwargs"]
+
+    def super_init(self) -> str:
+        """The first statement of a constructor."""
+        return "super().__init__(**kwargs)"
+
+    def list(self, text: str) -> str:
+        """A list of layers."""
+        return text
+
+    def sequence(self, items: ast.expr) -> ast.expr:
+        """Layers that are called one after the other."""
+        return ast.Call(ast.parse("keras.Sequential", mode="eval").body, [items], [])
+
+    def call_header(self, names: list[str], root: bool):
+        """The first lines of a call."""
+        if root and len(names) > 1:
+            yield "def call(self, inputs):"
+            for name in names:
+                yield f'    {name} = inputs["{name}"]'
+        else:
+            yield f"def call(self, {', '.join(names)}):"
+
+    def weight_arguments(self, member: Member, outline: Outline) -> dict[str, Any]:
+        """What describes a bare variable."""
+        assert member.value is not None
+        return {
+            "shape": tuple(member.value.shape),
+            "trainable": outline.trainable(member.recipe),
+            "dtype": None if member.value.dtype.startswith("float") else member.value.dtype,
+            "initializer": "zeros",
+        }
+
+    def weight_statements(self, member: Member, table: dict[str, ast.expr], outline: Outline):
+        """The statements that make a bare variable."""
+        parts = [f"shape={ast.unparse(table['shape'])}"]
+        parts.append(f"initializer={ast.unparse(table['initializer'])}")
+        for key, default in (("trainable", "True"), ("dtype", "None")):
+            text = ast.unparse(table[key])
+            if text != default:
+                parts.append(f"{key}={text}")
+        parts.append(f'name="{member.attr}"')
+        yield f"self.{member.attr} = self.add_weight({', '.join(parts)})"
+
+
+def _alone(x: Any, shape, unknown: int) -> bool:
+    """Whether -1 in the place of an unknown size says the same: the other sizes are known or can be written."""
+    return isinstance(x, Value | spell.Spelling)
+
+
+def _snake(text: str) -> str:
+    import re
+
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", text).lower()

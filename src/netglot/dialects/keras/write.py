@@ -1,0 +1,196 @@
+"""From a graph to a folder of Keras source and weights."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import Any
+
+import netglot.dialects.keras.ops  # noqa: F401  (fills the dialect)
+from netglot.dialects.keras.dialect import keras
+from netglot.dialects.keras.style import KerasStyle
+from netglot.passes.canonical import canonicalise
+from netglot.passes.layout import Arranged, arrange
+from netglot.passes.legal import lower
+from netglot.pivot.dims import Dim
+from netglot.pivot.graph import Graph, Parameter, Value
+from netglot.source.classes import Blueprint, blueprints
+from netglot.source.emit import ClassEmitter
+from netglot.source.format import tidy_source
+from netglot.source.outline import Instance, Outline
+
+
+@dataclass
+class TargetVariable:
+    """One variable of the emitted network."""
+
+    path: str
+    """The attribute path from the model: `layer1.layers[0].conv1.kernel`."""
+    stored: str
+    """The place in the weights file: a group and an index."""
+    recipe: Any
+    trainable: bool
+
+
+@dataclass
+class Written:
+    """What the writer made of a graph."""
+
+    source: str
+    arranged: Arranged
+    variables: list[TargetVariable]
+    class_name: str
+    outline: Outline
+    blueprints: dict[Instance, Blueprint] = field(default_factory=dict)
+
+
+def write(graph: Graph, *, keep_layout: bool = False) -> Written:
+    """Writes `graph` as Keras source.
+
+    Raises:
+        UnsupportedOps: everything that Keras cannot express.
+    """
+    graph = canonicalise(graph)
+    graph = canonicalise(lower(graph, keras))
+    arranged = arrange(graph, keras.layouts, keep_interface=keep_layout)
+    arranged.graph = canonicalise(arranged.graph)
+    outline = Outline(arranged.graph, keras, KerasStyle())
+    classes = blueprints(outline)
+    source = _source(arranged.graph, outline, classes)
+    root = classes[outline.root]
+    return Written(source, arranged, variables(outline), root.name, outline, classes)
+
+
+def _source(graph: Graph, outline: Outline, classes: dict[Instance, Blueprint]) -> str:
+    from netglot.dialects.keras.helpers import HELPERS
+
+    order: list[Blueprint] = []
+    for blueprint in classes.values():
+        if blueprint not in order:
+            order.append(blueprint)
+    bodies = [ClassEmitter(b, outline, classes, b is classes[outline.root]).emit() for b in order]
+    helpers = {form.helper for form in outline.forms.values() if getattr(form, "helper", None)}
+    parts = [
+        f'"""{graph.name}, in Keras."""',
+        "import math\nimport pathlib\n\nimport keras\nfrom keras import layers, ops",
+        *(HELPERS[name].strip() for name in sorted(helpers)),
+        *bodies,
+        _load(graph, classes[outline.root].name),
+    ]
+    return tidy_source("\n\n\n".join(parts) + "\n")
+
+
+def _load(graph: Graph, class_name: str) -> str:
+    inputs = [_input(value) for value in graph.inputs]
+    given = inputs[0] if len(inputs) == 1 else "{" + ", ".join(
+        f'"{v.name}": {text}' for v, text in zip(graph.inputs, inputs, strict=True)
+    ) + "}"
+    return f'''def load(weights=pathlib.Path(__file__).with_name("model.weights.h5")):
+    """The network with its trained weights; `weights=None` leaves it freshly initialised."""
+    model = {class_name}()
+    model({given})
+    if weights is not None:
+        model.load_weights(weights)
+    return model'''
+
+
+def _input(value: Value) -> str:
+    shape = tuple(None if isinstance(size, Dim) else size for size in value.shape)
+    if shape and shape[0] is None:
+        text = f"keras.Input({shape[1:]!r}"
+    else:
+        text = f"keras.Input(batch_shape={shape!r}"
+    if not value.dtype.startswith("float"):
+        text += f', dtype="{value.dtype}"'
+    return text + ")"
+
+
+def variables(outline: Outline) -> list[TargetVariable]:
+    """Every variable of the emitted network, with its attribute path and its place in the weights file."""
+    found: list[TargetVariable] = []
+    seen: set[int] = set()
+
+    def walk(instance: Instance, path: str, group: str) -> None:
+        if id(instance) in seen:
+            return
+        seen.add(id(instance))
+        bare = sorted((m for m in instance.members if m.kind == "weight"), key=lambda m: (m.order, m.path))
+        bare.sort(key=lambda m: not outline.trainable(m.recipe))
+        for index, member in enumerate(bare):
+            found.append(
+                TargetVariable(
+                    f"{path}{member.attr}", f"{group}vars/{index}", member.recipe, outline.trainable(member.recipe)
+                )
+            )
+        names: dict[str, dict[str, int]] = {}
+        for member in sorted(instance.members, key=lambda m: (m.attr, m.index or 0)):
+            if member.kind == "weight":
+                continue
+            if member.index is not None:
+                used = names.setdefault(member.attr, {})
+                visit(member, f"{path}{member.attr}[{member.index}]", f"{group}{member.attr}/{_unique(used, member, outline)}/")
+            else:
+                visit(member, f"{path}{member.attr}", f"{group}{member.attr}/")
+
+    def visit(member, path: str, group: str) -> None:
+        if member.kind == "instance":
+            walk(member.instance, path + ".", group)
+        elif member.kind == "sequence":
+            used: dict[str, int] = {}
+            for index, item in enumerate(member.items):
+                visit(item, f"{path}.layers[{index}]", f"{group}layers/{_unique(used, item, outline)}/")
+        else:
+            counts: dict[str, int] = {}
+            for key, tree in member.layer.weights.items():
+                inner, _, _ = key.rpartition(".")
+                directory = group + "".join(f"{part}/" for part in inner.split(".") if part)
+                index = counts.get(directory, 0)
+                counts[directory] = index + 1
+                recipe = outline.recipe(tree)
+                trainable = key not in member.layer.frozen and outline.trainable(recipe)
+                found.append(TargetVariable(f"{path}.{key}", f"{directory}vars/{index}", recipe, trainable))
+
+    walk(outline.root, "", "")
+    return found
+
+
+def _unique(used: dict[str, int], member, outline: Outline) -> str:
+    """The name that Keras gives to an element of a list: its class in snake case, numbered."""
+    if member.kind == "instance":
+        name = _keras_snake(outline.class_names[member.instance])
+    elif member.kind == "sequence":
+        name = "sequential"
+    else:
+        name = _keras_snake(member.layer.layer.rpartition(".")[2])
+    count = used.get(name, 0)
+    used[name] = count + 1
+    return name if count == 0 else f"{name}_{count}"
+
+
+def _keras_snake(name: str) -> str:
+    """Keras's own snake case."""
+    import re
+
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def save_weights(written: Written, path) -> None:
+    """Writes the weights file that Keras's own loader reads, one variable at a time."""
+    import h5py
+    import numpy as np
+
+    from netglot.pivot.evaluate import evaluate_op
+
+    with h5py.File(path, "w") as file:
+        for variable in written.variables:
+            recipe = variable.recipe
+            array = recipe.load() if isinstance(recipe, Parameter) else evaluate_op(recipe)
+            array = np.asarray(array)
+            if str(array.dtype) == "bfloat16":
+                array = array.astype(np.float32)
+            file.create_dataset(variable.stored, data=array)
+
+
+__all__ = ["Written", "ast", "save_weights", "write"]

@@ -1,0 +1,143 @@
+"""One meaning, one form: steps that change nothing are taken out, chains of the same op become one.
+
+Every rule preserves the numbers exactly. A rule is a function from a node to a replacement: a value, an op, or None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from netglot.pivot import ops
+from netglot.pivot.graph import Graph, Node, Parameter, Value
+from netglot.pivot.op import Op, is_scalar, type_of
+
+Rule = Callable[["Op", Callable[[Value], "Op | None"]], Any]
+_RULES: dict[type[Op], list[tuple[str, Rule]]] = {}
+
+
+def rule(sentence: str, *kinds: type[Op]) -> Callable[[Rule], Rule]:
+    """Declares a rule on ops of some kinds; `sentence` is its name."""
+
+    def register(function: Rule) -> Rule:
+        for kind in kinds:
+            _RULES.setdefault(kind, []).append((sentence, function))
+        return function
+
+    return register
+
+
+def canonicalise(graph: Graph) -> Graph:
+    """The graph after all rules, applied in one pass in topological order, and without dead nodes."""
+    producers: dict[Value, Node] = {}
+    table: dict[Value, Any] = {}
+    nodes: list[Node] = []
+    outputs = {value for _, value in graph.outputs}
+
+    def made_by(value: Any) -> Op | None:
+        node = producers.get(value)
+        return node.op if node is not None and len(node.results) == 1 else None
+
+    for node in graph.nodes:
+        op = node.op.map_operands(lambda o: _scalar(table.get(o, o)))
+        replacement = _apply(op, made_by)
+        if isinstance(replacement, Value) and not (node.result in outputs and replacement in graph.inputs):
+            table[node.result] = replacement
+            continue
+        if isinstance(replacement, Op):
+            op = replacement
+        node = Node(op, node.results, node.scope, node.sites)
+        nodes.append(node)
+        producers.update({value: node for value in node.results})
+    tidy = Graph(graph.name, graph.inputs, graph.parameters, nodes, graph.output, graph.modules, list(graph.notes))
+    tidy.replace_values({k: v for k, v in table.items()})
+    tidy.prune()
+    return tidy
+
+
+def _apply(op: Op, made_by) -> Any:
+    changed = None
+    for _ in range(10):
+        current = changed if isinstance(changed, Op) else op
+        step = next((r for _, f in _RULES.get(type(current), ()) if (r := f(current, made_by)) is not None), None)
+        if step is None:
+            return changed
+        changed = step
+        if isinstance(changed, Value):
+            return changed
+    return changed
+
+
+def _scalar(operand: Any) -> Any:
+    """A constant of rank 0 as a Python number."""
+    if isinstance(operand, Parameter) and operand.kind == "constant" and operand.shape == ():
+        value = np.asarray(operand.load())
+        if operand.dtype in ("float32", "float64", "int64", "int32", "bool"):
+            return value.item()
+    return operand
+
+
+@rule("Reshape to the same shape = the value", ops.Reshape, ops.Broadcast)
+def same_shape(op, made_by):
+    return op.x if isinstance(op.x, Value) and tuple(op.x.shape) == tuple(op.shape) else None
+
+
+@rule("Reshape(Reshape(x)) = Reshape(x)", ops.Reshape)
+def reshape_twice(op, made_by):
+    inner = made_by(op.x)
+    return ops.Reshape(inner.x, op.shape) if isinstance(inner, ops.Reshape) else None
+
+
+@rule("Permute in order = the value", ops.Permute)
+def permute_nothing(op, made_by):
+    return op.x if tuple(op.axes) == tuple(range(len(op.axes))) else None
+
+
+@rule("Permute(Permute(x)) = Permute(x)", ops.Permute)
+def permute_twice(op, made_by):
+    inner = made_by(op.x)
+    return ops.Permute(inner.x, tuple(inner.axes[a] for a in op.axes)) if isinstance(inner, ops.Permute) else None
+
+
+@rule("Cast to the same dtype = the value", ops.Cast)
+def same_dtype(op, made_by):
+    return op.x if isinstance(op.x, Value) and op.x.dtype == op.dtype else None
+
+
+@rule("Concat of one = the value", ops.Concat)
+def concat_one(op, made_by):
+    return op.xs[0] if len(op.xs) == 1 else None
+
+
+@rule("Slice of the whole axis = the value", ops.Slice)
+def slice_all(op, made_by):
+    whole = op.start == 0 and op.step == 1 and op.stop == type_of(op.x).shape[op.axis]
+    return op.x if whole else None
+
+
+@rule("Select(Stack(xs), i) = xs[i]", ops.Select)
+def select_of_stack(op, made_by):
+    inner = made_by(op.x)
+    stacked = isinstance(inner, ops.Stack) and inner.axis == op.axis and isinstance(op.index, int)
+    return inner.xs[op.index] if stacked else None
+
+
+@rule("x + 0 = x, x * 1 = x", ops.Add, ops.Multiply)
+def neutral(op, made_by):
+    unit = 0 if isinstance(op, ops.Add) else 1
+    for value, other in ((op.x, op.y), (op.y, op.x)):
+        if isinstance(value, Value) and is_scalar(other) and not isinstance(other, bool) and other == unit:
+            return value
+    return None
+
+
+@rule("Dropout of nothing = the value", ops.Dropout)
+def no_dropout(op, made_by):
+    return op.x if op.rate == 0 else None
+
+
+@rule("Identity = the value", ops.Identity)
+def identity(op, made_by):
+    return op.x

@@ -1,0 +1,328 @@
+"""Statements: the bodies of module calls, with operands as placeholders and literals as holes.
+
+Two calls of one class have the same statements where their texts and their data flow agree; what differs is then
+only in the holes.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from typing import TYPE_CHECKING, Any
+
+from netglot.errors import RefusedOp, UnsupportedOps, notimpl
+from netglot.pivot import ops
+from netglot.pivot.dims import Dim
+from netglot.pivot.graph import Node, Parameter, Value
+from netglot.pivot.op import Op
+from netglot.source import spell
+from netglot.source.calls import CallTree
+from netglot.source.printing import Printer, name, size_expression
+
+if TYPE_CHECKING:
+    from netglot.source.outline import Instance, Member, Outline, Statement
+
+
+class Access:
+    """Where members and variables are, seen from an instance: `self.encoder.layers[0].conv`."""
+
+    def __init__(self, outline: Outline):
+        self.outline = outline
+        self.holder: dict[Member, tuple[Instance, Member | None, int]] = {}
+        self.member_of_instance: dict[Instance, Member] = {}
+        for instance in outline.instances.values():
+            for member in instance.members:
+                self._hold(instance, member, None, 0)
+
+    def _hold(self, instance: Instance, member: Member, sequence: Member | None, index: int) -> None:
+        self.holder[member] = (instance, sequence, index)
+        if member.instance is not None:
+            self.member_of_instance[member.instance] = member
+        for position, item in enumerate(member.items):
+            self._hold(instance, item, member, position)
+
+    def steps(self, member: Member, start: Instance) -> list[Any] | None:
+        """The attributes and indices from `start` down to `member`, or None where it lies outside `start`."""
+        instance, sequence, index = self.holder[member]
+        if sequence is not None:
+            above = self.steps(sequence, start)
+            return None if above is None else [*above, ("item", index, member)]
+        own = ("list", member.attr, member.index, member) if member.index is not None else ("attr", member.attr, member)
+        if instance is start:
+            return [own]
+        holder = self.member_of_instance.get(instance)
+        above = self.steps(holder, start) if holder is not None else None
+        return None if above is None else [*above, own]
+
+    def expression(self, member: Member, start: Instance, root: str = "self") -> ast.expr | None:
+        """The expression for `member` seen from `start`."""
+        steps = self.steps(member, start)
+        if steps is None:
+            return None
+        text = root
+        for step in steps:
+            match step:
+                case ("attr", attr, _):
+                    text += f".{attr}"
+                case ("list", attr, index, _):
+                    text += f".{attr}[{index}]"
+                case ("item", index, _):
+                    text += self.outline.style.item(index)
+        return name(text)
+
+
+class Variables:
+    """The expressions of parameters that take part in the forward pass outside of a layer."""
+
+    def __init__(self, outline: Outline, access: Access):
+        self.outline = outline
+        self.access = access
+        self._one_variable = self._shared_parameters()
+
+    def _shared_parameters(self) -> set[Parameter]:
+        """Trainable parameters that are used in the open in more than one form: they stay one variable."""
+        forms: dict[Parameter, set[Value]] = {}
+        for node in self.outline.runtime:
+            for value in self.outline.needs(node):
+                if value in self.outline.offline:
+                    for parameter in self.outline.base_parameters(value):
+                        if parameter.trainable:
+                            forms.setdefault(parameter, set()).add(value)
+        return {p for p, values in forms.items() if len(values) > 1}
+
+    def expression(self, value: Value, start: Instance) -> ast.expr | None:
+        """The expression of an offline value seen from `start`, or None where it must be handed in."""
+        parameters = self.outline.base_parameters(value)
+        if isinstance(value, Parameter):
+            if value in self.outline.owned:
+                return self._of_layer(value, start)
+            return self._of_member(self.outline.weight(value, start), start)
+        if any(p in self.outline.owned or p in self._one_variable for p in parameters):
+            return self._computed(value, start)
+        return self._of_member(self.outline.weight(value, start), start)
+
+    def _of_member(self, member: Member, start: Instance) -> ast.expr | None:
+        if member not in self.access.holder:
+            owner = next(i for i in self.outline.instances.values() if member in i.members)
+            self.access.holder[member] = (owner, None, 0)
+        return self.access.expression(member, start)
+
+    def _of_layer(self, parameter: Parameter, start: Instance) -> ast.expr | None:
+        """A parameter that a layer holds, brought back into the source's order of axes."""
+        member = self.outline.owned[parameter]
+        owner = self.access.expression(member, start)
+        if owner is None:
+            return None
+        assert member.layer is not None
+        for key, tree in member.layer.weights.items():
+            recipe = self.outline.recipe(tree)
+            variable = self.outline.style.variable(member, owner, key)
+            if recipe is parameter:
+                return variable
+            if isinstance(recipe, ops.Permute) and recipe.x is parameter:
+                back = tuple(recipe.axes.index(i) for i in range(len(recipe.axes)))
+                return self._spelled(ops.Permute(parameter, back), lambda _, v=variable: v)
+        reason = notimpl(f"{parameter.name} is used by itself and as a part of {member.path}")
+        raise UnsupportedOps([RefusedOp(member.path, parameter.name, reason)], 1, self.outline.dialect.title)
+
+    def _computed(self, value: Value, start: Instance) -> ast.expr | None:
+        """An offline value computed again while the network runs, because its parameter must stay one variable."""
+        if isinstance(value, Parameter):
+            return self.expression(value, start)
+        producer = self.outline.producers[value]
+        parts = {v: self._computed(v, start) for v in producer.operand_values()}
+        if any(part is None for part in parts.values()):
+            return None
+        return self._spelled(producer.op, lambda v: parts[v])
+
+    def _spelled(self, op: Op, resolve) -> ast.expr:
+        spelling = self.outline.style.tidy(self.outline.dialect.spell(op))
+        if isinstance(spelling, spell.Layer) and spelling.function is not None:
+            spelling = spelling.function
+        printer = Printer(resolve, lambda dim: _no_size(dim), lambda layer: _no_layer(layer))
+        return printer(spelling)
+
+
+def _no_size(dim: Dim) -> ast.expr:
+    raise AssertionError(f"a parameter of symbolic size {dim}")
+
+
+def _no_layer(layer: spell.Layer) -> ast.expr:
+    raise AssertionError(f"{layer.layer} applied to a parameter")
+
+
+class BodyMaker:
+    """Makes the body of every call of every instance."""
+
+    def __init__(self, outline: Outline):
+        self.outline = outline
+        self.access = Access(outline)
+        self.variables = Variables(outline, self.access)
+        outline.access = self.access
+
+    def make(self, tree: CallTree, instance: Instance, depth: int) -> Any:
+        """The body of one call, bodies of inner calls first; it is filed with its instance."""
+        from netglot.source.outline import Body
+
+        statements: list[Statement] = []
+        for item in tree.items:
+            if isinstance(item, CallTree):
+                statements.extend(self._call(item, instance, depth))
+            else:
+                statements.append(self._statement(item, instance))
+        made = {value for statement in statements for value in statement.results}
+        inputs: dict[Value, None] = {}
+        for statement in statements:
+            for operand in statement.operands:
+                if operand not in made:
+                    inputs[operand] = None
+        inside = {id(node) for node in tree.nodes()}
+        outputs = [v for s in statements for v in s.results if any(self.outline._leaves(v, inside))]
+        body = Body(list(inputs), outputs, statements, depth)
+        instance.bodies.append(body)
+        return body
+
+    def _call(self, call: CallTree, instance: Instance, depth: int) -> list[Statement]:
+        if call.kind == "leaf":
+            return [self._statement(node, instance) for node in call.nodes()]
+        if call.kind == "class":
+            inner = self.outline.instances[call.path]
+            body = self.make(call, inner, _depth(call, depth))
+            member = self.access.member_of_instance[inner]
+            return [self._member_call(member, instance, body.inputs, tuple(body.outputs), call)]
+        self._inner_bodies(call, depth)
+        member = self.outline.layers[("sequence", call.path)]
+        inside = {id(n) for n in call.nodes()}
+        entering, leaving = self.outline._flow(call, inside)
+        return [self._member_call(member, instance, entering, tuple(leaving), call)]
+
+    def _inner_bodies(self, call: CallTree, depth: int) -> None:
+        for item in call.calls:
+            if item.kind == "class":
+                self.make(item, self.outline.instances[item.path], _depth(item, depth))
+            elif item.kind == "sequence":
+                self._inner_bodies(item, depth)
+
+    def _member_call(self, member, instance, operands, results, call: CallTree) -> Statement:
+        target = self.access.expression(member, instance)
+        assert target is not None
+        call_ast = ast.Call(target, [ast.Name(f"_{k}", ast.Load()) for k in range(len(operands))], [])
+        node = next(iter(call.nodes()), None)
+        return _statement(results, list(operands), call_ast, member, node)
+
+    def _statement(self, node: Node, instance: Instance) -> Statement:
+        form = self.outline.forms[node]
+        operands: list[Value] = []
+
+        def operand(value: Value) -> ast.expr:
+            if value not in operands:
+                operands.append(value)
+            return ast.Name(f"_{operands.index(value)}", ast.Load())
+
+        def resolve(value: Value) -> ast.expr:
+            if value in self.outline.offline:
+                expression = self.variables.expression(value, instance)
+                if expression is not None:
+                    return expression
+            return operand(value)
+
+        candidates = [v for v in self.outline.needs(node) if v not in self.outline.offline]
+        sizes = _Sizes(candidates, self.outline, operand)
+        member = self.outline.member_of.get(node)
+        printer = Printer(resolve, sizes, lambda _: self.access.expression(member, instance))
+        expression = printer(form)
+        produces = getattr(form, "produces", None)
+        results = node.results if produces is None else tuple(node.results[i] for i in produces)
+        return _statement(results, operands, expression, member, node)
+
+
+def _depth(call: CallTree, depth: int) -> int:
+    """How many modules enclose the nodes of a call."""
+    node = next(iter(call.nodes()), None)
+    if node is None:
+        return depth + 1
+    for position, frame in enumerate(node.scope):
+        if frame == call.frame:
+            return position + 1
+    return depth + 1
+
+
+class _Sizes:
+    """Expressions for symbolic sizes: the size of an axis of a tensor at hand."""
+
+    def __init__(self, near: list[Value], outline: Outline, operand):
+        self.near = near
+        self.outline = outline
+        self.operand = operand
+
+    def __call__(self, dim: Dim) -> ast.expr:
+        return self._axis(dim) or size_expression(dim, self._symbol)
+
+    def _symbol(self, symbol: str) -> ast.expr:
+        found = self._axis(Dim.symbol(symbol))
+        assert found is not None, f"no tensor shows the size {symbol}"
+        return found
+
+    def _axis(self, dim: Dim) -> ast.expr | None:
+        for value in (*self.near, *self.outline.graph.inputs):
+            for axis, size in enumerate(value.shape):
+                if size == dim:
+                    return self.outline.style.size(self.operand(value), axis)
+        return None
+
+
+class _Holes(ast.NodeTransformer):
+    """Replaces literals by `_c0`, `_c1`, ... and collects them."""
+
+    def __init__(self):
+        self.literals: list[Any] = []
+
+    def visit_Constant(self, node: ast.Constant):
+        if node.value is Ellipsis:
+            return node
+        self.literals.append(node.value)
+        return ast.Name(f"_c{len(self.literals) - 1}", ast.Load())
+
+    def visit_Attribute(self, node: ast.Attribute):
+        return node if _is_self(node) else self.generic_visit(node)
+
+    def visit_Subscript(self, node: ast.Subscript):
+        return node if _is_self(node) else self.generic_visit(node)
+
+
+def _is_self(node: ast.expr) -> bool:
+    """Whether an expression is a path from `self`: its indices are places and not literals."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return isinstance(node, ast.Name) and node.id == "self"
+
+
+class _Fill(ast.NodeTransformer):
+    """Puts operands and literals back into a template."""
+
+    def __init__(self, operands: list[ast.expr], literals: list[ast.expr]):
+        self.operands = operands
+        self.literals = literals
+
+    def visit_Name(self, node: ast.Name):
+        if node.id.startswith("_c") and node.id[2:].isdigit():
+            return self.literals[int(node.id[2:])]
+        if node.id.startswith("_") and node.id[1:].isdigit():
+            return self.operands[int(node.id[1:])]
+        return node
+
+
+def _statement(results, operands, expression: ast.expr, member, node) -> Statement:
+    from netglot.source.outline import Statement
+
+    holes = _Holes()
+    template = holes.visit(copy.deepcopy(expression))
+    return Statement(
+        tuple(results),
+        operands,
+        ast.unparse(template),
+        holes.literals,
+        lambda given, literals: _Fill(given, literals).visit(copy.deepcopy(template)),
+        member,
+        node,
+    )

@@ -1,0 +1,429 @@
+"""Instances that are alike become one class; what varies between them becomes its constructor's arguments.
+
+A class is a `Blueprint`. Its base is the instance with the most statements; the others are aligned with it, and a
+statement that some of them lack is optional: there, one of its operands passes through. Each literal is a hole with
+one value per instance. Holes that are the same everywhere are written out; the others are grouped into parameters,
+named after the source's own constructor arguments or attributes where their values agree.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from netglot.source.outline import Body, Instance, Member, Outline, Statement
+from netglot.source.printing import literal
+
+NOTHING: Any = type("Nothing", (), {"__repr__": lambda self: "NOTHING"})()
+"""The value of a hole in an instance that lacks the member or statement."""
+
+Key = tuple
+
+
+@dataclass(eq=False)
+class Parameter:
+    """One constructor argument: its name and its value in each instance."""
+
+    name: str
+    values: list[Any]
+    default: Any = NOTHING
+    in_call: bool = False
+    """Whether the call needs it, so that the constructor keeps it as an attribute."""
+
+
+@dataclass(eq=False)
+class Blueprint:
+    """One emitted class."""
+
+    name: str
+    instances: list[Instance]
+    alignments: dict[Instance, list[int | None]]
+    """For each instance, the index of its statement behind each statement of the base, or None."""
+    parameters: list[Parameter] = field(default_factory=list)
+    holes: dict[Key, Callable[[], ast.expr]] = field(default_factory=dict)
+    flags: dict[int, Parameter] = field(default_factory=dict)
+    """The parameter that switches an optional statement of the base on."""
+    passing: dict[int, int] = field(default_factory=dict)
+    """The operand that passes through an optional statement."""
+    member_flags: dict[Member, Parameter] = field(default_factory=dict)
+
+    @property
+    def base(self) -> Instance:
+        """The instance that has every statement."""
+        return self.instances[0]
+
+    @property
+    def body(self) -> Body:
+        """The body of the base."""
+        return self.base.bodies[0]
+
+    def arguments(self, instance: Instance) -> dict[str, Any]:
+        """The constructor arguments of one instance; those that equal the default are left out."""
+        at = self.instances.index(instance)
+        given = {p.name: p.values[at] for p in self.parameters}
+        return {p.name: given[p.name] for p in self.parameters if p.default is NOTHING or given[p.name] != p.default}
+
+
+def blueprints(outline: Outline) -> dict[Instance, Blueprint]:
+    """The class of every instance, classes of inner modules first."""
+    return _Designer(outline).run()
+
+
+class _Designer:
+    def __init__(self, outline: Outline):
+        self.outline = outline
+        self.of: dict[Instance, Blueprint] = {}
+        self.names: set[str] = {"keras", "layers", "ops", "math", "torch", "nn", "F", "load", "pathlib"}
+
+    def run(self) -> dict[Instance, Blueprint]:
+        heights = {i: _height(i) for i in self.outline.instances.values()}
+        groups: dict[tuple, list[Instance]] = {}
+        for instance in self.outline.instances.values():
+            groups.setdefault((heights[instance], self._kind(instance)), []).append(instance)
+        made: list[Blueprint] = []
+        for (_, _), instances in sorted(groups.items(), key=lambda item: item[0][0]):
+            made.extend(self._unify(instances))
+        order = list(self.outline.instances)
+        for blueprint in sorted(made, key=lambda b: order.index(b.base.path)):
+            blueprint.name = self._class_name(blueprint.base)
+            self.outline.class_names.update({i: blueprint.name for i in blueprint.instances})
+        return self.of
+
+    def _kind(self, instance: Instance) -> str:
+        module = instance.module
+        return module.qualified_name if module.qualified_name else module.class_name
+
+    def _class_name(self, instance: Instance) -> str:
+        wanted = instance.module.class_name
+        if wanted in ("Sequential", "ModuleList", "ModuleDict"):
+            part = instance.path.rpartition(".")[2] or self.outline.graph.name
+            parent = instance.path.rpartition(".")[0].rpartition(".")[2]
+            wanted = re.sub(r"(?:^|_)(\w)", lambda m: m[1].upper(), part if not part.isdigit() else f"{parent}_block")
+        wanted = re.sub(r"\W", "_", wanted).lstrip("_") or "Block"
+        name = next(n for n in (wanted, *(f"{wanted}{i}" for i in range(2, 999))) if n not in self.names)
+        self.names.add(name)
+        return name
+
+    def _unify(self, instances: list[Instance]) -> list[Blueprint]:
+        """The fewest classes that these instances of one source class need."""
+        made: list[Blueprint] = []
+        for instance in sorted(instances, key=lambda i: -len(i.bodies[0].statements)):
+            for blueprint in made:
+                alignment = _align(blueprint.body, instance.bodies[0], self._statement_key)
+                if alignment is not None and self._same_weights(blueprint.base, instance):
+                    blueprint.instances.append(instance)
+                    blueprint.alignments[instance] = alignment[0]
+                    blueprint.passing.update(alignment[1])
+                    break
+            else:
+                count = len(instance.bodies[0].statements)
+                made.append(Blueprint("", [instance], {instance: list(range(count))}))
+        for blueprint in made:
+            for instance in blueprint.instances:
+                self.of[instance] = blueprint
+            _Parameters(blueprint, self).find()
+        return made
+
+    def _same_weights(self, base: Instance, other: Instance) -> bool:
+        mine = {m.attr for m in base.members if m.kind == "weight"}
+        return mine == {m.attr for m in other.members if m.kind == "weight"}
+
+    def _statement_key(self, statement: Statement) -> tuple:
+        return (statement.text, self.member_key(statement.member), len(statement.results))
+
+    def member_key(self, member: Member | None) -> Any:
+        """What two members must share to be written by the same line of a constructor."""
+        if member is None:
+            return None
+        match member.kind:
+            case "layer":
+                assert member.layer is not None
+                call = self.outline.style.construct(member.layer)
+                return (member.attr, call.function, len(call.arguments))
+            case "sequence":
+                return (member.attr, tuple(self.member_key(item) for item in member.items))
+            case "instance":
+                return (member.attr, member.index, id(self.of[member.instance]))
+        return (member.attr,)
+
+
+def _height(instance: Instance) -> int:
+    def inner(member: Member) -> int:
+        own = 1 + _height(member.instance) if member.instance is not None else 0
+        return max([own, *(inner(item) for item in member.items)])
+
+    return max((inner(m) for m in instance.members), default=0)
+
+
+def _align(base: Body, other: Body, key) -> tuple[list[int | None], dict[int, int]] | None:
+    """Statements of `other` behind those of `base`, and the operands that pass where there is none."""
+    if len(base.inputs) != len(other.inputs) or len(base.outputs) != len(other.outputs):
+        return None
+    start = dict(zip(base.inputs, other.inputs, strict=True))
+    found = _search(base, other, key, 0, 0, start, [], {}, [2000])
+    return found
+
+
+def _search(base, other, key, i, j, values, matched, passing, budget):
+    """Backtracking over the statements: match, or let an operand of the base's statement pass."""
+    budget[0] -= 1
+    if budget[0] < 0:
+        return None
+    if i == len(base.statements):
+        ends = j == len(other.statements) and [values.get(v) for v in base.outputs] == list(other.outputs)
+        return (matched, passing) if ends else None
+    statement = base.statements[i]
+    if j < len(other.statements):
+        candidate = other.statements[j]
+        operands = [values.get(v, v) for v in statement.operands]
+        if key(statement) == key(candidate) and operands == list(candidate.operands):
+            more = values | dict(zip(statement.results, candidate.results, strict=True))
+            found = _search(base, other, key, i + 1, j + 1, more, [*matched, j], passing, budget)
+            if found is not None:
+                return found
+    if len(base.statements) - i <= len(other.statements) - j or len(statement.results) != 1:
+        return None
+    for position, operand in enumerate(statement.operands):
+        more = values | {statement.results[0]: values.get(operand, operand)}
+        found = _search(base, other, key, i + 1, j, more, [*matched, None], passing | {i: position}, budget)
+        if found is not None:
+            return found
+    return None
+
+
+class _Parameters:
+    """Finds the constructor arguments of one class."""
+
+    def __init__(self, blueprint: Blueprint, designer: _Designer):
+        self.blueprint = blueprint
+        self.designer = designer
+        self.style = designer.outline.style
+        self.taken: set[str] = {"self", "kwargs", "x"}
+
+    def find(self) -> None:
+        self._flags()
+        holes = list(self._holes())
+        pending = []
+        for key, values, wanted in holes:
+            present = [v for v in values if v is not NOTHING]
+            if all(_same(v, present[0]) for v in present):
+                self.blueprint.holes[key] = _constant(present[0])
+            else:
+                pending.append((key, values, wanted))
+        named = []
+        for key, values, wanted in pending:
+            parameter = self._existing(values) or self._from_source(values)
+            if parameter is not None:
+                self._use(key, parameter)
+            else:
+                named.append((key, values, wanted))
+        for key, values, wanted in sorted(named, key=lambda hole: _magnitude(hole[1])):
+            parameter = self._existing(values)
+            multiple = None if parameter else self._multiple(values)
+            if multiple is not None:
+                self._use(key, *multiple)
+            else:
+                self._use(key, parameter or self._new(wanted, values))
+        self._defaults()
+
+    # -- holes
+
+    def _flags(self) -> None:
+        """Optional statements that come and go together are switched by one flag."""
+        blueprint = self.blueprint
+        for index, statement in enumerate(blueprint.body.statements):
+            present = [blueprint.alignments[i][index] is not None for i in blueprint.instances]
+            if all(present):
+                continue
+            parameter = self._existing(present) or self._from_source(present, flags=True)
+            if parameter is None:
+                wanted = statement.member.attr if statement.member else f"has_{_operation(statement)}"
+                parameter = self._new(wanted, present)
+            blueprint.flags[index] = parameter
+            if statement.member is not None:
+                blueprint.member_flags[statement.member] = parameter
+            else:
+                parameter.in_call = True
+
+    def _counterpart(self, instance: Instance, member: Member) -> Member | None:
+        """The member of `instance` behind a member of the base."""
+        if instance is self.blueprint.base:
+            return member
+        if member.kind == "weight":
+            return next(m for m in instance.members if m.kind == "weight" and m.attr == member.attr)
+        for index, statement in enumerate(self.blueprint.body.statements):
+            if statement.member is member:
+                other = self.blueprint.alignments[instance][index]
+                if other is not None:
+                    return instance.bodies[0].statements[other].member
+        return None
+
+    def _holes(self) -> Iterator[tuple[Key, list[Any], str]]:
+        blueprint = self.blueprint
+        for member in sorted(blueprint.base.members, key=lambda m: (m.order, m.index or 0)):
+            others = [self._counterpart(i, member) for i in blueprint.instances]
+            yield from self._member_holes((member.attr, member.index), others, member.attr)
+        for index, statement in enumerate(blueprint.body.statements):
+            for position in range(len(statement.literals)):
+                values = []
+                for instance in blueprint.instances:
+                    other = blueprint.alignments[instance][index]
+                    values.append(
+                        NOTHING if other is None else instance.bodies[0].statements[other].literals[position]
+                    )
+                yield ("statement", index, position), values, f"{_operation(statement)}_size"
+
+    def _member_holes(self, key: Key, members: list[Member | None], label: str):
+        first = next(m for m in members if m is not None)
+        if first.kind == "sequence":
+            for position in range(len(first.items)):
+                inner = [None if m is None else m.items[position] for m in members]
+                yield from self._member_holes((*key, position), inner, label)
+            return
+        tables = [None if m is None else self._arguments(m) for m in members]
+        names = dict.fromkeys(name for table in tables if table for name in table)
+        for name in names:
+            values = [
+                NOTHING if t is None else t[name] if name in t else self._missing(m, name)
+                for t, m in zip(tables, members, strict=True)
+            ]
+            yield (*key, name), values, name if isinstance(name, str) else label
+
+    def _missing(self, member: Member | None, name: str) -> Any:
+        """The value of an argument that one instance leaves to its default."""
+        if member is not None and member.instance is not None:
+            blueprint = self.designer.of[member.instance]
+            return next(p.default for p in blueprint.parameters if p.name == name)
+        return self.style.default(name)
+
+    def _arguments(self, member: Member) -> dict[Any, Any]:
+        """The constructor arguments of one member, positional ones by the name that the style gives them."""
+        if member.kind == "instance":
+            assert member.instance is not None
+            return self.designer.of[member.instance].arguments(member.instance)
+        if member.kind == "weight":
+            return self.style.weight_arguments(member, self.designer.outline)
+        assert member.layer is not None
+        call = self.style.construct(member.layer)
+        names = self.style.positional(call.function)
+        return dict(zip(names, call.arguments, strict=False)) | dict(call.options)
+
+    # -- parameters
+
+    def _existing(self, values: list[Any]) -> Parameter | None:
+        for parameter in self.blueprint.parameters:
+            if all(_same(v, p) or v is NOTHING or p is NOTHING for v, p in zip(values, parameter.values, strict=True)):
+                parameter.values = [p if v is NOTHING else v for v, p in zip(values, parameter.values, strict=True)]
+                return parameter
+        return None
+
+    def _from_source(self, values: list[Any], flags: bool = False) -> Parameter | None:
+        """A parameter named after an argument or attribute of the source's module that has these values."""
+        modules = [i.module for i in self.blueprint.instances]
+        for tables in ([m.arguments for m in modules], [m.attributes for m in modules]):
+            for name in tables[0]:
+                theirs = [_plain(t.get(name, NOTHING)) for t in tables]
+                if flags and not all(isinstance(v, bool) for v in theirs):
+                    continue
+                if all(_same(_plain(v), t) or v is NOTHING for v, t in zip(values, theirs, strict=True)):
+                    if name in self.taken:
+                        continue
+                    filled = [t if v is NOTHING else v for v, t in zip(values, theirs, strict=True)]
+                    return self._new(name, filled)
+        return None
+
+    def _multiple(self, values: list[Any]) -> tuple[Parameter, int] | None:
+        """A parameter of which these values are a fixed multiple."""
+        if not all(v is NOTHING or isinstance(v, int) and not isinstance(v, bool) for v in values):
+            return None
+        for parameter in self.blueprint.parameters:
+            ratios = set()
+            for v, p in zip(values, parameter.values, strict=True):
+                if v is NOTHING:
+                    continue
+                whole = isinstance(p, int) and not isinstance(p, bool) and p > 1 and v % p == 0
+                ratios.add(v // p if whole else None)
+            if len(ratios) == 1 and (ratio := ratios.pop()) and ratio > 1:
+                return parameter, ratio
+        return None
+
+    def _new(self, wanted: str, values: list[Any]) -> Parameter:
+        wanted = re.sub(r"\W", "_", str(wanted))
+        name = next(n for n in (wanted, *(f"{wanted}_{i}" for i in range(2, 999))) if n not in self.taken)
+        self.taken.add(name)
+        parameter = Parameter(name, list(values))
+        self.blueprint.parameters.append(parameter)
+        return parameter
+
+    def _use(self, key: Key, parameter: Parameter, multiple: int = 1) -> None:
+        in_call = key[0] == "statement"
+        parameter.in_call |= in_call
+
+        def expression() -> ast.expr:
+            used: ast.expr = ast.Name(parameter.name, ast.Load())
+            if in_call:
+                used = ast.Attribute(ast.Name("self", ast.Load()), parameter.name, ast.Load())
+            return used if multiple == 1 else ast.BinOp(used, ast.Mult(), ast.Constant(multiple))
+
+        self.blueprint.holes[key] = expression
+
+    def _defaults(self) -> None:
+        """Arguments with an ordinary value (1, False, None) may be left out; they stand last."""
+        for parameter in self.blueprint.parameters:
+            parameter.values = [None if v is NOTHING else v for v in parameter.values]
+            for neutral in (False, None, 1, "valid"):
+                if any(_same(v, neutral) for v in parameter.values):
+                    parameter.default = neutral
+                    break
+        self.blueprint.parameters.sort(key=lambda p: p.default is not NOTHING)
+
+
+def _operation(statement: Statement) -> str:
+    """A word for what a statement does."""
+    if statement.member is not None:
+        return statement.member.attr
+    return type(statement.node.op).__name__.lower() if statement.node is not None else "step"
+
+
+def _constant(value: Any) -> Callable[[], ast.expr]:
+    return lambda: value_expression(value)
+
+
+def value_expression(value: Any) -> ast.expr:
+    """A constructor argument as Python."""
+    from netglot.source import spell
+    from netglot.source.printing import Printer
+
+    if isinstance(value, spell.Spelling | dict):
+        return Printer(_never, _never, _never)(value)
+    if isinstance(value, tuple | list):
+        return ast.Tuple([value_expression(v) for v in value], ast.Load())
+    return literal(value)
+
+
+def _never(item):
+    raise AssertionError(f"{item} in a constructor")
+
+
+def _same(a: Any, b: Any) -> bool:
+    from netglot.source import spell
+
+    if isinstance(a, spell.Spelling) and isinstance(b, spell.Spelling):
+        return ast.unparse(value_expression(a)) == ast.unparse(value_expression(b))
+    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return type(a) is type(b) and a == b
+
+
+def _plain(value: Any) -> Any:
+    """A pair of equal numbers as one number, as frameworks accept both."""
+    if isinstance(value, list | tuple) and value and all(_same(v, value[0]) for v in value):
+        return value[0]
+    return value
+
+
+def _magnitude(values: list[Any]) -> float:
+    return sum(abs(v) for v in values if isinstance(v, int | float) and v is not NOTHING)

@@ -1,0 +1,465 @@
+"""Classes as Python source: constructors with members, calls with statements."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from netglot.pivot.graph import Value
+from netglot.source.classes import Blueprint, Parameter, _magnitude, value_expression
+from netglot.source.hints import assigned_names
+from netglot.source.outline import Body, Instance, Member, Outline, Statement
+from netglot.source.printing import literal
+
+_WIDTH = 100
+
+
+@dataclass
+class _Line:
+    """One printed statement of a call, before names are final."""
+
+    results: tuple[Value, ...]
+    expression: ast.expr
+    hint: list[str] | None = None
+
+
+class ClassEmitter:
+    """Prints the class of one blueprint."""
+
+    def __init__(self, blueprint: Blueprint, outline: Outline, of: dict[Instance, Blueprint], root: bool):
+        self.blueprint = blueprint
+        self.outline = outline
+        self.style = outline.style
+        self.of = of
+        self.root = root
+
+    def emit(self) -> str:
+        """The source text of the class."""
+        blueprint = self.blueprint
+        lines = [f"class {blueprint.name}({self.style.base(self.root)}):"]
+        doc = _first_sentence(blueprint.base.module.doc)
+        if doc:
+            lines += [f'    """{doc}"""', ""]
+        lines += [f"    {line}" for line in self._constructor()]
+        lines.append("")
+        lines += [f"    {line}" for line in self._call()]
+        return "\n".join(lines)
+
+    # -- the constructor
+
+    def _constructor(self) -> Iterator[str]:
+        arguments = ["self"]
+        for parameter in self.blueprint.parameters:
+            default = "" if not _has_default(parameter) else f"={ast.unparse(value_expression(parameter.default))}"
+            arguments.append(f"{parameter.name}{default}")
+        yield f"def __init__({', '.join([*arguments, *self.style.more_arguments()])}):"
+        yield f"    {self.style.super_init()}"
+        for parameter in self.blueprint.parameters:
+            if parameter.in_call:
+                yield f"    self.{parameter.name} = {parameter.name}"
+        for statement in self._members():
+            yield from (f"    {line}" for line in statement.split("\n"))
+
+    def _members(self) -> Iterator[str]:
+        members = sorted(self.blueprint.base.members, key=lambda m: (m.order, m.index or 0))
+        lists: dict[str, list[Member]] = {}
+        for member in members:
+            if member.index is not None:
+                lists.setdefault(member.attr, []).append(member)
+        done: set[str] = set()
+        for member in members:
+            if member.index is None:
+                yield from self._member(member)
+            elif member.attr not in done:
+                done.add(member.attr)
+                items = sorted(lists[member.attr], key=lambda m: m.index or 0)
+                made = [self._made(item, (item.attr, item.index)) for item in items]
+                yield f"self.{member.attr} = {self.style.list(ast.unparse(_runs(made)))}"
+
+    def _member(self, member: Member) -> Iterator[str]:
+        flag = self.blueprint.member_flags.get(member)
+        if member.kind == "weight":
+            yield from self.style.weight_statements(member, self._hole_table(member), self.outline)
+            return
+        made = ast.unparse(self._made(member, (member.attr, member.index)))
+        yield f"self.{member.attr} = {made}" + (f" if {flag.name} else None" if flag else "")
+
+    def _hole_table(self, member: Member) -> dict[Any, ast.expr]:
+        start = (member.attr, member.index)
+        return {k[2]: make() for k, make in self.blueprint.holes.items() if k[:2] == start and len(k) == 3}
+
+    def _made(self, member: Member, key: tuple) -> ast.expr:
+        """The expression that constructs a member."""
+        if member.kind == "sequence":
+            items = [self._made(item, (*key, position)) for position, item in enumerate(member.items)]
+            return self.style.sequence(_runs(items))
+        table = {
+            k[len(key)]: make() for k, make in self.blueprint.holes.items() if k[: len(key)] == key and len(k) == len(key) + 1
+        }
+        if member.kind == "instance":
+            assert member.instance is not None
+            inner = self.of[member.instance]
+            positional, keywords = [], []
+            for parameter in inner.parameters:
+                if parameter.name not in table:
+                    continue
+                if parameter.default is not None and not _has_default(parameter) and not keywords:
+                    positional.append(table[parameter.name])
+                else:
+                    keywords.append(ast.keyword(parameter.name, table[parameter.name]))
+            return ast.Call(ast.Name(inner.name, ast.Load()), positional, keywords)
+        assert member.layer is not None
+        call = self.style.construct(member.layer)
+        names = self.style.positional(call.function)[: len(call.arguments)]
+        keywords = [
+            ast.keyword(k, v)
+            for k, v in table.items()
+            if k not in names and not (isinstance(v, ast.Constant) and v.value == self.style.default(k) and k in self.style.omitted)
+        ]
+        return ast.Call(ast.parse(call.function, mode="eval").body, [table[n] for n in names], keywords)
+
+    # -- the call
+
+    def _call(self) -> Iterator[str]:
+        body = self.blueprint.body
+        printer = _BodyPrinter(self.blueprint, body, self.outline)
+        names = printer.input_names(self.root)
+        yield from self.style.call_header(names, self.root)
+        for line in printer.lines(self.root):
+            yield f"    {line}"
+
+
+def _has_default(parameter: Parameter) -> bool:
+    from netglot.source.classes import NOTHING
+
+    return parameter.default is not NOTHING
+
+
+def _first_sentence(doc: str) -> str:
+    text = (doc or "").strip().split("\n\n")[0].strip()
+    text = " ".join(text.split())
+    return text if text and len(text) < 100 and '"""' not in text and "\\" not in text else ""
+
+
+def _runs(items: list[ast.expr]) -> ast.expr:
+    """A list in which runs of equal elements are written once."""
+    groups: list[tuple[ast.expr, int]] = []
+    for item in items:
+        if groups and ast.unparse(groups[-1][0]) == ast.unparse(item):
+            groups[-1] = (item, groups[-1][1] + 1)
+        else:
+            groups.append((item, 1))
+    elements: list[ast.expr] = []
+    for item, count in groups:
+        text = f"[{ast.unparse(item)} for _ in range({count})]"
+        if count > 1 and len(groups) == 1:
+            return ast.parse(text, mode="eval").body
+        if count > 2:
+            elements.append(ast.Starred(ast.parse(f"({text[1:-1]})", mode="eval").body, ast.Load()))
+        else:
+            elements += [item] * count
+    return ast.List(elements, ast.Load())
+
+
+class _BodyPrinter:
+    """Prints the statements of a call: what is nested, what is assigned, and to which name."""
+
+    def __init__(self, blueprint: Blueprint, body: Body, outline: Outline):
+        self.blueprint = blueprint
+        self.body = body
+        self.outline = outline
+        self.style = outline.style
+        self.uses = self._count_uses()
+        self.names: dict[Value, str] = {}
+        self.held: dict[str, Value] = {}
+        self.pending: dict[Value, ast.expr] = {}
+        self.left: dict[Value, int] = dict(self.uses)
+
+    def _count_uses(self) -> dict[Value, int]:
+        uses: dict[Value, int] = {}
+        for statement in self.body.statements:
+            for operand in statement.operands:
+                uses[operand] = uses.get(operand, 0) + _occurrences(statement, operand)
+        for index, statement in enumerate(self.body.statements):
+            if index in self.blueprint.flags:  # the operand that passes through is named once more
+                passed = statement.operands[self.blueprint.passing[index]]
+                uses[passed] = uses.get(passed, 0) + 1
+        for value in self.body.outputs:
+            uses[value] = uses.get(value, 0) + 1
+        return uses
+
+    def input_names(self, root: bool) -> list[str]:
+        """The names of the arguments of the call."""
+        module = self.blueprint.base.module
+        values = self.outline.graph.inputs if root else self.body.inputs
+        wanted = []
+        for position, value in enumerate(values):
+            if root:
+                wanted.append(value.name)
+            elif len(values) == 1 and module.inputs:
+                wanted.append(module.inputs[0])
+            else:
+                wanted.append(value.hint or (module.inputs[position] if position < len(module.inputs) else ""))
+        names: list[str] = []
+        for position, name in enumerate(wanted):
+            name = name if name.isidentifier() and name not in ("args", "self", "kwargs") else "x" if position == 0 else f"x{position}"
+            name = "x" if name in ("input", "inputs") and len(values) == 1 else name
+            while name in names:
+                name += "_"
+            names.append(name)
+        for value, name in zip(values, names, strict=True):
+            self._bind(value, name)
+        return names
+
+    def _bind(self, value: Value, name: str) -> None:
+        self.names[value] = name
+        self.held[name] = value
+
+    def lines(self, root: bool) -> Iterator[str]:
+        """The statements of the call, the return included."""
+        statements = self.body.statements
+        index = 0
+        while index < len(statements):
+            loop = self._loop_at(index)
+            if loop > 1:
+                yield from self._loop(index, loop)
+                index += loop
+                continue
+            yield from self._step(index, statements[index])
+            index += 1
+        yield f"return {ast.unparse(self._returned(root))}"
+
+    def _returned(self, root: bool) -> ast.expr:
+        if root:
+            return self._tree(self.outline.graph.output)
+        values = [self._use(v) for v in self.body.outputs]
+        return values[0] if len(values) == 1 else ast.Tuple(values, ast.Load())
+
+    def _tree(self, tree: Any) -> ast.expr:
+        if isinstance(tree, dict):
+            return ast.Dict([ast.Constant(k) for k in tree], [self._tree(v) for v in tree.values()])
+        if isinstance(tree, tuple | list):
+            if len(tree) == 1:
+                return ast.Tuple([self._tree(tree[0])], ast.Load())
+            return ast.Tuple([self._tree(v) for v in tree], ast.Load())
+        if isinstance(tree, Value) and tree in self.outline.offline:
+            expression = self.outline.variables.expression(tree, self.outline.root)
+            if expression is not None:
+                return expression
+        return self._use(tree) if isinstance(tree, Value) else literal(tree)
+
+    def _use(self, value: Value) -> ast.expr:
+        self.left[value] = self.left.get(value, 1) - 1
+        if value in self.pending:
+            return self.pending.pop(value)
+        return ast.Name(self.names[value], ast.Load())
+
+    def _expression(self, index: int, statement: Statement) -> ast.expr:
+        literals = [
+            self.blueprint.holes[("statement", index, k)]() if ("statement", index, k) in self.blueprint.holes else literal(v)
+            for k, v in enumerate(statement.literals)
+        ]
+        operands = []
+        for operand in statement.operands:
+            times = _occurrences(statement, operand)
+            expression = self._use(operand)
+            self.left[operand] = self.left.get(operand, 0) - (times - 1)
+            operands.append(expression)
+        return statement.expression(operands, literals)
+
+    def _step(self, index: int, statement: Statement) -> Iterator[str]:
+        flag = self.blueprint.flags.get(index)
+        passed = None
+        if flag is not None:
+            passed = statement.operands[self.blueprint.passing[index]]
+            yield from self._named(passed)
+        expression = self._expression(index, statement)
+        if flag is not None and passed is not None:
+            expression = ast.IfExp(self._condition(flag, statement), expression, self._use(passed))
+        used = [v for v in statement.results if self.uses.get(v)]
+        hint = self._hint(statement)
+        if len(statement.results) == 1 and flag is None and self._may_nest(statement, expression, hint):
+            self.pending[statement.results[0]] = expression
+            return
+        yield from self._assign(statement.results, expression, hint, used)
+
+    def _condition(self, flag: Parameter, statement: Statement) -> ast.expr:
+        if statement.member is not None:
+            text = f"self.{statement.member.attr} is not None"
+        else:
+            text = f"self.{flag.name}"
+        return ast.parse(text, mode="eval").body
+
+    def _named(self, value: Value) -> Iterator[str]:
+        """Gives a nested value a name, because it is needed twice."""
+        if value in self.pending:
+            yield from self._assign((value,), self.pending.pop(value), None, [value])
+
+    def _may_nest(self, statement: Statement, expression: ast.expr, hint) -> bool:
+        value = statement.results[0]
+        if self.uses.get(value, 0) != 1 or hint:
+            return False
+        if value in self.body.outputs and statement is not self.body.statements[-1]:
+            return False
+        if self._feeds_loop_or_flag(value):
+            return False
+        text = ast.unparse(expression)
+        depth = text.count("(")
+        return len(text) <= _WIDTH - 30 and depth <= 5
+
+    def _feeds_loop_or_flag(self, value: Value) -> bool:
+        for index, statement in enumerate(self.body.statements):
+            if value in statement.operands:
+                if statement.member is not None and statement.member.index is not None:
+                    return True
+                return _occurrences(statement, value) > 1
+        return False
+
+    def _assign(self, results, expression: ast.expr, hint, used) -> Iterator[str]:
+        names = []
+        for position, value in enumerate(results):
+            if value not in used:
+                names.append("_")
+                continue
+            wanted = hint[position] if hint and len(hint) == len(results) else self._default_name(value)
+            clash = self.held.get(wanted)
+            if clash is not None and clash is not value and self.left.get(clash, 0) > 0 and self.names.get(clash) == wanted:
+                alias = self._free("residual" if wanted in ("x", "out", "hidden_states") else f"{wanted}_before")
+                yield f"{alias} = {wanted}"
+                self._bind(clash, alias)
+            names.append(wanted)
+        yield f"{', '.join(names)} = {ast.unparse(expression)}"
+        for value, name in zip(results, names, strict=True):
+            if name != "_":
+                self._bind(value, name)
+
+    def _free(self, wanted: str) -> str:
+        def taken(name: str) -> bool:
+            holder = self.held.get(name)
+            return holder is not None and self.left.get(holder, 0) > 0
+
+        return next(n for n in (wanted, *(f"{wanted}_{i}" for i in range(2, 99))) if not taken(n))
+
+    def _default_name(self, value: Value) -> str:
+        """`x` for what flows on; another name where `x` is still needed."""
+        holder = self.held.get("x")
+        if holder is None or self.left.get(holder, 0) <= 0:
+            return "x"
+        return self._free(_word(value))
+
+    def _hint(self, statement: Statement) -> list[str] | None:
+        node = statement.node
+        if node is None or len(node.sites) <= self.body.depth:
+            return None
+        if statement.member is None or statement.member.kind == "layer":
+            if node.results[-1] not in statement.results and statement.results:
+                return None
+        names = assigned_names(node.sites[self.body.depth])
+        if names is None or any(n in ("self", "layers", "ops", "keras", "nn", "F", "torch") for n in names):
+            return None
+        if self._has_later_part(statement, node):
+            return None
+        return names if len(names) == len(statement.results) else None
+
+    def _has_later_part(self, statement: Statement, node) -> bool:
+        """Whether a later statement came from the same source expression, so that this one is only a step to it."""
+        site = node.sites[self.body.depth]
+        at = self.body.statements.index(statement)
+        for later in self.body.statements[at + 1 :]:
+            other = later.node
+            if other is None or len(other.sites) <= self.body.depth or other.sites[self.body.depth] != site:
+                continue
+            if any(v in later.operands for v in statement.results):
+                return True
+        return False
+
+    # -- loops
+
+    def _loop_at(self, index: int) -> int:
+        """The number of statements from `index` on that walk through a list of members, each on the last result."""
+        statements = self.body.statements
+        first = statements[index]
+        if first.member is None or first.member.index != 0 or index in self.blueprint.flags:
+            return 0
+        size = sum(m.attr == first.member.attr and m.index is not None for m in self.blueprint.base.members)
+        run = statements[index : index + size]
+        if len(run) != size or size < 2:
+            return 0
+        carried = None
+        for position, (before, now) in enumerate(zip(run, run[1:], strict=False), 1):
+            member = now.member
+            if member is None or (member.attr, member.index) != (first.member.attr, position):
+                return 0
+            if len(before.results) != 1 or self.uses.get(before.results[0], 0) != 1 or len(now.operands) != len(first.operands):
+                return 0
+            places = [k for k, o in enumerate(now.operands) if o is before.results[0]]
+            if len(places) != 1 or (carried is not None and places[0] != carried):
+                return 0
+            carried = places[0]
+            others = [o for k, o in enumerate(now.operands) if k != carried]
+            if others != [o for k, o in enumerate(first.operands) if k != carried]:
+                return 0
+            if _without_index(now) != _without_index(first) or now.literals != first.literals:
+                return 0
+        return size if len(run[-1].results) == 1 else 0
+
+    def _loop(self, index: int, size: int) -> Iterator[str]:
+        statements = self.body.statements
+        first, second, last = statements[index], statements[index + 1], statements[index + size - 1]
+        carried = next(k for k, o in enumerate(second.operands) if o is first.results[0])
+        assert first.member is not None
+        start = first.operands[carried]
+        yield from self._named(start)
+        name = self.names.get(start, "x")
+        hint = self._hint(first)
+        wanted = hint[0] if hint else name
+        variable = self._free(_singular(first.member.attr))
+        if wanted != name or self.left.get(start, 0) > 1:
+            wanted = wanted if wanted != name else self._free("hidden")
+            yield f"{wanted} = {name}"
+        for operand in first.operands:
+            if operand is not start:
+                yield from self._named(operand)
+        arguments = [wanted if k == carried else self.names[o] for k, o in enumerate(first.operands)]
+        yield f"for {variable} in self.{first.member.attr}:"
+        call = ast.unparse(first.expression([ast.Name(a, ast.Load()) for a in arguments], [literal(v) for v in first.literals]))
+        call = call.replace(f"self.{first.member.attr}[0]", variable)
+        yield f"    {wanted} = {call}"
+        for operand in first.operands:
+            self.left[operand] = self.left.get(operand, 0) - (1 if operand is start else size)
+        for statement in statements[index : index + size]:
+            if statement is not last:
+                self.left[statement.results[0]] = 0
+        self._bind(last.results[0], wanted)
+
+
+def _without_index(statement: Statement) -> str:
+    assert statement.member is not None
+    return statement.text.replace(f"self.{statement.member.attr}[{statement.member.index}]", "item")
+
+
+def _singular(attr: str) -> str:
+    if attr in ("h", "b"):
+        return "block"
+    return attr[:-1] if attr.endswith("s") and len(attr) > 2 else f"{attr}_"
+
+
+def _occurrences(statement: Statement, operand: Value) -> int:
+    place = statement.operands.index(operand)
+    return max(1, len(re.findall(rf"\b_{place}\b", statement.text)))
+
+
+_WORDS = {"slice": "part", "reshape": "x", "permute": "x", "add": "x", "multiply": "x", "concat": "x", "linear": "x"}
+
+
+def _word(value: Value) -> str:
+    """A short word for a value that has no name in the source."""
+    base = re.sub(r"(_\d+)+$|_transposed$", "", value.name)
+    base = re.sub(r"\W", "_", base)
+    return base if base.isidentifier() else "y"
+
+
+__all__ = ["ClassEmitter", "_Line", "_magnitude", "field"]

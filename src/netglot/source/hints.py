@@ -1,0 +1,61 @@
+"""Names of variables as the user wrote them: what the source assigned at the place that made a value."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import linecache
+
+from netglot.pivot.graph import Site
+
+
+@functools.cache
+def _assignments(file: str) -> dict[int, list[ast.stmt]]:
+    """The simple statements of a source file by each line that they cover."""
+    text = "".join(linecache.getlines(file))
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return {}
+    table: dict[int, list[ast.stmt]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Expr):
+            for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                table.setdefault(line, []).append(node)
+    return table
+
+
+def assigned_names(site: Site | None) -> list[str] | None:
+    """The names to which the expression at `site` was assigned as a whole; None where it was part of another.
+
+    An augmented assignment (`out += x`) counts as an assignment of `out`.
+    """
+    if site is None:
+        return None
+    for statement in _assignments(site.file).get(site.line, ()):
+        if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+            if _covers(site, statement) or _covers(site, statement.value) is False:
+                if _is_whole_statement(site, statement):
+                    return [statement.target.id]
+            continue
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+            if not _covers(site, statement.value):
+                continue
+            target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+            if isinstance(target, ast.Name):
+                return [target.id]
+            if isinstance(target, ast.Tuple) and all(isinstance(e, ast.Name) for e in target.elts):
+                return [e.id for e in target.elts]  # type: ignore[attr-defined]
+    return None
+
+
+def _span(node: ast.AST) -> tuple:
+    return (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
+
+
+def _covers(site: Site, node: ast.AST) -> bool:
+    return (site.line, site.column, site.end_line, site.end_column) == _span(node)
+
+
+def _is_whole_statement(site: Site, statement: ast.stmt) -> bool:
+    return _covers(site, statement)

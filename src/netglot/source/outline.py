@@ -1,0 +1,587 @@
+"""From a flat graph in the target's terms to module instances with members and bodies.
+
+Every runtime node is spelled; parameters find the layer or the module that holds them; each module call becomes a
+list of statements. What the instances of one class have in common is found afterwards, in `classes`.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from netglot.dialects.dialect import Dialect
+from netglot.errors import RefusedOp, Refusal, UnsupportedOps
+from netglot.passes.layout import constant_values
+from netglot.pivot.dims import Dim
+from netglot.pivot.evaluate import evaluate_op
+from netglot.pivot.graph import Graph, Module, Node, Parameter, Part, Value
+from netglot.pivot.op import Op
+from netglot.source import spell
+from netglot.source.calls import CallTree, call_tree, is_framework_leaf
+from netglot.source.printing import Printer, name, size_expression
+
+
+class Style(Protocol):
+    """What a target framework's source looks like, beyond the spelling of single ops."""
+
+    def construct(self, layer: spell.Layer) -> spell.Call:
+        """The constructor call of a layer."""
+        ...
+
+    def role(self, layer: str) -> str:
+        """A short name for what a layer class does: "conv", "norm", "dense"."""
+        ...
+
+    def size(self, value: ast.expr, axis: int) -> ast.expr:
+        """The size of an axis at run time."""
+        ...
+
+    def tidy(self, spelling: spell.Spelling) -> spell.Spelling:
+        """The spelling as a person would write it, such as -1 for the one unknown size of a reshape."""
+        ...
+
+    def item(self, index: int) -> str:
+        """The text that follows a sequence to reach one of its layers."""
+        ...
+
+    def variable(self, member: Member, owner: ast.expr, key: str) -> ast.expr:
+        """The expression of a layer's own variable."""
+        ...
+
+
+@dataclass(eq=False)
+class Member:
+    """Something that a module holds under an attribute: a layer, a sequence, another module, or a bare variable."""
+
+    kind: Literal["layer", "sequence", "instance", "weight"]
+    attr: str
+    index: int | None = None
+    """The position in the list `attr`, for members of a list."""
+    layer: spell.Layer | None = None
+    items: list[Member] = field(default_factory=list)
+    instance: Instance | None = None
+    value: Value | None = None
+    """The value that a bare variable stands for."""
+    recipe: Any = None
+    order: int = 0
+    path: str = ""
+
+
+@dataclass(eq=False)
+class Statement:
+    """One step of a body: the spelling of a node, or the call of a member."""
+
+    results: tuple[Value, ...]
+    operands: list[Any]
+    """Values, in the order of the placeholders `_0`, `_1`, ... of `text`."""
+    text: str
+    """The right-hand side with placeholders for operands and holes for literals."""
+    literals: list[Any]
+    expression: Callable[[list[ast.expr], list[ast.expr]], ast.expr]
+    """The right-hand side for given operands and literals."""
+    member: Member | None = None
+    node: Node | None = None
+
+
+@dataclass(eq=False)
+class Body:
+    """The statements of one call, with what enters and what leaves."""
+
+    inputs: list[Value]
+    outputs: list[Value]
+    statements: list[Statement]
+    depth: int
+    """How many modules enclose the call; picks the source line of a node."""
+
+
+@dataclass(eq=False)
+class Instance:
+    """One module of the source that becomes an object of an emitted class."""
+
+    path: str
+    module: Module
+    members: list[Member] = field(default_factory=list)
+    bodies: list[Body] = field(default_factory=list)
+    parent: Instance | None = None
+
+    def member(self, attr: str, index: int | None = None) -> Member | None:
+        """The member under an attribute."""
+        return next((m for m in self.members if m.attr == attr and m.index == index), None)
+
+
+@dataclass(frozen=True, eq=False)
+class Variable:
+    """One variable of the target: where it is, and how it is computed from the source's parameters."""
+
+    path: tuple
+    """Steps from the root: members, then the variable's own key."""
+    recipe: Any
+    trainable: bool
+
+
+_REARRANGING = frozenset("Permute Reshape Slice Select Split Concat Stack Flip Broadcast".split())
+
+
+class Outline:
+    """The instances of a graph. `root` holds everything."""
+
+    def __init__(self, graph: Graph, dialect: Dialect, style: Style):
+        self.graph = graph
+        self.dialect = dialect
+        self.style = style
+        self.order = {path: i for i, path in enumerate(graph.modules)}
+        self.producers = graph.producers()
+        self.constant = constant_values(graph)
+        self.offline = self._offline_values()
+        self.consumers = graph.consumers()
+        self.graph_outputs = {v for _, v in graph.outputs}
+        self.runtime = [n for n in graph.nodes if not all(v in self.offline for v in n.results)]
+        self.spelled: dict[Node, spell.Spelling] = self._spell_all()
+        self.forms: dict[Node, spell.Spelling] = {}
+        """The form chosen for each node: its layer or its function."""
+        self.member_of: dict[Node, Member] = {}
+        self.access: Any = None
+        self.owned: dict[Parameter, Member] = {}
+        self.layers: dict[tuple, Member] = {}
+        self._check_ownership()
+        self.tree = call_tree(graph, self.runtime)
+        self._classify(self.tree, root=True)
+        self.instances: dict[str, Instance] = {}
+        self.weights: dict[Value, tuple[Instance, Member]] = {}
+        self.class_names: dict[Instance, str] = {}
+        self.root = self._instance(self.tree, None)
+        self._make_members(self.tree, self.root)
+        self._make_bodies()
+
+    # -- values known before the network runs
+
+    def _offline_values(self) -> set[Value]:
+        """Values that can be computed once from parameters without changing how the network trains."""
+        offline: set[Value] = set(self.graph.parameters.values())
+        for node in self.graph.nodes:
+            operands = list(node.operand_values())
+            if not operands or not all(v in offline for v in operands):
+                continue
+            frozen = not any(p.trainable for v in operands for p in self.base_parameters(v))
+            if type(node.op).__name__ in _REARRANGING or frozen and not node.op.random:
+                offline.update(node.results)
+        return offline
+
+    def base_parameters(self, tree: Any) -> list[Parameter]:
+        """The parameters from which a value or an op tree is computed."""
+        found: dict[Parameter, None] = {}
+
+        def visit(item):
+            if isinstance(item, Parameter):
+                found[item] = None
+            elif isinstance(item, Value):
+                producer = self.producers.get(item)
+                if producer is not None:
+                    visit(producer.op)
+            elif isinstance(item, Part):
+                visit(item.op)
+            elif isinstance(item, Op):
+                for operand in item.operands():
+                    visit(operand)
+
+        visit(tree)
+        return list(found)
+
+    def recipe(self, tree: Any) -> Any:
+        """An op tree over parameters only."""
+        if isinstance(tree, Value) and not isinstance(tree, Parameter):
+            producer = self.producers[tree]
+            op = producer.op.map_operands(self.recipe)
+            return op if len(producer.results) == 1 else Part(op, producer.results.index(tree))
+        if isinstance(tree, Part):
+            return Part(tree.op.map_operands(self.recipe), tree.index)
+        if isinstance(tree, Op):
+            return tree.map_operands(self.recipe)
+        return tree
+
+    def _weights_offline(self, layer: spell.Layer) -> bool:
+        def fine(item) -> bool:
+            if isinstance(item, Op):
+                return all(fine(o) for o in item.operands())
+            return item in self.offline if isinstance(item, Value) else True
+
+        return all(fine(w) for w in layer.weights.values())
+
+    # -- spelling
+
+    def _spell_all(self) -> dict[Node, spell.Spelling]:
+        spelled, refused = {}, []
+        for node in self.runtime:
+            used = frozenset(
+                i for i, v in enumerate(node.results) if v in self.consumers or v in self.graph_outputs
+            )
+            try:
+                spelling = self.style.tidy(self.dialect.spell(node.op, used))
+                if isinstance(spelling, spell.Layer) and spelling.weights and not self._weights_offline(spelling):
+                    spelling = self._function(spelling, node)
+                spelled[node] = spelling
+            except Refusal as refusal:
+                site = str(node.site) if node.site else None
+                refused.append(RefusedOp(node.path, type(node.op).__name__, refusal.reason, site))
+        if refused:
+            raise UnsupportedOps(refused, len(self.runtime), self.dialect.title)
+        return spelled
+
+    def _function(self, layer: spell.Layer, node: Node) -> spell.Spelling:
+        if layer.function is None:
+            from netglot.errors import notimpl
+
+            raise Refusal(notimpl(f"{type(node.op).__name__} with a weight that is computed while the network runs"))
+        return self.style.tidy(layer.function)
+
+    def _check_ownership(self) -> None:
+        """Gives each parameter to the first layer that wants it; layers that come too late become functions."""
+        claims: dict[Parameter, list[tuple[tuple, Any]]] = {}
+        for node in self.runtime:
+            layer = self.spelled[node]
+            if not isinstance(layer, spell.Layer) or not layer.weights:
+                continue
+            key = self.layer_key(layer)
+            wanted = {}
+            for tree in layer.weights.values():
+                for parameter in self.base_parameters(tree):
+                    wanted.setdefault(parameter, []).append(self.recipe(tree))
+            if all(self._compatible(p, key, recipes, claims.get(p, [])) for p, recipes in wanted.items()):
+                for p, recipes in wanted.items():
+                    claims.setdefault(p, []).append((key, recipes))
+            else:
+                try:
+                    self.spelled[node] = self._function(layer, node)
+                except Refusal as refusal:
+                    site = str(node.site) if node.site else None
+                    raise UnsupportedOps(
+                        [RefusedOp(node.path, type(node.op).__name__, refusal.reason, site)],
+                        len(self.runtime),
+                        self.dialect.title,
+                    ) from refusal
+
+    def layer_key(self, layer: spell.Layer) -> tuple:
+        """What makes two weighted layers the same object: the parameters and the options."""
+        names = tuple(p.name for tree in layer.weights.values() for p in self.base_parameters(tree))
+        options = tuple(sorted((k, repr(v)) for k, v in layer.options.items()))
+        return (layer.layer, layer.arguments, options, names)
+
+    def _compatible(self, parameter: Parameter, key: tuple, recipes, claims) -> bool:
+        """Whether a further layer may hold (a part of) a parameter: the same layer, or a part nobody holds."""
+        if any(held == key for held, _ in claims):
+            return True
+        if not claims:
+            return True
+        mine = self._elements(parameter, recipes)
+        return all(not (mine & self._elements(parameter, theirs)) for _, theirs in claims)
+
+    def _elements(self, parameter: Parameter, recipes) -> set[int]:
+        """The elements of a parameter that recipes use."""
+        marks = np.arange(int(np.prod(parameter.shape)) or 1, dtype=np.float64).reshape(tuple(parameter.shape)) + 1.0
+        found: set[int] = set()
+        for recipe in recipes:
+            marked = _substitute(recipe, lambda p: marks if p is parameter else np.zeros(tuple(p.shape)))
+            found |= set(np.unique(np.asarray(evaluate_op(marked) if isinstance(marked, Op | Part) else marked)).tolist())
+        return found - {0.0}
+
+    # -- kinds of calls
+
+    def _classify(self, tree: CallTree, root: bool = False) -> None:
+        for call in tree.calls:
+            self._classify(call)
+        module = self.module(tree.path)
+        if root:
+            tree.kind = "class"
+        elif module.container == "sequential" and module.qualified_name == "torch.nn.modules.container.Sequential":
+            self._as_sequence(tree)
+        elif is_framework_leaf(module) or self._is_small(tree, module):
+            tree.items = list(tree.nodes())
+            tree.kind = "leaf"
+        else:
+            tree.kind = "class"
+
+    def module(self, path: str) -> Module:
+        """What is known of a module; a bare record where the source said nothing."""
+        return self.graph.modules.get(path) or Module(path, path.rpartition(".")[2].title().replace("_", "") or "Net")
+
+    def _is_small(self, tree: CallTree, module: Module) -> bool:
+        """Whether a module does so little that it reads better as a part of the module around it."""
+        if any(call.kind != "leaf" for call in tree.calls):
+            return False
+        nodes = list(tree.nodes())
+        layers = [n for n in nodes if isinstance(self.spelled[n], spell.Layer)]
+        weighted = [n for n in layers if self.spelled[n].weights]
+        others = [n for n in nodes if n not in layers]
+        bare = any(isinstance(v, Parameter) or v in self.offline for n in others for v in n.operand_values())
+        return len(weighted) <= 1 and len(layers) + len(others) <= 2 and len(others) <= 1 and not bare
+
+    def _as_sequence(self, tree: CallTree) -> None:
+        """A plain container becomes a sequence where its children form one chain, else a class."""
+        tree.kind = "class"
+        flow: Value | None = None
+        inside = {id(n) for n in tree.nodes()}
+        for item in tree.items:
+            if not isinstance(item, CallTree):
+                return
+            entering, leaving = self._flow(item, inside)
+            if len(leaving) != 1 or len(entering) != 1 or (flow is not None and entering != [flow]):
+                return
+            if item is not tree.items[-1] and any(self._leaves(leaving[0], inside)):
+                return
+            flow = leaving[0]
+        for item in tree.items:
+            if item.kind == "leaf" and not self._is_chain_of_layers(item):
+                item.kind = "class"
+        tree.kind = "sequence"
+
+    def _is_chain_of_layers(self, leaf: CallTree) -> bool:
+        nodes = list(leaf.nodes())
+        for previous, node in zip([None, *nodes], nodes, strict=False):
+            layer = self.spelled[node]
+            if not isinstance(layer, spell.Layer) or len(layer.inputs) != 1 or layer.call_options:
+                return False
+            if previous is not None and list(node.operand_values())[0] not in previous.results:
+                return False
+            if layer.produces not in (None, (0,)) and len(layer.produces or ()) != 1:
+                return False
+        return True
+
+    def _flow(self, tree: CallTree, scope: set[int]) -> tuple[list[Value], list[Value]]:
+        nodes = list(tree.nodes())
+        inside = {id(n) for n in nodes}
+        made = {v for n in nodes for v in n.results}
+        entering: dict[Value, None] = {}
+        for node in nodes:
+            for value in self.needs(node):
+                if value not in made and value not in self.offline:
+                    entering[value] = None
+        leaving = [v for n in nodes for v in n.results if any(self._leaves(v, inside))]
+        return list(entering), leaving
+
+    def _leaves(self, value: Value, inside: set[int]) -> Iterator[bool]:
+        yield value in self.graph_outputs
+        for consumer in self.consumers.get(value, ()):
+            yield id(consumer) not in inside
+
+    def needs(self, node: Node) -> list[Value]:
+        """The values that the spelling of a node mentions (weights of its layer left out)."""
+        found: dict[Value, None] = {}
+
+        def visit(item):
+            match item:
+                case Value():
+                    found[item] = None
+                case spell.Layer():
+                    visit(item.inputs)
+                    visit(item.call_options)
+                case spell.Spelling():
+                    for key in item.__dataclass_fields__:
+                        visit(getattr(item, key))
+                case dict():
+                    visit(tuple(item.values()))
+                case tuple() | list():
+                    for one in item:
+                        visit(one)
+                case slice():
+                    visit((item.start, item.stop, item.step))
+
+        visit(self._form(node))
+        return list(found)
+
+    # -- instances and members
+
+    def _instance(self, tree: CallTree, parent: Instance | None) -> Instance:
+        if tree.path not in self.instances:
+            self.instances[tree.path] = Instance(tree.path, self.module(tree.path), parent=parent)
+        return self.instances[tree.path]
+
+    def _make_members(self, tree: CallTree, owner: Instance) -> None:
+        """Creates the members of `owner` that a call of it shows."""
+        for position, item in enumerate(tree.items):
+            if not isinstance(item, CallTree):
+                self._layer_member(item, owner, ("body", owner.path, position), "", None)
+            else:
+                self._call_member(item, owner)
+
+    def _call_member(self, call: CallTree, owner: Instance, into: list[Member] | None = None) -> None:
+        if call.kind == "leaf":
+            for position, node in enumerate(call.items):
+                self._layer_member(node, owner, ("leaf", call.path, position), call.path, into, call)
+        elif call.kind == "class":
+            known = call.path in self.instances
+            instance = self._instance(call, owner)
+            if not known:
+                self._add(owner, Member("instance", "", instance=instance), call.path, into)
+            self._make_members(call, instance)
+        else:
+            key = ("sequence", call.path)
+            sequence = self.layers.get(key)
+            if sequence is None:
+                sequence = self.layers[key] = Member("sequence", "")
+                self._add(owner, sequence, call.path, into)
+                for item in call.items:
+                    self._call_member(item, owner, sequence.items)
+            else:
+                for item in call.items:
+                    self._call_member(item, owner, [])
+
+    def _layer_member(self, node: Node, owner: Instance, key: tuple, path: str, into, leaf: CallTree | None = None):
+        form = self._form(node, leaf is not None or into is not None)
+        self.forms[node] = form
+        if not isinstance(form, spell.Layer):
+            return
+        if form.weights:
+            key = ("weights", *self.layer_key(form))
+        if key in self.layers:
+            self.member_of[node] = self.layers[key]
+            return
+        member = Member("layer", "", layer=form)
+        if form.weights and not path:
+            path = self._weight_path(form, owner)
+        elif not path:
+            path = f"{owner.path}.{self.style.role(form.layer)}" if owner.path else self.style.role(form.layer)
+        if leaf is not None and len(leaf.items) > 1 and not self._is_main(node, leaf):
+            path = f"{path}_{self.style.role(form.layer)}"
+        self._add(owner, member, path, into)
+        self.layers[key] = self.member_of[node] = member
+        for name_, tree in form.weights.items():
+            for parameter in self.base_parameters(tree):
+                self.owned.setdefault(parameter, member)
+
+    def _is_main(self, node: Node, leaf: CallTree) -> bool:
+        weighted = [n for n in leaf.items if isinstance(self.spelled[n], spell.Layer) and self.spelled[n].weights]
+        return node is (weighted[0] if weighted else leaf.items[-1])
+
+    def _weight_path(self, layer: spell.Layer, owner: Instance) -> str:
+        """A place for a layer whose weights are used without its module: the weight's own path."""
+        first = next(iter(self.base_parameters(next(iter(layer.weights.values())))))
+        path = first.name
+        inside = path[len(owner.path) + 1 :] if owner.path and path.startswith(owner.path + ".") else path
+        inside = re.sub(r"[._]?(weight|kernel)(_\w+)?$", "", inside) or self.style.role(layer.layer)
+        return f"{owner.path}.{inside}" if owner.path else inside
+
+    def _form(self, node: Node, as_layer: bool | None = None) -> spell.Spelling:
+        if node in self.forms:
+            return self.forms[node]
+        spelling = self.spelled[node]
+        if isinstance(spelling, spell.Layer) and not spelling.weights and spelling.function is not None and not as_layer:
+            if as_layer is None:
+                return spelling
+            return self.style.tidy(spelling.function)
+        return spelling
+
+    def _add(self, owner: Instance, member: Member, path: str, into: list[Member] | None) -> None:
+        inside = path[len(owner.path) + 1 :] if owner.path and path.startswith(owner.path + ".") else path
+        member.path = path
+        member.order = self._registration(path)
+        if into is not None:
+            into.append(member)
+            return
+        member.attr, member.index = self._attribute(owner, inside, member)
+        owner.members.append(member)
+
+    def _registration(self, path: str) -> int:
+        while path and path not in self.order:
+            path = path.rpartition(".")[0] if "." in path else ""
+        return self.order.get(path, 0)
+
+    def _attribute(self, owner: Instance, inside: str, member: Member) -> tuple[str, int | None]:
+        """The attribute of a member from its path within its owner: `layer.0` is the first of the list `layer`."""
+        parts = inside.split(".")
+        if len(parts) == 2 and parts[1].isdigit() and self._is_list(owner, parts[0]):
+            return _identifier(parts[0]), int(parts[1])
+        if len(parts) == 1 and parts[0].isdigit():
+            parts = [self._role(member)]
+        wanted = _identifier("_".join(parts))
+        taken = {m.attr for m in owner.members} | _RESERVED
+        attr = next(a for a in (wanted, *(f"{wanted}_{i}" for i in range(2, 999))) if a not in taken)
+        return attr, None
+
+    def _is_list(self, owner: Instance, attr: str) -> bool:
+        path = f"{owner.path}.{attr}" if owner.path else attr
+        module = self.graph.modules.get(path)
+        return module is not None and module.container == "list"
+
+    def _role(self, member: Member) -> str:
+        if member.layer is not None:
+            return self.style.role(member.layer.layer)
+        if member.instance is not None:
+            return _snake(member.instance.module.class_name)
+        return "block"
+
+    # -- bare variables
+
+    def weight(self, value: Value, user: Instance) -> Member:
+        """The variable that holds an offline value that runs in the open; made where the source keeps it."""
+        if value in self.weights:
+            return self.weights[value][1]
+        parameters = self.base_parameters(value)
+        path = parameters[0].name if parameters else value.name
+        owner = self._holder(path)
+        member = Member("weight", "", value=value, recipe=self.recipe(value))
+        inside = path[len(owner.path) + 1 :] if owner.path and path.startswith(owner.path + ".") else path
+        member.path, member.order = path, 10**6
+        wanted = _identifier(inside.replace(".", "_"))
+        taken = {m.attr for m in owner.members} | _RESERVED
+        member.attr = next(a for a in (wanted, *(f"{wanted}_{i}" for i in range(2, 999))) if a not in taken)
+        owner.members.append(member)
+        self.weights[value] = (owner, member)
+        return member
+
+    def _holder(self, path: str) -> Instance:
+        """The instance that encloses a parameter most closely."""
+        while True:
+            path = path.rpartition(".")[0]
+            if path in self.instances:
+                return self.instances[path]
+            if not path:
+                return self.root
+
+    # -- bodies
+
+    def _make_bodies(self) -> None:
+        from netglot.source.bodies import BodyMaker
+
+        BodyMaker(self).make(self.tree, self.root, 0)
+
+    def trainable(self, recipe: Any) -> bool:
+        """Whether any parameter of a recipe is trained."""
+        return any(p.trainable for p in self.base_parameters(recipe))
+
+
+def _substitute(tree: Any, leaf: Callable[[Parameter], Any]) -> Any:
+    if isinstance(tree, Parameter):
+        return leaf(tree)
+    if isinstance(tree, Part):
+        return Part(_substitute(tree.op, leaf), tree.index)
+    if isinstance(tree, Op):
+        return tree.map_operands(lambda o: _substitute(o, leaf))
+    return tree
+
+
+_RESERVED = frozenset(
+    "name dtype input output losses metrics variables weights layers call build trainable inputs outputs path "
+    "add_weight summary compile fit evaluate predict save quantize optimizer loss input_spec supports_masking "
+    "autocast built stop_evaluating distribute_strategy run_eagerly jit_compile train_step test_step".split()
+)
+
+
+def _identifier(text: str) -> str:
+    import keyword
+
+    word = re.sub(r"\W", "_", text)
+    if word[:1].isdigit():
+        word = f"_{word}"
+    return f"{word}_" if keyword.iskeyword(word) or word in _RESERVED else word
+
+
+def _snake(text: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", text).lower()
+
+
+__all__ = ["Body", "Dim", "Instance", "Member", "Outline", "Printer", "Statement", "Style", "name", "size_expression"]
