@@ -368,7 +368,8 @@ class _Reader:
                 frames.append(Frame(path, call))
                 self._module(path, kind)
         sites = node.meta.get(_PLACES) or ()
-        return tuple(frames), sites
+        # what lies outside the root is export's own wrapper
+        return tuple(frames), sites[-len(frames) - 1 :]
 
     # -- modules and output
 
