@@ -46,3 +46,141 @@ class RandomReLU(layers.Layer):
     def get_config(self):
         return {**super().get_config(), "lower": self.lower, "upper": self.upper}
 '''
+
+HELPERS["masked_attention"] = '''
+def masked_attention(query, key, value, mask, scale=None):
+    """Attention in which a query that may see no key gives zeros; Keras gives the mean of all values."""
+    attended = ops.dot_product_attention(query, key, value, mask=mask, scale=scale)
+    seen = ops.any(mask, axis=-1, keepdims=True)
+    return ops.where(ops.transpose(seen, (0, 2, 1, 3)), attended, 0.0)
+'''
+
+HELPERS["biased_attention"] = '''
+def biased_attention(query, key, value, bias, scale=None):
+    """Attention in which a query that may see no key (a bias of minus infinity) gives zeros; Keras gives NaN."""
+    seen = ops.any(bias > -math.inf, axis=-1, keepdims=True)
+    attended = ops.dot_product_attention(query, key, value, bias=ops.where(seen, bias, 0.0), scale=scale)
+    return ops.where(ops.transpose(seen, (0, 2, 1, 3)), attended, 0.0)
+'''
+
+HELPERS["MaskedMultiHeadAttention"] = '''
+class MaskedMultiHeadAttention(layers.MultiHeadAttention):
+    """Multi-head attention in which a query that may see no key attends to nothing; Keras takes the mean of all."""
+
+    def _compute_attention(self, query, key, value, attention_mask=None, *arguments, **options):
+        attended, scores = super()._compute_attention(query, key, value, attention_mask, *arguments, **options)
+        seen = ops.any(attention_mask, axis=-1, keepdims=True)
+        attended = ops.where(ops.transpose(seen, (0, 2, 1, 3)), attended, 0.0)
+        return attended, None if scores is None else ops.where(seen, scores, 0.0)
+'''
+
+HELPERS["resize"] = '''
+def resize(x, size, axes, mode="linear", align_corners=False, antialias=False, scale=None):
+    """Resizes `axes` of `x` to `size`, one after the other, with the sampling points of PyTorch.
+
+    `ops.image.resize` has no `align_corners`, another cubic kernel, and always computes in float32.
+    """
+    dtype = keras.backend.result_type(x.dtype, "float32")
+
+    def kernel(distance):
+        if mode == "linear":
+            return ops.maximum(1 - distance, 0)
+        a = -0.5 if antialias else -0.75
+        near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
+        far = a * (((distance - 5) * distance + 8) * distance - 4)
+        return ops.where(distance <= 1, near, ops.where(distance < 2, far, ops.zeros_like(far)))
+
+    for i, (axis, new) in enumerate(zip(axes, size)):
+        old = x.shape[axis]
+        if align_corners:
+            step = (old - 1) / max(new - 1, 1)
+        else:
+            step = 1 / scale[i] if scale else old / new
+        places, elements = ops.arange(0, new, dtype=dtype)[:, None], ops.arange(0, old, dtype=dtype)
+        if antialias:
+            weights = kernel(ops.abs(elements + 0.5 - (places + 0.5) * step) / max(step, 1))
+            weights = weights / ops.sum(weights, axis=1, keepdims=True)
+        else:
+            centres = places * step if align_corners else (places + 0.5) * step - 0.5
+            if mode == "linear":
+                weights = kernel(ops.abs(elements - ops.clip(centres, 0, old - 1)))
+            else:  # the border elements are repeated
+                taps = ops.arange(-2, old + 2, dtype="int32")
+                weights = kernel(ops.abs(ops.cast(taps, dtype) - centres))
+                weights = weights @ ops.one_hot(ops.clip(taps, 0, old - 1), old, dtype=dtype)
+        x = ops.moveaxis(ops.tensordot(x, ops.cast(weights, x.dtype), [[axis], [1]]), -1, axis)
+    return x
+'''
+
+HELPERS["pixel_shuffle"] = '''
+def pixel_shuffle(x, factor):
+    """Turns blocks of `factor ** 2` channels (the last axis) into squares of `factor` by `factor` pixels."""
+    _, height, width, channels = ops.shape(x)
+    channels = channels // factor**2
+    x = ops.reshape(x, (-1, height, width, channels, factor, factor))
+    x = ops.transpose(x, (0, 1, 4, 2, 5, 3))
+    return ops.reshape(x, (-1, height * factor, width * factor, channels))
+'''
+
+HELPERS["pixel_unshuffle"] = '''
+def pixel_unshuffle(x, factor):
+    """Turns squares of `factor` by `factor` pixels into blocks of `factor ** 2` channels (the last axis)."""
+    _, height, width, channels = ops.shape(x)
+    x = ops.reshape(x, (-1, height // factor, factor, width // factor, factor, channels))
+    x = ops.transpose(x, (0, 1, 3, 5, 2, 4))
+    return ops.reshape(x, (-1, height // factor, width // factor, channels * factor**2))
+'''
+
+HELPERS["grid_sample"] = '''
+def grid_sample(x, grid, mode="linear", padding_mode="zeros", align_corners=False):
+    """Samples `x`, channels last, at the places `grid`, whose coordinates go from -1 to 1, the last axis of `x` first.
+
+    The modes are "linear", "nearest" and "cubic"; outside of `x` lie "zeros", its "border" or its "reflection".
+    """
+    sizes, channels = ops.shape(x)[1:-1], x.shape[-1]
+
+    def bounded(place, size):
+        if padding_mode == "zeros":
+            return place
+        if padding_mode == "reflection":
+            low, span = (0.0, size - 1) if align_corners else (-0.5, size)
+            away = ops.abs(place - low)
+            within, flips = ops.mod(away, span), ops.floor(away / span)
+            place = ops.where(ops.equal(ops.mod(flips, 2), 0), within + low, span - within + low)
+        return ops.clip(place, 0, size - 1)
+
+    def cubic(distance):
+        near = (1.25 * distance - 2.25) * distance**2 + 1
+        far = -0.75 * (((distance - 5) * distance + 8) * distance - 4)
+        return ops.where(distance <= 1, near, far)
+
+    def taps(place, size):
+        if mode == "nearest":
+            return [(ops.round(bounded(place, size)), ops.ones_like(place))]
+        if mode == "linear":
+            place = bounded(place, size)
+            low = ops.floor(place)
+            return [(low, low + 1 - place), (low + 1, place - low)]
+        around = [ops.floor(place) + offset for offset in (-1, 0, 1, 2)]
+        return [(bounded(tap, size), cubic(ops.abs(place - tap))) for tap in around]
+
+    corners = [(0, 1.0)]
+    for i, size in enumerate(sizes):
+        unit = grid[..., len(sizes) - 1 - i]
+        place = (unit + 1) / 2 * (size - 1) if align_corners else ((unit + 1) * size - 1) / 2
+        corners = [
+            (
+                index * size + ops.cast(ops.clip(tap, 0, size - 1), "int32"),
+                weight * share * ops.cast(ops.logical_and(tap >= 0, tap <= size - 1), x.dtype),
+            )
+            for index, weight in corners
+            for tap, share in taps(place, size)
+        ]
+    places = ops.shape(grid)[1:-1]
+    flat = ops.reshape(x, (-1, math.prod(sizes), channels))
+    y = 0.0
+    for index, weight in corners:
+        found = ops.take_along_axis(flat, ops.reshape(index, (-1, math.prod(places), 1)), axis=1)
+        y = y + ops.reshape(found, (-1, *places, channels)) * weight[..., None]
+    return y
+'''
