@@ -96,8 +96,7 @@ def _index_in(folder: Path) -> Path:
 
 def _kind(path: Path) -> str:
     """ "pickle", "safetensors", by the first bytes; the suffix decides where they do not."""
-    with path.open("rb") as file:
-        head = file.read(9)
+    head = _head(path)
     if not head:
         raise InputError(f"{path} is empty")
     if head[:2] == b"PK" or head[:1] == b"\x80":
@@ -114,6 +113,11 @@ def _kind(path: Path) -> str:
     )
 
 
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(9)
+
+
 def _read_pickle(path: Path) -> Weights:
     require("torch", f"reading {path.name}")
     held = _unpickled(path)
@@ -125,7 +129,7 @@ def _read_pickle(path: Path) -> Weights:
 def _unpickled(path: Path) -> Any:
     import torch
 
-    mapped = path.open("rb").read(2) == b"PK"
+    mapped = _head(path)[:2] == b"PK"
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
