@@ -29,7 +29,7 @@ def test_signature_is_that_of_the_schema(name):
             assert parameter.name.rstrip("_") == argument.name
         if argument.has_default_value():
             assert plain(parameter.default) == plain(argument.default_value), f"{name}: default of {argument.name}"
-        else:
+        elif argument.name not in DROPPED:
             assert parameter.default is inspect.Parameter.empty, f"{name}: {argument.name} has no default"
 
 
@@ -50,7 +50,7 @@ def declared_samples():
 def derived_samples(known):
     """Calls for the operators whose schema says enough: one or two tensors, the rest by default."""
     for name in ATEN:
-        if name in known:
+        if name in known or "empty" in name:  # what is not initialised cannot be compared
             continue
         required = [a for a in aten(name)._schema.arguments if not a.has_default_value()]
         if required and len(required) <= 3 and all(str(a.type) == "Tensor" for a in required):
