@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from torch.export._tree_utils import reorder_kwargs
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from netglot.verify.arrays import build_call, each_array, read_arrays, write_arrays
@@ -43,12 +44,13 @@ class Runtime:
         self.dtype = "float32"
         self.saved = os.path.join(folder, "state.pt")
 
-    def load(self, call, kind, path=None, source=None, weights=None):
+    def load(self, call, kind, path=None, source=None, weights=None, operators=()):
         """Loads the module. `call` is a JSON tree, see `arrays.build_call`.
 
         kind "pickle": `path` is a cloudpickle of the module; "source": what `netglot.frontend` resolves, with a
         weights file if there is one; "program": `path` is an ExportedProgram.
         """
+        _declare(operators)
         if kind == "pickle":
             import cloudpickle
 
@@ -210,7 +212,8 @@ class Runtime:
         """The values of the program's placeholders: state by name, then the call's tensors in order."""
         state = dict(self._tensors(duplicates=True))
         args, kwargs = self._arguments(given)
-        leaves = iter(exported._get_flat_args_with_check(args, kwargs)[0])
+        kwargs = reorder_kwargs(kwargs, exported.call_spec.in_spec)
+        leaves = iter(torch.utils._pytree.tree_leaves((args, kwargs)))
         for spec in exported.graph_signature.input_specs:
             if spec.kind.name == "USER_INPUT":
                 yield next(leaves)
@@ -246,6 +249,20 @@ class Runtime:
 
     def _write(self, tensors):
         return write_arrays(self.folder, {name: _array(tensor) for name, tensor in tensors.items()})
+
+
+_libraries = []
+
+
+def _declare(schemas):
+    """Declares operators that the sender knew and this process does not, in namespaces that are new here."""
+    known = {name.partition("::")[0] for name in torch._C._dispatch_get_all_op_names()}
+    for schema in schemas:
+        namespace, _, rest = schema.partition("::")
+        if namespace not in known:
+            library = torch.library.Library(namespace, "FRAGMENT")
+            library.define(rest)
+            _libraries.append(library)
 
 
 class _Watch(TorchDispatchMode):

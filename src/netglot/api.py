@@ -1,0 +1,449 @@
+"""The public API: `read`, `write`, `convert`, `verify`.
+
+    import netglot
+
+    conversion = netglot.convert(model, to="keras", inputs=[(1, 3, 224, 224)])
+    conversion.verdict      # "equivalent"
+    conversion.source       # the text of model.py
+    conversion.save("out/")
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from netglot.errors import RefusedOp, Refusal, RequestError, UnsupportedOps, UserCodeError
+from netglot.frontend.inputs import InputSpec, as_numpy, draw
+from netglot.frontend.request import Request, understand
+from netglot.pivot.dims import Dim
+from netglot.pivot.graph import Graph
+
+if TYPE_CHECKING:
+    from netglot.dialects.keras.write import Written
+
+Progress = Callable[[str], None] | None
+FILES = ("model.py", "model.weights.h5", "report.json", "README.md")
+
+
+@dataclass
+class Phases:
+    """Time and memory of each phase of a conversion."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    progress: Progress = None
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Measures one phase of this process."""
+        import psutil
+
+        if self.progress:
+            self.progress(name)
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            peak = psutil.Process().memory_info().rss
+            self.rows.append(
+                {"name": name, "seconds": time.perf_counter() - start, "peak_bytes": {"netglot": peak}}
+            )
+
+
+@dataclass
+class Conversion:
+    """A converted network: what was written, what was found out about it, and the network itself when asked for."""
+
+    report: dict[str, Any]
+    graph: Graph | None = None
+    written: Written | None = None
+    folder: Path | None = None
+    """The folder that holds the emitted files until `save` copies them."""
+    _keep: Any = None
+
+    @property
+    def verdict(self) -> str:
+        """ "equivalent", "different", "refused", or "unverified" where no proof was asked for."""
+        return self.report["verdict"]
+
+    @property
+    def source(self) -> str:
+        """The text of `model.py`."""
+        return self.written.source if self.written else ""
+
+    @property
+    def model(self) -> Any:
+        """The target network with its weights, loaded from the emitted files."""
+        if self.folder is None:
+            raise RequestError("there is no model: the conversion was refused")
+        import importlib.util
+
+        spec = importlib.util.spec_from_file_location("netglot_converted", self.folder / "model.py")
+        assert spec and spec.loader
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.load()
+
+    def save(self, folder: str | Path) -> Path:
+        """Copies the emitted files into `folder`, which is made where it does not exist."""
+        folder = Path(folder)
+        if self.folder is None:
+            raise RequestError("there is nothing to save: the conversion was refused")
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            shutil.copyfile(self.folder / name, folder / name)
+        return folder
+
+
+def read(source: Any, inputs: Any = None, *, weights: Any = None) -> Graph:
+    """Reads a network as a graph of the pivot.
+
+    Args:
+        source: a live network, or a source string as the command line takes it.
+        inputs: what it is called with: shapes, arrays, tensors, `--input` strings, or nests of these.
+        weights: a file of weights, or a state dict.
+
+    Raises:
+        RequestError, InputError, WeightsError, UserCodeError, MissingFramework: the request cannot be met.
+        UnsupportedOps, Refusal: the network cannot be read.
+    """
+    return _read(understand(source, inputs=inputs, weights=weights))[0]
+
+
+def write(graph: Graph, to: str, *, keep_layout: bool = False) -> Any:
+    """Writes a graph in the dialect `to`.
+
+    Raises:
+        RequestError: there is no such dialect.
+        UnsupportedOps: operations that the dialect lacks, all of them.
+    """
+    if to != "keras":
+        raise RequestError(f"netglot does not write {to!r}", advice="to='keras'")
+    from netglot.dialects.keras.write import write as write_keras
+
+    return write_keras(graph, keep_layout=keep_layout)
+
+
+def convert(
+    source: Any,
+    to: str,
+    inputs: Any = None,
+    *,
+    weights: Any = None,
+    keep_layout: bool = False,
+    exact_training: bool = False,
+    verify: bool = True,
+    trace: bool = False,
+    seed: int = 0,
+    time_limit: float = 600.0,
+    progress: Progress = None,
+) -> Conversion:
+    """Converts a network with its weights, and proves that both compute the same.
+
+    Args: as for `read`, and
+        to: the target dialect.
+        keep_layout: keep the source's order of axes at inputs and outputs.
+        exact_training: emit small subclasses where the frameworks' own layers train differently.
+        verify: whether to run both sides and compare; without it the verdict is "unverified".
+        trace: record the values inside, for the report's tree of agreement.
+        time_limit: seconds that one request to a framework may take.
+        progress: called with the name of each step.
+
+    Returns: the conversion; one that is refused has verdict "refused" and its reasons in `report["refused"]`.
+    """
+    phases = Phases(progress=progress)
+    with phases.phase("load"):
+        request = understand(source, inputs=inputs, weights=weights)
+    try:
+        with phases.phase("read"):
+            graph, sizes = _read(request)
+        with phases.phase("write"):
+            written = write(graph, to, keep_layout=keep_layout)
+    except (UnsupportedOps, Refusal) as refusal:
+        return Conversion(_refused_report(refusal, phases))
+    keep = tempfile.TemporaryDirectory(prefix="netglot-")
+    folder = Path(keep.name)
+    from netglot.dialects.keras.write import save_weights
+
+    with phases.phase("weights"):
+        (folder / "model.py").write_text(written.source, encoding="utf-8")
+        save_weights(written, folder / "model.weights.h5")
+    report = _facts(graph, written)
+    if verify:
+        report = _verified(request, graph, sizes, written, folder, report, seed, time_limit, trace, phases)
+    report["differences"] = list(dict.fromkeys([*report.get("differences", []), *request.notes, *graph.notes]))
+    report["phases"] = [*phases.rows, *report.get("phases", [])]
+    _save_texts(folder, written, report)
+    return Conversion(report, graph, written, folder, keep)
+
+
+def verify(
+    source: Any,
+    target: str | Path,
+    inputs: Any = None,
+    *,
+    weights: Any = None,
+    exact_training: bool = False,
+    trace: bool = False,
+    seed: int = 0,
+    time_limit: float = 600.0,
+    progress: Progress = None,
+) -> dict[str, Any]:
+    """Compares a network with a folder that `convert` wrote from it; returns the report."""
+    target = Path(target)
+    phases = Phases(progress=progress)
+    request = understand(source, inputs=inputs, weights=weights)
+    graph, sizes = _read(request)
+    keep_layout = _kept_layout(target)
+    written = write(graph, "keras", keep_layout=keep_layout)
+    report = _facts(graph, written)
+    report = _verified(request, graph, sizes, written, target, report, seed, time_limit, trace, phases)
+    report["phases"] = [*phases.rows, *report.get("phases", [])]
+    return report
+
+
+def _kept_layout(folder: Path) -> bool:
+    """Whether the emitted folder's inputs have the source's axes; its report says so."""
+    try:
+        record = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    tensors = [*record.get("inputs", ()), *record.get("outputs", ())]
+    return bool(tensors) and all(list(t.get("permutation") or ()) == sorted(t.get("permutation") or ()) for t in tensors)
+
+
+# -- reading
+
+
+def _read(request: Request) -> tuple[Graph, dict[str, int]]:
+    """The graph, and the sizes that symbols had while it was captured."""
+    from netglot.dialects.torch.read import read as read_torch
+
+    last: Exception | None = None
+    for sizes in _size_choices(request):
+        args, kwargs = request.inputs.map(lambda spec: _example(spec, sizes))
+        try:
+            graph = read_torch(request.network, args, kwargs, symbols=request.symbols(), name=request.name)
+            return graph, sizes
+        except UserCodeError as error:
+            last = last or error
+    assert last is not None
+    raise last
+
+
+def _example(spec: InputSpec, sizes: dict[str, int]) -> Any:
+    """A tensor like the spec; only its kind matters, because capture computes nothing."""
+    import torch
+
+    array = draw(spec, sizes, np.random.default_rng(0))
+    if spec.dtype == "bfloat16":
+        return torch.from_numpy(array.astype(np.float32)).to(torch.bfloat16)
+    return torch.from_numpy(np.asarray(array))
+
+
+def _size_choices(request: Request) -> Iterator[dict[str, int]]:
+    """Sizes for the symbols: never 0 or 1, all different, several tries where a network may need larger ones."""
+    symbols = request.inputs.symbols()
+    fixed = _given_sizes(request)
+    spatial = [
+        str(size)
+        for spec in request.inputs.specs
+        for size in spec.shape[2:]
+        if len(spec.shape) >= 4 and isinstance(size, Dim)
+    ]
+    for image, plain in ((96, 12), (224, 24), (320, 64)):
+        sizes: dict[str, int] = {}
+        for position, symbol in enumerate(symbols):
+            if symbol in fixed:
+                sizes[symbol] = fixed[symbol]
+            elif symbol in spatial:
+                sizes[symbol] = image + 32 * len([s for s in sizes if s in spatial])
+            elif _is_batch(request, symbol):
+                sizes[symbol] = 2
+            else:
+                sizes[symbol] = plain + position
+        yield sizes
+        if all(s in fixed or _is_batch(request, s) for s in symbols):
+            return
+
+
+def _is_batch(request: Request, symbol: str) -> bool:
+    return any(spec.shape and str(spec.shape[0]) == symbol for spec in request.inputs.specs)
+
+
+def _given_sizes(request: Request) -> dict[str, int]:
+    """The sizes of example arrays, where they are at least 2 and no two symbols share one."""
+    sizes: dict[str, int] = {}
+    for spec in request.inputs.specs:
+        if spec.example is None:
+            continue
+        for size, given in zip(spec.shape, np.shape(as_numpy(spec.example)), strict=True):
+            if isinstance(size, Dim) and given > 1 and not _is_batch(request, str(size)):
+                sizes[str(size)] = given
+    return sizes
+
+
+# -- verifying
+
+
+def _verified(request, graph, sizes, written, folder, report, seed, time_limit, trace, phases) -> dict[str, Any]:
+    from netglot.verify.plan import Loading, Options, verify_pair
+    from netglot.verify.process import Worker
+    from netglot.verify.ship import pickle_source
+    from netglot.verify.spec import Variable, spec_from_graph
+
+    arranged = written.arranged
+    names = [value.name for value in graph.inputs]
+    spec = spec_from_graph(
+        graph,
+        [Variable(v.path, v.recipe, v.trainable) for v in written.variables],
+        source_call=_source_call(request, names),
+        target_call=_target_call(names),
+        sizes={k: v for k, v in sizes.items() if k in graph.symbols()},
+        input_permutations=dict(zip(names, arranged.inputs, strict=True)),
+        output_permutations={n: p for (n, _), p in zip(graph.outputs, arranged.outputs, strict=True)},
+        ranges=_ranges(request, names),
+    )
+    with tempfile.TemporaryDirectory(prefix="netglot-source-") as aside:
+        if request.kind == "torch":
+            load = pickle_source(request.network, Path(aside) / "source.pkl")
+        else:
+            load = {"kind": "program", "path": str(Path(aside) / "source.pt2")}
+            import torch
+
+            torch.export.save(request.network, load["path"])
+        with Worker("torch", time_limit=time_limit) as source, Worker("keras", time_limit=time_limit) as target:
+            found = verify_pair(
+                source,
+                target,
+                spec,
+                Loading(load, str(folder)),
+                options=Options(seed=seed),
+                progress=phases.progress,
+            )
+    return report | found | {"differences": [*found.get("differences", [])]}
+
+
+def _source_call(request: Request, names: list[str]) -> dict[str, Any]:
+    """How the source is called, as a JSON tree with the names of inputs at the leaves."""
+    given = iter(names)
+
+    def tree(branch: Any) -> Any:
+        if isinstance(branch, InputSpec):
+            return next(given)
+        if isinstance(branch, tuple):
+            return {"tuple": [tree(b) for b in branch]}
+        if isinstance(branch, list):
+            return [tree(b) for b in branch]
+        if isinstance(branch, dict):
+            return {"dict": {k: tree(b) for k, b in branch.items()}}
+        return None if branch is None else {"value": branch}
+
+    positional = [tree(b) for b in request.inputs.positional]
+    return {"args": positional, "kwargs": {k: tree(b) for k, b in request.inputs.keyword.items()}}
+
+
+def _target_call(names: list[str]) -> dict[str, Any]:
+    if len(names) == 1:
+        return {"args": [names[0]], "kwargs": {}}
+    return {"args": [{"dict": {name: name for name in names}}], "kwargs": {}}
+
+
+def _ranges(request: Request, names: list[str]) -> dict[str, tuple[float, float]]:
+    return {
+        name: (spec.low, spec.high)
+        for name, spec in zip(names, request.inputs.specs, strict=False)
+        if spec.low is not None and spec.high is not None
+    }
+
+
+# -- reports
+
+
+def _facts(graph: Graph, written) -> dict[str, Any]:
+    """What the report says without running anything."""
+    arranged = written.arranged
+
+    def described(name: str, value, permutation) -> dict[str, Any]:
+        shape = [value.shape[axis] for axis in permutation]
+        return {
+            "name": name,
+            "dtype": value.dtype,
+            "shape": [size if isinstance(size, int) else str(size) for size in shape],
+            "permutation": list(permutation),
+        }
+
+    return {
+        "verdict": "unverified",
+        "inputs": [described(v.name, v, p) for v, p in zip(graph.inputs, arranged.inputs, strict=True)],
+        "outputs": [described(n, v, p) for (n, v), p in zip(graph.outputs, arranged.outputs, strict=True)],
+        "float64": None,
+        "float32": None,
+        "gradients": None,
+        "training": None,
+        "parameters": _parameters(graph, written),
+        "transposes": arranged.transposes,
+        "phases": [],
+        "differences": [],
+        "refused": [],
+    }
+
+
+def _parameters(graph: Graph, written) -> dict[str, Any]:
+    def size(shape) -> int:
+        return int(np.prod([int(s) for s in shape], dtype=np.int64))
+
+    source = {"trainable": 0, "frozen": 0}
+    for parameter in graph.parameters.values():
+        if parameter.kind != "constant" and "float" in parameter.dtype:
+            source["trainable" if parameter.trainable else "frozen"] += size(parameter.shape)
+    target = {"trainable": 0, "frozen": 0}
+    from netglot.pivot.op import shape_of
+
+    for variable in written.variables:
+        target["trainable" if variable.trainable else "frozen"] += size(shape_of(variable.recipe))
+    return {"source": source, "target": target}
+
+
+def _refused_report(refusal: UnsupportedOps | Refusal, phases: Phases) -> dict[str, Any]:
+    refused = refusal.refused if isinstance(refusal, UnsupportedOps) else [RefusedOp("", "network", refusal.reason)]
+    return {
+        "verdict": "refused",
+        "inputs": [],
+        "outputs": [],
+        "float64": None,
+        "float32": None,
+        "gradients": None,
+        "training": None,
+        "parameters": None,
+        "transposes": None,
+        "phases": phases.rows,
+        "differences": [],
+        "refused": [
+            {
+                "where": r.where,
+                "what": r.what,
+                "kind": r.reason.kind,
+                "reason": r.reason.text,
+                "advice": r.reason.advice,
+                "site": r.site,
+            }
+            for r in refused
+        ],
+    }
+
+
+def _save_texts(folder: Path, written, report: dict[str, Any]) -> None:
+    from netglot.report.readme import readme
+
+    (folder / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False, default=str) + "\n")
+    (folder / "README.md").write_text(readme(written.class_name, report), encoding="utf-8")
