@@ -167,7 +167,7 @@ class _Verification:
                 self.paths[same] = path
         variables = self.target.request("describe", paths=[v.path for v in self.spec.variables])
         self._check_variables(variables)
-        sizes = [(int(np.prod(shape, dtype=int)), trainable) for _, shape, _, trainable in described["state"]]
+        sizes = [(int(np.prod(shape, dtype=int)), t) for _, shape, dtype, t in described["state"] if "float" in dtype]
         self.report["parameters"] = {
             "source": {
                 "trainable": sum(size for size, trainable in sizes if trainable),
@@ -269,7 +269,7 @@ class _Verification:
         """The float64 judgement again, with the target's known imprecisions repaired."""
         again = [e for e in self._judge("random weights") if not e[2]]
         self.source.request("restore")
-        self._check_loaded()
+        self.target.request("set_state", arrays=self.target.put(self._recipes(self._own_state())))
         again += [e for e in self._judge("own weights") if not e[2]]
         self._set_random()
         self.report["float64"]["without_known_imprecisions"] = self._told(again)
@@ -318,8 +318,8 @@ class _Verification:
                 self.findings.differs.append(
                     f"in {precision}, {len(wrong)} outputs differ; most of all {comparison.name}: {comparison.reason}"
                 )
-                if not single:
-                    self.wrong = run
+                if not single:  # the traced sizes come first, and a program holds for those in any case
+                    self.wrong = wrong[0][1]
         missing = [o.name for o in self.spec.outputs if not any(c.name.startswith(f"{o.name} (") for c, _, _ in found)]
         if missing:
             self._differs_once(f"no output {listed(missing)} could be compared")
@@ -327,7 +327,10 @@ class _Verification:
     def _told(self, found) -> dict[str, Any]:
         return {
             **summary(c for c, _, _ in found),
-            "runs": [{"name": c.name, "max_abs": c.max_abs, "max_rel": c.max_rel, "same": c.same} for c, _, _ in found],
+            "runs": [
+                {"name": c.name, "max_abs": c.max_abs, "max_rel": c.max_rel, "allowed": c.allowed, "same": c.same}
+                for c, _, _ in found
+            ],
         }
 
     def _run(self, run: Run) -> tuple[Arrays, Arrays] | None:
@@ -355,13 +358,17 @@ class _Verification:
         self.target.request("load", path=tracing.folder, call=self.spec.target_call, dtype="float64")
         self._set_random()
         target_inputs = to_target(self.spec.inputs, run.inputs)
-        ours, theirs = self._both(
-            (
-                "intermediates",
-                {"inputs": self.source.put(run.inputs), "program": tracing.program, "names": dict(tracing.names)},
-            ),
-            ("intermediates", {"inputs": self.target.put(target_inputs)}),
-        )
+        try:
+            ours, theirs = self._both(
+                (
+                    "intermediates",
+                    {"inputs": self.source.put(run.inputs), "program": tracing.program, "names": dict(tracing.names)},
+                ),
+                ("intermediates", {"inputs": self.target.put(target_inputs)}),
+            )
+        except _Refused as refused:
+            self.findings.notes.append(f"the first node that differs could not be found: {refused}")
+            return
         found = first_difference(graph, self.source.get(ours), self.target.get(theirs), tracing.permutations)
         if found is not None:
             self.report["first_difference"] = found.to_dict()

@@ -58,7 +58,8 @@ class Worker:
         time_limit: seconds for one request.
         memory_limit: bytes of resident memory, watched from outside; None for no limit.
         environment: variables added to the worker's environment.
-        path: folders put in front of the worker's `sys.path`, for the user's own modules.
+        path: folders added to the worker's `sys.path`. A worker with the same interpreter is given this process's
+            own folders, so that the user's modules are found there too.
     """
 
     def __init__(
@@ -83,7 +84,8 @@ class Worker:
         read, self._write = os.pipe()
         self._read, write = os.pipe()
         root = str(Path(__file__).parents[2])
-        paths = (*path, root, *filter(None, [os.environ.get("PYTHONPATH", "")]))
+        here = _own_folders() if python == sys.executable else ()
+        paths = dict.fromkeys((*path, root, *filter(None, [os.environ.get("PYTHONPATH", "")]), *here))
         command = [python, "-m", "netglot.verify.worker", framework, str(read), str(write), str(self.folder)]
         self.process = subprocess.Popen(
             [*command, str(os.getpid())],
@@ -220,6 +222,12 @@ class Worker:
             with contextlib.suppress(OSError):
                 os.killpg(self.process.pid, signal.SIGKILL)  # its own group: its children go with it
             self.process.wait()
+
+
+def _own_folders() -> list[str]:
+    """What this process added to its `sys.path` beyond the interpreter's own folders."""
+    installed = (sys.prefix, sys.base_prefix)
+    return [os.path.abspath(p) for p in sys.path if os.path.isdir(p or ".") and not p.startswith(installed)]
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

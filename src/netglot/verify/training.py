@@ -79,7 +79,11 @@ def compare_statistics(
     if wrong:
         worst = max(wrong, key=lambda c: c.max_rel)
         findings.differs.append(f"{len(wrong)} running statistics differ {after}: {worst.name} is {worst.reason}")
-    return {**summary([*plain, *wrong]), "biased_variance": summary(unbiased) if unbiased else None}
+    return {**summary([*plain, *wrong]), "biased_variance": _size(unbiased) if unbiased else None}
+
+
+def _size(found: list[Comparison]) -> dict[str, Any]:
+    return {key: value for key, value in summary(found).items() if key != "same"}
 
 
 def compare_training(
