@@ -18,7 +18,7 @@ import numpy as np
 from netglot.dialects.dialect import all_ops
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Builder, Names, Parameter, Part, Value
-from netglot.pivot.op import Op, TensorType, numpy_dtype, type_of
+from netglot.pivot.op import DTYPES, Op, TensorType, numpy_dtype, type_of
 from netglot.source.spell import Attribute, Call, Infix, Layer, Method, Name, Prefix, Spelling, Subscript
 
 Arrays = dict[Value, np.ndarray]
@@ -339,8 +339,11 @@ def bind(schema, arguments: tuple, options: dict[str, Any]) -> dict[str, Any]:
     return dict(zip(names, arguments, strict=False)) | options
 
 
-def in_torch(name: str, arguments: tuple, options: dict[str, Any]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The results of one ATen call in double precision, and those of the pivot ops that the dialect reads it as."""
+def in_torch(name: str, arguments: tuple, options: dict[str, Any]) -> tuple[list[np.ndarray | None], list[np.ndarray]]:
+    """What the dialect reads one ATen call as, computed by the pivot, and what PyTorch itself computes.
+
+    A result that the dialect leaves out is None, or missing at the end.
+    """
     import torch
 
     importlib.import_module("netglot.dialects.torch.ops")
@@ -350,6 +353,8 @@ def in_torch(name: str, arguments: tuple, options: dict[str, Any]) -> tuple[list
     def tensor(value):
         if isinstance(value, np.ndarray):
             return torch.from_numpy(value.copy())
+        if isinstance(value, str) and value in DTYPES:
+            return getattr(torch, value)
         return [tensor(v) for v in value] if isinstance(value, list | tuple) else value
 
     def read(value):
@@ -357,8 +362,6 @@ def in_torch(name: str, arguments: tuple, options: dict[str, Any]) -> tuple[list
             made = Value(f"v{len(arrays)}", type_of(value))
             arrays[made] = value
             return made
-        if isinstance(value, torch.dtype):
-            return str(value).removeprefix("torch.")
         return [read(v) for v in value] if isinstance(value, list | tuple) else value
 
     actual = operator(*map(tensor, arguments), **{k: tensor(v) for k, v in options.items()})
@@ -373,7 +376,7 @@ def in_torch(name: str, arguments: tuple, options: dict[str, Any]) -> tuple[list
         positional = list(bound.values())[: len(arguments)]
         keywords = dict(list(bound.items())[len(arguments) :])
     made = dialect.readers[name](*positional, **keywords)
-    ours = [np.asarray(evaluate(one, arrays)) for one in _results(made, arrays)]
+    ours = [None if one is None else np.asarray(evaluate(one, arrays)) for one in _results(made, arrays)]
     return ours, [t.detach().numpy() for t in as_tuple(actual) if isinstance(t, torch.Tensor)]
 
 

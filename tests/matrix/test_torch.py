@@ -24,12 +24,14 @@ def test_signature_is_that_of_the_schema(name):
     wanted = [a for a in schema if a.name not in DROPPED or a.name in ours]
     given = list(ours.values())
     assert len(given) == len(wanted), f"{name}: the schema has {[a.name for a in wanted]}"
+    dropped = False  # what follows an argument that the reader is never given by keyword needs a default
     for parameter, argument in zip(given, wanted, strict=True):
+        dropped = dropped or argument.name in DROPPED
         if argument.name != "self":
             assert parameter.name.rstrip("_") == argument.name
         if argument.has_default_value():
             assert plain(parameter.default) == plain(argument.default_value), f"{name}: default of {argument.name}"
-        elif argument.name not in DROPPED:
+        elif not dropped:
             assert parameter.default is inspect.Parameter.empty, f"{name}: {argument.name} has no default"
 
 
@@ -70,6 +72,8 @@ def check(name, arguments, options):
         pytest.skip(str(refusal.reason))
     assert 1 <= len(ours) <= len(theirs)
     for mine, other in zip(ours, theirs, strict=False):
+        if mine is None:
+            continue
         assert mine.dtype == other.dtype
         assert difference(mine, other) <= 1e-9
 

@@ -83,8 +83,13 @@ def to_device(self, device=None, dtype=None, non_blocking=False, copy=False):
     return cast(self, dtype)
 
 
-@torch.reads("aten.to.other", "aten.type_as.default")
-def type_as(self, other, non_blocking=False, copy=False):
+@torch.reads("aten.to.other")
+def to_other(self, other, non_blocking=False, copy=False):
+    return cast(self, type_of(other).dtype)
+
+
+@torch.reads("aten.type_as.default")
+def type_as(self, other):
     return cast(self, type_of(other).dtype)
 
 
