@@ -65,7 +65,7 @@ def test_the_first_difference_is_told_with_both_values():
     line = next(
         line for line in shown({"verdict": "different", "first_difference": found}).splitlines() if "Conv" in line
     )
-    assert line.startswith("first difference")
+    assert line.startswith("first ")
     assert "layer1.0  net.py:9: at [0, 1] the source has 0.5 and the target 0.25" in line
 
 

@@ -38,14 +38,23 @@ def show_report(console: Console, record: Mapping[str, Any]) -> None:
     """The verdict, the numbers behind it, and everything that is not the same."""
     verdict = record.get("verdict", "unverified")
     console.print(Text.assemble((verdict, STYLES.get(verdict, "bold")), f"  {_SAID.get(verdict, '')}"), soft_wrap=True)
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    for label, value in _lines(record):
-        table.add_row(Text(label, style="dim"), Text(value))
-    console.print(table)
+    _show_lines(console, list(_lines(record)))
     show_places(console, "not the same", record.get("differences") or ())
     show_places(console, "refused", record.get("refused") or ())
     if record.get("trace"):
         show_trace(console, record["trace"])
+
+
+def _show_lines(console: Console, lines: list[tuple[str, str]]) -> None:
+    """Labelled lines: folded beside their labels on a terminal, unbroken elsewhere."""
+    if not console.is_terminal:
+        for label, value in lines:
+            console.print(Text(f"{label:<12}{value}"), soft_wrap=True)
+        return
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for label, value in lines:
+        table.add_row(Text(label, style="dim", no_wrap=True), Text(value))
+    console.print(table)
 
 
 def _lines(record: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
@@ -54,7 +63,7 @@ def _lines(record: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
             yield label, _tensor(tensor)
     for key, tell in _TOLD.items():
         if record.get(key) is not None and (said := tell(record[key])):
-            yield key.replace("_", " "), said
+            yield _LABELS.get(key, key), said
 
 
 def _tensor(tensor: Mapping[str, Any]) -> str:
@@ -87,7 +96,8 @@ def _training(found: Mapping[str, Any]) -> str:
         if (found.get(key) or {}).get("compared"):
             parts.append(f"{key} by {number(found[key].get('max_rel'))}")
     if (found.get("dropout") or {}).get("places"):
-        parts.append(f"dropout in {found['dropout']['places']} places")
+        places = found["dropout"]["places"]
+        parts.append(f"dropout in {places} place{'s' * (places != 1)}")
     return ", ".join(parts)
 
 
@@ -108,7 +118,7 @@ def _difference(found: Mapping[str, Any]) -> str:
 
 
 def _imprecisions(found: Iterable[Mapping[str, Any]]) -> str:
-    return "; ".join(f"{k['op']} in {k['nodes']} places, {number(k['size'])}: {k['reason']}" for k in found)
+    return "; ".join(f"{k['op']}, {k['nodes']} times, {number(k['size'])}: {k['reason']}" for k in found)
 
 
 def _phases(phases: Iterable[Mapping[str, Any]]) -> str:
@@ -121,6 +131,8 @@ def _phase(phase: Mapping[str, Any]) -> str:
     memory = f" {peak / 2**20:,.0f} MiB" if peak else ""
     return f"{phase.get('name')} {phase.get('seconds', 0.0):.1f} s{memory}"
 
+
+_LABELS = {"first_difference": "first", "known_imprecisions": "imprecise"}
 
 _TOLD: dict[str, Callable[[Any], str]] = {
     "first_difference": _difference,
