@@ -41,7 +41,9 @@ def canonicalise(graph: Graph) -> Graph:
         return node.op if node is not None and len(node.results) == 1 else None
 
     for node in graph.nodes:
-        op = node.op.map_operands(lambda o: _scalar(table.get(o, o)))
+        op = node.op.map_operands(lambda o: table.get(o, o))
+        if op.layout == "elementwise":
+            op = _with_numbers(op)
         replacement = _apply(op, made_by)
         if isinstance(replacement, Value) and not (node.result in outputs and replacement in graph.inputs):
             table[node.result] = replacement
@@ -70,8 +72,14 @@ def _apply(op: Op, made_by) -> Any:
     return changed
 
 
-def _scalar(operand: Any) -> Any:
-    """A constant of rank 0 as a Python number."""
+def _with_numbers(op: Op) -> Op:
+    """Constants of rank 0 as Python numbers, as long as a tensor stays beside them."""
+    tensors = [o for o in op.operands() if isinstance(o, Value)]
+    constants = [o for o in tensors if not isinstance(_number(o), Value)]
+    return op.map_operands(_number) if constants and len(constants) < len(tensors) else op
+
+
+def _number(operand: Any) -> Any:
     if isinstance(operand, Parameter) and operand.kind == "constant" and operand.shape == ():
         value = np.asarray(operand.load())
         if operand.dtype in ("float32", "float64", "int64", "int32", "bool"):
@@ -104,11 +112,6 @@ def permute_twice(op, made_by):
 @rule("Cast to the same dtype = the value", ops.Cast)
 def same_dtype(op, made_by):
     return op.x if isinstance(op.x, Value) and op.x.dtype == op.dtype else None
-
-
-@rule("Concat of one = the value", ops.Concat)
-def concat_one(op, made_by):
-    return op.xs[0] if len(op.xs) == 1 else None
 
 
 @rule("Slice of the whole axis = the value", ops.Slice)

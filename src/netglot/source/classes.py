@@ -208,6 +208,8 @@ class _Parameters:
         holes = list(self._holes())
         pending = []
         for key, values, wanted in holes:
+            if key in self.blueprint.holes:
+                continue
             present = [v for v in values if v is not NOTHING]
             if all(_same(v, present[0]) for v in present):
                 self.blueprint.holes[key] = _constant(present[0])
@@ -232,13 +234,17 @@ class _Parameters:
     # -- holes
 
     def _flags(self) -> None:
-        """Optional statements that come and go together are switched by one flag."""
+        """Optional statements that come and go together are switched by one parameter.
+
+        Where an optional layer has one argument, that argument switches it: `padding=0` means no padding layer.
+        """
         blueprint = self.blueprint
         for index, statement in enumerate(blueprint.body.statements):
             present = [blueprint.alignments[i][index] is not None for i in blueprint.instances]
             if all(present):
                 continue
-            parameter = self._existing(present) or self._from_source(present, flags=True)
+            parameter = self._switching_argument(statement.member)
+            parameter = parameter or self._existing(present) or self._from_source(present, flags=True)
             if parameter is None:
                 wanted = statement.member.attr if statement.member else f"has_{_operation(statement)}"
                 parameter = self._new(wanted, present)
@@ -247,6 +253,22 @@ class _Parameters:
                 blueprint.member_flags[statement.member] = parameter
             else:
                 parameter.in_call = True
+
+    def _switching_argument(self, member: Member | None) -> Parameter | None:
+        """The one argument of an optional layer as a parameter, None where the layer is absent."""
+        if member is None or member.kind != "layer":
+            return None
+        others = [self._counterpart(i, member) for i in self.blueprint.instances]
+        holes = list(self._member_holes((member.attr, member.index), others, member.attr))
+        if len(holes) != 1:
+            return None
+        key, values, wanted = holes[0]
+        if any(v is not NOTHING and not v for v in values):
+            return None
+        values = [None if v is NOTHING else v for v in values]
+        parameter = self._existing(values) or self._new(wanted, values)
+        self._use(key, parameter)
+        return parameter
 
     def _counterpart(self, instance: Instance, member: Member) -> Member | None:
         """The member of `instance` behind a member of the base."""

@@ -124,7 +124,7 @@ class Variable:
     trainable: bool
 
 
-_REARRANGING = frozenset("Permute Reshape Slice Select Split Concat Stack Flip Broadcast".split())
+_REARRANGING = frozenset("Permute Reshape Slice Select Split Concat Stack Flip".split())
 
 
 class Outline:
@@ -165,7 +165,7 @@ class Outline:
         offline: set[Value] = set(self.graph.parameters.values())
         for node in self.graph.nodes:
             operands = list(node.operand_values())
-            if not operands or not all(v in offline for v in operands):
+            if not operands or not all(v in offline for v in operands) or not _static(node):
                 continue
             frozen = not any(p.trainable for v in operands for p in self.base_parameters(v))
             if type(node.op).__name__ in _REARRANGING or frozen and not node.op.random:
@@ -495,7 +495,7 @@ class Outline:
         parts = inside.split(".")
         if len(parts) == 2 and parts[1].isdigit() and self._is_list(owner, parts[0]):
             return _identifier(parts[0]), int(parts[1])
-        if len(parts) == 1 and parts[0].isdigit():
+        if len(parts) == 1 and parts[0][:1].isdigit():
             parts = [self._role(member)]
         wanted = _identifier("_".join(parts))
         taken = {m.attr for m in owner.members} | _RESERVED
@@ -552,6 +552,11 @@ class Outline:
     def trainable(self, recipe: Any) -> bool:
         """Whether any parameter of a recipe is trained."""
         return any(p.trainable for p in self.base_parameters(recipe))
+
+
+def _static(node: Node) -> bool:
+    """Whether no size of the results depends on the input."""
+    return all(isinstance(size, int) for value in node.results for size in value.shape)
 
 
 def _substitute(tree: Any, leaf: Callable[[Parameter], Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import netglot.dialects.keras.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.keras.dialect import keras
+from netglot.dialects.keras.padding import pad_alike, zero_padded_maxima
 from netglot.dialects.keras.style import KerasStyle
 from netglot.passes.canonical import canonicalise
 from netglot.passes.layout import Arranged, arrange
@@ -51,7 +52,8 @@ def write(graph: Graph, *, keep_layout: bool = False) -> Written:
         UnsupportedOps: everything that Keras cannot express.
     """
     graph = canonicalise(graph)
-    graph = canonicalise(lower(graph, keras))
+    graph = canonicalise(lower(pad_alike(graph), keras))
+    graph = zero_padded_maxima(graph)
     arranged = arrange(graph, keras.layouts, keep_interface=keep_layout)
     arranged.graph = canonicalise(arranged.graph)
     outline = Outline(arranged.graph, keras, KerasStyle())

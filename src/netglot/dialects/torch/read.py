@@ -150,6 +150,7 @@ class _Reader:
         output = self._output()
         graph = Graph(self.title, inputs, parameters, self.nodes, output, self._modules(), self.notes)
         graph.prune()
+        graph.notes.extend(_unused(graph))
         return graph
 
     # -- inputs and parameters
@@ -275,6 +276,8 @@ class _Reader:
             return fake
         if node.target is operator.getitem:
             held = self._argument(node.args[0])
+            if not node.users:
+                return None
             return held[node.args[1]]
         if isinstance(node.target, torch._ops.HigherOrderOperator):
             return self._nested(node, target)
@@ -439,6 +442,17 @@ def describe(path: str, module: torch.nn.Module) -> Module:
     return Module(
         path, kind.__name__, f"{kind.__module__}.{kind.__qualname__}", arguments, plain, own_doc or "", inputs, container
     )
+
+
+def _unused(graph: Graph) -> list[str]:
+    """A sentence for the parameters that inference never uses."""
+    used = set(graph.consumers()) | {v for _, v in graph.outputs}
+    names = [p.name for p in graph.parameters.values() if p.kind == "parameter" and p not in used]
+    if not names:
+        return []
+    tops = dict.fromkeys(name.rpartition(".")[0] or name for name in names)
+    shown = ", ".join(list(tops)[:4]) + (f" and {len(tops) - 4} more" if len(tops) > 4 else "")
+    return [f"{len(names)} parameters take no part in inference and are left out: {shown}"]
 
 
 class _Poisoned(Exception):
