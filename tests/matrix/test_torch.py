@@ -92,3 +92,10 @@ def test_reading_means_what_torch_computes_on_plain_tensors(name, arguments, opt
     except (RuntimeError, IndexError, TypeError) as error:
         pytest.skip(f"no plain floats: {str(error).splitlines()[0]}")
     check(name, arguments, options)
+
+
+def test_every_reader_is_tried():
+    tried = {dialect.readers[name] for name, _, _ in [*DECLARED, *DERIVED]}
+    uncomparable = {"aten.empty.memory_format", "aten.to.device"}
+    untried = sorted({name for name in ATEN if dialect.readers[name] not in tried} - uncomparable)
+    assert untried == [], "add calls to tests/matrix/samples"

@@ -1,5 +1,7 @@
 """Pools with every argument moved from its default, on sizes that do not divide."""
 
+import numpy as np
+
 from netglot.pivot.op import rand
 from samples import call
 
@@ -44,3 +46,15 @@ SAMPLES = (
         call("aten._adaptive_avg_pool3d.default", CUBE, [2] * 3),
     ]
 )
+SAMPLES += [
+    call("aten.max_pool1d_with_indices.default", LINE, [3], [2], [1]),
+    call("aten.max_unpool2d.default", rand(2, 3, 1, 3), np.broadcast_to([[[4, 0, 19]]], (2, 3, 1, 3)).copy(), [4, 5]),
+    call(
+        "aten.max_unpool3d.default",
+        rand(1, 2, 1, 1, 2),
+        np.broadcast_to([[[[7, 2]]]], (1, 2, 1, 1, 2)).copy(),
+        [2, 2, 2],
+        [2, 2, 2],
+        [0, 0, 0],
+    ),
+]

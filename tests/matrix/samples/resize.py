@@ -63,3 +63,10 @@ SAMPLES = (
     + [call("aten.affine_grid_generator.default", rand(2, 2, 3), [2, 3, 4, 5], ac) for ac in (False, True)]
     + [call("aten.affine_grid_generator.default", rand(2, 3, 4), [2, 3, 4, 1, 3], ac) for ac in (False, True)]
 )
+SAMPLES += [
+    call("aten.upsample_nearest1d.vec", INPUTS[1], None, [1.5]),
+    call("aten._upsample_nearest_exact1d.vec", INPUTS[1], [3], None),
+    call("aten._upsample_nearest_exact3d.vec", INPUTS[3], None, [2.0, 1.3, 0.5]),
+    call("aten.native_channel_shuffle.default", rand(2, 6, 3, 4), 2),
+    call("aten.grid_sampler_2d.default", IMAGE, GRID, 0, 1, False),
+]

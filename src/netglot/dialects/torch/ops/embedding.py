@@ -60,7 +60,7 @@ def bags(weight, indices, offsets, by_frequency, mode, per_sample, include_last,
     if by_frequency:
         raise Refusal(_BY_FREQUENCY)
     if padding_idx is not None and padding_idx < 0:
-        padding_idx = None
+        padding_idx += shape_of(weight)[0]
     number = shape_of(indices)[0]
     count = shape_of(offsets)[0] - int(include_last)
     dtype = type_of(weight).dtype

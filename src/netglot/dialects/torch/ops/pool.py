@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netglot.dialects.torch.dialect import torch
 from netglot.dialects.torch.windows import batched, both_sides, each
+from netglot.errors import never
 from netglot.pivot import ops
 from netglot.pivot.op import Op, shape_of
 
@@ -99,3 +100,10 @@ def max_unpool2d(self, indices, output_size):
 @torch.reads("aten.max_unpool3d.default")
 def max_unpool3d(self, indices, output_size, stride, padding):
     return ops.MaxUnpool(self, indices, tuple(output_size))
+
+
+for _rank in (2, 3):
+    torch.refuses_reading(
+        f"aten.fractional_max_pool{_rank}d.default",
+        never("fractional pooling draws its windows at random", "use an adaptive pool of the same output size"),
+    )
