@@ -1,4 +1,7 @@
-"""ATen's stacked recurrent layers, unstacked, and its cells, written out."""
+"""ATen's stacked recurrent layers, unstacked, and its cells, written out.
+
+The capture may keep a recurrent layer in one piece as `netglot.lstm` and the like, which have ATen's own arguments.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ def stacked(layer, x, initial, params, has_biases, num_layers, dropout, bidirect
     return (x, *(ops.Stack(tuple(held), axis=0) for held in finals))
 
 
-@torch.reads("aten.lstm.input")
+@torch.reads("aten.lstm.input", "netglot.lstm.default")
 def lstm(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first):
     def layer(x, states, weights, **options):
         return ops.Lstm(x, *states, **weights, **options)
@@ -54,7 +57,7 @@ def lstm(input, hx, params, has_biases, num_layers, dropout, train, bidirectiona
     return stacked(layer, input, hx, params, has_biases, num_layers, dropout, bidirectional, batch_first)
 
 
-@torch.reads("aten.gru.input")
+@torch.reads("aten.gru.input", "netglot.gru.default")
 def gru(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first):
     def layer(x, states, weights, **options):
         return ops.Gru(x, *states, **weights, reset_after=True, **options)
@@ -72,8 +75,8 @@ def _rnn(activation: str):
     return rnn
 
 
-torch.reads("aten.rnn_tanh.input")(_rnn("tanh"))
-torch.reads("aten.rnn_relu.input")(_rnn("relu"))
+torch.reads("aten.rnn_tanh.input", "netglot.rnn_tanh.default")(_rnn("tanh"))
+torch.reads("aten.rnn_relu.input", "netglot.rnn_relu.default")(_rnn("relu"))
 
 
 # --- cells
