@@ -35,7 +35,7 @@ class Net(nn.Module):
         return {"logits": logits, "features": features}
 
 
-MODEL = '''
+MODEL = """
 import os
 
 import keras
@@ -76,9 +76,9 @@ def VARIABLES(m):
         m.fc.bias, m.lstm.cell.kernel, m.lstm.cell.recurrent_kernel, m.lstm.cell.bias, m.blocks[0].kernel,
         m.blocks[0].bias,
     ]
-'''
+"""
 
-TRACE = '''
+TRACE = """
 from keras import ops
 
 
@@ -89,7 +89,7 @@ def trace(model, image, sequence):
     record("fc", fc := model.fc(ops.reshape(features, (-1, 280))))
     record("last", last := model.lstm(sequence))
     record("logits", fc + model.blocks[0](last))
-'''
+"""
 
 FX_NAMES = {
     "conv2d": "conv", "batch_norm": "bn", "gelu": "features", "linear": "fc", "select": "last", "add": "logits",

@@ -15,12 +15,12 @@ NARROW = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 
 def write_arrays(folder, arrays):
-    """Saves a dict of arrays; returns the table `[[name, file, dtype], ...]` that names them in a message.
+    """Saves a dict of arrays, or pairs as they come; returns the table `[[name, file, dtype], ...]` for a message.
 
     Narrow floats, which `.npy` cannot name, are saved as their bits.
     """
     table = []
-    for name, array in arrays.items():
+    for name, array in arrays.items() if hasattr(arrays, "items") else arrays:
         # not ascontiguousarray, which gives an array of rank 0 an axis
         array = np.asarray(array, order="C")
         dtype = str(array.dtype)

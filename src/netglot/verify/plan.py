@@ -3,13 +3,13 @@
     with Worker("torch") as source, Worker("keras") as target:
         report = verify_pair(source, target, spec, Loading(...))
 
-The workers work at the same time, one beside the other. Each step is a phase of the report with its time and memory.
+Each step is a phase of the report with its time and memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,35 +19,18 @@ from netglot.verify.compare import Comparison, compare_exact, compare_single, kn
 from netglot.verify.findings import Findings, listed, plain, summary
 from netglot.verify.first_difference import first_difference
 from netglot.verify.gradients import compare_gradients
-from netglot.verify.inputs import make_inputs, permute, size_variants, to_target
+from netglot.verify.inputs import make_inputs, permute, size_variants
+from netglot.verify.pair import Arrays, Loading, Pair, Refused, Tracing
 from netglot.verify.process import OperationError, Worker
-from netglot.verify.recipe import evaluate_recipe
-from netglot.verify.spec import Spec
+from netglot.verify.recipe import parameters_in, path_of
+from netglot.verify.spec import Input, Output, Spec
 from netglot.verify.state import randomise
 from netglot.verify.training import added_parameters, compare_dropout, compare_training, statistics_of
 
-Arrays = dict[str, np.ndarray]
+__all__ = ["Loading", "Options", "Tracing", "verify_pair"]
+
 DROPOUT_RUNS = 8
-
-
-@dataclass(frozen=True)
-class Tracing:
-    """What finds the first difference: the source's exported program with the pivot's name for each of its nodes, and
-    a copy of the emitted folder that has a `trace.py`. `permutations` is the target's order of axes by value."""
-
-    program: str
-    names: Mapping[str, str | list[str]]
-    folder: str
-    permutations: Mapping[str, tuple[int, ...] | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Loading:
-    """How both sides are loaded: the arguments of the source worker's `load`, and the emitted folder."""
-
-    source: Mapping[str, Any]
-    folder: str
-    tracing: Tracing | None = None
+OWN, RANDOM = "own weights", "random weights"
 
 
 @dataclass(frozen=True)
@@ -61,12 +44,21 @@ class Options:
     inputs: Mapping[str, np.ndarray] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """One set of inputs; `label` says which in the report."""
 
     label: str
     inputs: Arrays
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One output of one run, judged in one precision."""
+
+    comparison: Comparison
+    run: Run
+    precision: str
 
 
 def verify_pair(
@@ -81,50 +73,46 @@ def verify_pair(
     """Verifies that the target computes what the source computes, and returns the report as plain data.
 
     A worker that crashes, hangs or runs out of memory ends the verification with verdict "different" and `stopped`,
-    which says in which phase and why.
+    which says in which phase and why. `progress` is called with the name of each phase as it begins.
     """
-    return _Verification(source, target, spec, loading, options or Options(), Findings(progress=progress)).run()
+    options = options or Options()
+    pair = Pair(source, target, spec, loading, randomise(spec.parameters, spec.roles, seed=options.seed))
+    return _Verification(pair, options, Findings(progress=progress)).report_of_all()
 
 
 class _Verification:
     """One verification under way."""
 
-    def __init__(self, source, target, spec: Spec, loading: Loading, options: Options, findings: Findings):
-        self.source, self.target, self.spec = source, target, spec
-        self.loading, self.options, self.findings = loading, options, findings
+    def __init__(self, pair: Pair, options: Options, findings: Findings):
+        self.pair, self.spec, self.options, self.findings = pair, pair.spec, options, findings
         self.report: dict[str, Any] = {}
-        self.paths: dict[str, str] = {}
-        self.known = known_imprecisions(spec.graph, target.framework) if spec.graph else []
-        self.random = randomise(spec.parameters, spec.roles, seed=options.seed)
-        self.runs = self._runs()
-        self.single: dict[tuple[str, str], tuple[Arrays, Arrays]] = {}
+        self.known = known_imprecisions(self.spec.graph, pair.target.framework) if self.spec.graph else []
+        self.runs = _runs(self.spec, options)
+        self.single: dict[tuple[str, Run], tuple[Arrays, Arrays]] = {}
         self.wrong: Run | None = None
 
-    def run(self) -> dict[str, Any]:
-        stopped = None
+    def report_of_all(self) -> dict[str, Any]:
+        """Runs everything and returns the report."""
+        findings, stopped = self.findings, None
         try:
             self._all()
         except WorkerError as error:
-            name = self.findings.phases[-1]["name"] if self.findings.phases else "start"
+            name = findings.phases[-1]["name"] if findings.phases else "start"
             stopped = {"phase": name, "message": str(error), "trace": getattr(error, "trace", "")}
-            self.findings.differs.append(f"the verification stopped in phase {name!r}: {error}")
-        findings = self.findings
+            findings.differs.append(f"the verification stopped in phase {name!r}: {error}")
+        known = [
+            {"op": k.op, "where": k.applies, "nodes": nodes, "size": k.size, "reason": k.reason}
+            for k, nodes in self.known
+        ]
+        empty = dict.fromkeys(("float64", "float32", "gradients", "training", "parameters", "first_difference"))
         return plain(
             {
                 "verdict": findings.verdict,
-                "inputs": [self._side(one) for one in self.spec.inputs],
-                "outputs": [self._side(one) for one in self.spec.outputs],
-                "float64": None,
-                "float32": None,
-                "gradients": None,
-                "training": None,
-                "parameters": None,
-                "first_difference": None,
+                "inputs": [_side(one) for one in self.spec.inputs],
+                "outputs": [_side(one) for one in self.spec.outputs],
+                **empty,
                 **self.report,
-                "known_imprecisions": [
-                    {"op": k.op, "where": k.applies, "nodes": n, "size": k.size, "reason": k.reason}
-                    for k, n in self.known
-                ],
+                "known_imprecisions": known,
                 "phases": findings.phases,
                 "differences": findings.differences,
                 "stopped": stopped,
@@ -132,18 +120,18 @@ class _Verification:
         )
 
     def _all(self) -> None:
-        phase, both = self.findings.phase, (self.source, self.target)
+        phase, both = self.findings.phase, (self.pair.source, self.pair.target)
         with phase("load", *both):
             self._load()
         with phase("float32", *both):
             self._outputs_single()
         with phase("float64", *both):
             self._outputs_double()
-        if self.wrong is not None and self.loading.tracing is not None and self.spec.graph is not None:
+        if self.wrong is not None and self.pair.loading.tracing is not None:
             with phase("first difference", *both):
-                self._first_difference(self.wrong)
+                self._first_difference(self.wrong, self.pair.loading.tracing)
         if self.findings.differs:
-            self.findings.notes.append("gradients and training were not compared, since the outputs differ already")
+            self.findings.notes.append("gradients and training were not compared, since something differs already")
             return
         if self.options.gradients:
             with phase("gradients", *both):
@@ -153,226 +141,145 @@ class _Verification:
                 self._training()
                 self._dropout()
 
-    # -- loading and state
-
     def _load(self) -> None:
-        described, found = self._both(
-            ("load", {**self.loading.source, "call": self.spec.source_call}),
-            ("load", {"path": self.loading.folder, "call": self.spec.target_call, "dtype": "float32"}),
-        )
-        names = {name for name, *_ in described["state"]}
-        for path, parameter in self.spec.parameters.items():
-            same = next((name for name in (path, *parameter.aliases) if name in names), None)
-            if same is not None:
-                self.paths[same] = path
-        variables = self.target.request("describe", paths=[v.path for v in self.spec.variables])
-        self._check_variables(variables)
-        sizes = [(int(np.prod(shape, dtype=int)), t) for _, shape, dtype, t in described["state"] if "float" in dtype]
-        self.report["parameters"] = {
-            "source": {
-                "trainable": sum(size for size, trainable in sizes if trainable),
-                "frozen": sum(size for size, trainable in sizes if not trainable),
-            },
-            "target": found["parameters"],
-        }
+        described, found = self.pair.load()
         self.report["frameworks"] = {"source": described["framework"], "target": found["framework"]}
-
-    def _check_variables(self, described) -> None:
-        if described["left_out"]:
-            names = listed(name for name, *_ in described["left_out"])
+        counted = [
+            (int(np.prod(shape, dtype=int)), trainable)
+            for _, shape, dtype, trainable in described["state"]
+            if "float" in dtype
+        ]
+        ours = {
+            "trainable": sum(size for size, trainable in counted if trainable),
+            "frozen": sum(size for size, trainable in counted if not trainable),
+        }
+        self.report["parameters"] = {"source": ours, "target": found["parameters"]}
+        variables = self.pair.target.request("describe", paths=[v.path for v in self.spec.variables])
+        if variables["left_out"]:
+            names = listed(name for name, *_ in variables["left_out"])
             self.findings.differs.append(f"nothing of the source fills these variables of the target: {names}")
-        for variable, (_, _, _, trainable) in zip(self.spec.variables, described["state"], strict=True):
+        for variable, (_, _, _, trainable) in zip(self.spec.variables, variables["state"], strict=True):
             if variable.trainable != trainable:
                 says = ("frozen", "trainable")[trainable]
                 self.findings.differs.append(f"{variable.path} is {says} in the target and not so in the source")
 
-    def _recipes(self, state: Arrays) -> Arrays:
-        """The target's state, from the source's."""
-        return {v.path: evaluate_recipe(v.recipe, self.spec.parameters, state) for v in self.spec.variables}
-
-    def _own_state(self) -> Arrays:
-        """The source's present state, by the paths of the graph."""
-        return self._renamed(self.source.get(self.source.request("state")))
-
-    def _renamed(self, arrays: Arrays) -> Arrays:
-        return {self.paths.get(name, name): array for name, array in arrays.items()}
-
-    def _set_random(self) -> None:
-        state = {**self._own_state(), **self.random}
-        self._both(
-            ("set_state", {"arrays": self.source.put(self.random)}),
-            ("set_state", {"arrays": self.target.put(self._recipes(state))}),
-        )
-
-    def _check_loaded(self) -> None:
-        """Whether `load()` filled each variable with what its recipe says, to the last digit of float32."""
-        wanted = self._recipes(self._own_state())
-        held = self.target.get(self.target.request("state", paths=list(wanted)))
-        wrong, rounded = [], {}
-        for path, array in wanted.items():
-            if array.shape != held[path].shape or not _float32_equal(array, held[path]):
-                wrong.append(path)
-            elif (array != held[path]).any():  # a sum of two biases is rounded when it is stored
-                rounded[path] = array
-        if wrong:
-            self.findings.differs.append(f"load() gives {len(wrong)} variables other values: {listed(wrong)}")
-        if rounded:
-            self.target.request("set_state", arrays=self.target.put(rounded))
-
     # -- outputs
 
-    def _runs(self) -> list[Run]:
-        """The inputs to compare: each choice of sizes, and one with large values."""
-        runs, spec, seed = [], self.spec, self.options.seed
-        variants = list(size_variants(spec))
-        for label, sizes in variants:
-            runs.append(Run(label, make_inputs(spec.inputs, sizes, seed=seed)))
-        runs.append(Run("large values", make_inputs(spec.inputs, variants[-1][1], kind="large", seed=seed)))
-        if self.options.inputs is not None:
-            runs.insert(0, Run("given inputs", {n: np.asarray(a) for n, a in self.options.inputs.items()}))
-        return runs
-
     def _outputs_single(self) -> None:
-        for state in ("own weights", "random weights"):
-            if state == "random weights":
-                self._set_random()
+        for state in (OWN, RANDOM):
+            if state == RANDOM:
+                self.pair.set_random()
             for run in list(self.runs):
                 outputs = self._run(run)
                 if outputs is not None:
-                    self.single[state, run.label] = outputs
+                    self.single[state, run] = outputs
 
     def _outputs_double(self) -> None:
         """The outputs of both states in float64, and the judgement of the float32 outputs that depends on them."""
-        self._load_double()
-        self.source.request("set_dtype", dtype="float64")
-        self.source.request("restore")
-        self._check_loaded()
-        found = self._judge("own weights")
-        self._set_random()
-        found += self._judge("random weights")
-        double = [c for c, _, single in found if not single]
-        self.report["float64"] = self._told([e for e in found if not e[2]])
-        self.report["float32"] = self._told([e for e in found if e[2]])
+        pair = self.pair
+        pair.load_target_double()
+        pair.source.request("set_dtype", dtype="float64")
+        pair.source.request("restore")
+        pair.check_loaded(self.findings)
+        found = self._judge(OWN)
+        pair.set_random()
+        found += self._judge(RANDOM)
+        for precision in ("float64", "float32"):
+            self.report[precision] = _told(found, precision)
         if self.known:
-            self._load_double(exact=[k.repair for k, _ in self.known])
-            self._set_random()
-            if not all(c.same for c in double):
+            pair.load_target_double(exact=[k.repair for k, _ in self.known])
+            pair.set_random()
+            if not self.report["float64"]["same"]:
                 found = self._without_known(found)
         self._conclude(found)
 
-    def _load_double(self, exact=()) -> None:
-        self.target.request(
-            "load", path=self.loading.folder, call=self.spec.target_call, dtype="float64", exact=list(exact)
-        )
-
-    def _without_known(self, found):
+    def _without_known(self, found: list[Judged]) -> list[Judged]:
         """The float64 judgement again, with the target's known imprecisions repaired."""
-        again = [e for e in self._judge("random weights") if not e[2]]
-        self.source.request("restore")
-        self.target.request("set_state", arrays=self.target.put(self._recipes(self._own_state())))
-        again += [e for e in self._judge("own weights") if not e[2]]
-        self._set_random()
-        self.report["float64"]["without_known_imprecisions"] = self._told(again)
-        if all(c.same for c, _, _ in again):
+        again = self._judge(RANDOM)
+        self.pair.source.request("restore")
+        self.pair.copy_state()
+        again += self._judge(OWN)
+        self.pair.set_random()
+        told = self.report["float64"]["without_known_imprecisions"] = _told(again, "float64")
+        if told["same"]:
             size = self.report["float64"]["max_rel"]
             names = listed(f"{k.op} ({k.reason})" for k, _ in self.known)
             self.findings.notes.append(f"in float64 the outputs are off by {size:.1e}, all of it from {names}")
-        return again + [e for e in found if e[2]]
+        return [j for j in again if j.precision == "float64"] + [j for j in found if j.precision == "float32"]
 
-    def _judge(self, state: str) -> list[tuple[Comparison, Run, bool]]:
-        """Comparisons of all runs in this state; True marks those of float32."""
-        found: list[tuple[Comparison, Run, bool]] = []
-        for run in self.runs:
-            if (state, run.label) not in self.single:
-                continue
-            outputs = self._run(run)
+    def _judge(self, state: str) -> list[Judged]:
+        """All outputs of all runs in this state, in both precisions."""
+        found: list[Judged] = []
+        for run in list(self.runs):
+            outputs = self._run(run) if (state, run) in self.single else None
             if outputs is None:
                 continue
             ours, theirs = outputs
-            ours32, theirs32 = self.single[state, run.label]
+            ours32, theirs32 = self.single[state, run]
             for output in self.spec.outputs:
                 name = output.name
                 if name not in ours or name not in theirs or name not in theirs32:
-                    missing = "source" if name not in ours else "target"
-                    self._differs_once(f"the {missing} returns no output {name!r}")
+                    side = "source" if name not in ours else "target"
+                    self._differs_once(f"the {side} returns no output {name!r}")
                     continue
                 label = f"{name} ({state}, {run.label})"
                 noise = noise_of(ours32[name], ours[name])
                 expected = permute(ours[name], output.permutation)
-                found.append((compare_exact(label, expected, theirs[name], floor=noise.floor()), run, False))
-                found.append((compare_single(label, expected, theirs32[name], noise), run, True))
-                self._check_dtype(name, ours32[name], theirs32[name])
+                double = compare_exact(label, expected, theirs[name], floor=noise.floor())
+                found.append(Judged(double, run, "float64"))
+                found.append(Judged(compare_single(label, expected, theirs32[name], noise), run, "float32"))
+                if ours32[name].dtype != theirs32[name].dtype:
+                    both = f"{ours32[name].dtype} in the source and {theirs32[name].dtype} in the target"
+                    self.findings.notes.append(f"output {name} is {both}")
         return found
 
-    def _check_dtype(self, name: str, ours: np.ndarray, theirs: np.ndarray) -> None:
-        if ours.dtype != theirs.dtype:
-            sentence = f"output {name} is {ours.dtype} in the source and {theirs.dtype} in the target"
-            if sentence not in self.findings.notes:
-                self.findings.notes.append(sentence)
-
-    def _conclude(self, found) -> None:
-        for single, precision in ((False, "float64"), (True, "float32")):
-            wrong = [(c, run) for c, run, is_single in found if is_single is single and not c.same]
+    def _conclude(self, found: list[Judged]) -> None:
+        for precision in ("float64", "float32"):
+            wrong = [j for j in found if j.precision == precision and not j.comparison.same]
             if wrong:
-                comparison, run = max(wrong, key=lambda pair: pair[0].max_rel)
+                worst = max((j.comparison for j in wrong), key=lambda c: c.max_rel)
                 self.findings.differs.append(
-                    f"in {precision}, {len(wrong)} outputs differ; most of all {comparison.name}: {comparison.reason}"
+                    f"in {precision}, {len(wrong)} outputs differ; most of all {worst.name}: {worst.reason}"
                 )
-                if not single:  # the traced sizes come first, and a program holds for those in any case
-                    self.wrong = wrong[0][1]
-        missing = [o.name for o in self.spec.outputs if not any(c.name.startswith(f"{o.name} (") for c, _, _ in found)]
-        if missing:
-            self._differs_once(f"no output {listed(missing)} could be compared")
-
-    def _told(self, found) -> dict[str, Any]:
-        return {
-            **summary(c for c, _, _ in found),
-            "runs": [
-                {"name": c.name, "max_abs": c.max_abs, "max_rel": c.max_rel, "allowed": c.allowed, "same": c.same}
-                for c, _, _ in found
-            ],
-        }
+            if wrong and precision == "float64":  # the traced sizes come first, and a program holds for those
+                self.wrong = wrong[0].run
+        if not found:
+            self._differs_once("no output could be compared")
 
     def _run(self, run: Run) -> tuple[Arrays, Arrays] | None:
         """Both sides' outputs. A run that the source itself refuses is dropped; one that only the target refuses is a
         difference."""
-        target_inputs = to_target(self.spec.inputs, run.inputs)
         try:
-            ours, theirs = self._both(
-                ("run", {"inputs": self.source.put(run.inputs)}), ("run", {"inputs": self.target.put(target_inputs)})
-            )
-        except _Refused as refused:
+            return self.pair.run(run.inputs)
+        except Refused as refused:
             self.runs.remove(run)
             if refused.source is not None:
                 self.findings.notes.append(f"{run.label} could not be compared: {refused.source}")
             else:
                 self._differs_once(f"with {run.label} only the target fails: {refused.target}")
             return None
-        return self.source.get(ours), self.target.get(theirs)
 
-    # -- where, gradients, training
-
-    def _first_difference(self, run: Run) -> None:
-        tracing, graph = self.loading.tracing, self.spec.graph
-        assert tracing is not None and graph is not None
-        self.target.request("load", path=tracing.folder, call=self.spec.target_call, dtype="float64")
-        self._set_random()
-        target_inputs = to_target(self.spec.inputs, run.inputs)
+    def _first_difference(self, run: Run, tracing: Tracing) -> None:
+        if self.spec.graph is None:
+            return
+        self.pair.load_target_double(folder=tracing.folder)
+        self.pair.set_random()
+        ours, theirs = self.pair.inputs(run.inputs)
         try:
-            ours, theirs = self._both(
-                (
-                    "intermediates",
-                    {"inputs": self.source.put(run.inputs), "program": tracing.program, "names": dict(tracing.names)},
-                ),
-                ("intermediates", {"inputs": self.target.put(target_inputs)}),
+            ours, theirs = self.pair.both(
+                ("intermediates", {"inputs": ours, "program": tracing.program, "names": dict(tracing.names)}),
+                ("intermediates", {"inputs": theirs}),
             )
-        except _Refused as refused:
+        except Refused as refused:
             self.findings.notes.append(f"the first node that differs could not be found: {refused}")
             return
-        found = first_difference(graph, self.source.get(ours), self.target.get(theirs), tracing.permutations)
+        source, target = self.pair.source.get(ours), self.pair.target.get(theirs)
+        found = first_difference(self.spec.graph, source, target, tracing.permutations)
         if found is not None:
             self.report["first_difference"] = found.to_dict()
             self.findings.differs.append(str(found))
+
+    # -- gradients and training
 
     def _batch(self) -> Arrays:
         """Inputs without ties, three examples where the batch is symbolic."""
@@ -381,67 +288,66 @@ class _Verification:
 
     def _floating(self, inputs: Arrays) -> Arrays:
         """The source's outputs of floats on these inputs, in float64."""
-        outputs = self.source.get(self.source.request("run", inputs=self.source.put(inputs)))
+        source = self.pair.source
+        outputs = source.get(source.request("run", inputs=source.put(inputs)))
         return {o.name: outputs[o.name] for o in self.spec.outputs if outputs[o.name].dtype.kind == "f"}
 
-    def _to_target(self, outputs: Arrays) -> Arrays:
+    def _to_target(self, outputs: Arrays) -> list:
         orders = {o.name: o.permutation for o in self.spec.outputs}
-        return {name: permute(array, orders[name]) for name, array in outputs.items()}
+        return self.pair.target.put({name: permute(array, orders[name]) for name, array in outputs.items()})
 
     def _gradients(self) -> None:
-        inputs = self._batch()
+        inputs, pair = self._batch(), self.pair
         generator = np.random.default_rng(self.options.seed)
         cotangents = {name: generator.normal(size=a.shape) for name, a in self._floating(inputs).items()}
         if not cotangents:
             self.findings.notes.append("no output is a float, so there are no gradients")
             return
+        ours, theirs = pair.inputs(inputs)
         paths = [v.path for v in self.spec.variables if v.trainable]
-        ours, theirs = self._both(
-            ("gradients", {"inputs": self.source.put(inputs), "cotangents": self.source.put(cotangents)}),
-            (
-                "gradients",
-                {
-                    "inputs": self.target.put(to_target(self.spec.inputs, inputs)),
-                    "cotangents": self.target.put(self._to_target(cotangents)),
-                    "paths": paths,
-                },
-            ),
+        ours, theirs = pair.both(
+            ("gradients", {"inputs": ours, "cotangents": pair.source.put(cotangents)}),
+            ("gradients", {"inputs": theirs, "cotangents": self._to_target(cotangents), "paths": paths}),
         )
-        self.report["gradients"] = compare_gradients(
-            self.spec, self._renamed(self.source.get(ours)), self.target.get(theirs), self.findings
-        )
+        source, target = pair.renamed(pair.source.get(ours)), pair.target.get(theirs)
+        self.report["gradients"] = compare_gradients(self.spec, source, target, self.findings)
 
     def _training(self) -> None:
-        inputs, spec = self._batch(), self.spec
+        inputs, spec, pair, steps = self._batch(), self.spec, self.pair, self.options.steps
         generator = np.random.default_rng(self.options.seed + 1)
         targets = {
-            name: generator.normal(size=a.shape) * (np.sqrt(np.mean(a**2)) or 1.0)
+            name: generator.normal(size=a.shape) * (float(np.sqrt(np.mean(a**2))) or 1.0)
             for name, a in self._floating(inputs).items()
         }
         if not targets or not any(v.trainable for v in spec.variables):
             return
-        before, added = self._own_state(), added_parameters(spec)
-        frozen = sorted({path for paths in added.values() for path in paths} | self._homeless())
-        names = {path: name for name, path in self.paths.items()}
-        steps = self.options.steps
+        before, added = pair.own_state(), added_parameters(spec)
+        frozen = {path for paths in added.values() for path in paths} | self._homeless()
+        given = pair.inputs(inputs)
         try:
-            ours = self.source.request(
-                "train", inputs=self.source.put(inputs), targets=self.source.put(targets), steps=steps,
-                frozen=[names.get(path, path) for path in frozen],
-            )  # fmt: skip
-        except OperationError as error:
-            self.findings.notes.append(
-                f"the source cannot be trained on this batch, so training was not compared: {error}"
+            ours = pair.source.request(
+                "train",
+                inputs=given[0],
+                targets=pair.source.put(targets),
+                steps=steps,
+                frozen=pair.names(sorted(frozen)),
             )
+        except OperationError as error:
+            self.findings.notes.append(f"the source cannot be trained on this batch: {error}")
             return
-        theirs = self.target.request(
-            "train", inputs=self.target.put(to_target(spec.inputs, inputs)), rate=ours["rate"], steps=steps,
-            targets=self.target.put(self._to_target(targets)), statistics=[v.path for v in statistics_of(spec)],
+        theirs = pair.target.request(
+            "train",
+            inputs=given[1],
+            targets=self._to_target(targets),
+            steps=steps,
+            rate=ours["rate"],
             paths=[v.path for v in spec.variables if v.trainable],
-        )  # fmt: skip
+            statistics=[v.path for v in statistics_of(spec)],
+        )
         for key in ("first", "last", "biased_first", "biased_last"):
-            ours[key] = self._renamed(self.source.get(ours[key]))
-        theirs = {**theirs, **{key: self.target.get(theirs[key]) for key in ("first", "last")}}
+            ours[key] = pair.renamed(pair.source.get(ours[key]))
+        for key in ("first", "last"):
+            theirs[key] = pair.target.get(theirs[key])
         extra = [name for name in ours["outputs"] if name not in theirs["outputs"]]
         if extra:
             self.findings.notes.append(f"in training mode the source also returns {listed(extra)}")
@@ -453,75 +359,52 @@ class _Verification:
         self.report["training"] = compare_training(spec, before, ours, theirs, self.findings)
 
     def _homeless(self) -> set[str]:
-        """Trainable parameters of the source that no variable of the target is made from: they are not trained."""
-        from netglot.verify.recipe import parameters_in, path_of
-
+        """Parameters of the source that no variable of the target is made from; they are not trained."""
         used = {path_of(p, self.spec.parameters) for v in self.spec.variables for p in parameters_in(v.recipe)}
-        return {path for path in self.paths.values() if path not in used}
+        return {path for path in self.pair.paths.values() if path not in used}
 
     def _dropout(self) -> None:
-        inputs = self._batch()
+        ours, theirs = self.pair.inputs(self._batch())
+        statistics = [v.path for v in statistics_of(self.spec)]
         try:
-            ours, theirs = self._both(
-                ("dropout", {"inputs": self.source.put(inputs), "runs": DROPOUT_RUNS}),
-                (
-                    "dropout",
-                    {
-                        "inputs": self.target.put(to_target(self.spec.inputs, inputs)),
-                        "runs": DROPOUT_RUNS,
-                        "statistics": [v.path for v in statistics_of(self.spec)],
-                    },
-                ),
+            source, target = self.pair.both(
+                ("dropout", {"inputs": ours, "runs": DROPOUT_RUNS}),
+                ("dropout", {"inputs": theirs, "runs": DROPOUT_RUNS, "statistics": statistics}),
             )
-        except _Refused as refused:
+        except Refused as refused:
             if refused.source is None:
                 self._differs_once(f"in training mode only the target fails: {refused.target}")
             return
-        found = compare_dropout(ours, theirs, DROPOUT_RUNS, self.findings)
+        found = compare_dropout(source, target, DROPOUT_RUNS, self.findings)
         self.report["training"] = {**(self.report.get("training") or {}), "dropout": found}
-
-    # -- pieces
-
-    def _both(self, ours: tuple[str, dict], theirs: tuple[str, dict]) -> tuple[Any, Any]:
-        """One operation on each side at the same time.
-
-        Raises:
-            _Refused: an operation raised on one side or on both, and both workers live.
-        """
-        self.source.send(ours[0], **ours[1])
-        self.target.send(theirs[0], **theirs[1])
-        results, errors = [], []
-        for worker, (op, _) in ((self.source, ours), (self.target, theirs)):
-            try:
-                results.append(worker.receive(op))
-                errors.append(None)
-            except OperationError as error:
-                results.append(None)
-                errors.append(error)
-        if any(errors):
-            raise _Refused(*errors)
-        return results[0], results[1]
 
     def _differs_once(self, sentence: str) -> None:
         if sentence not in self.findings.differs:
             self.findings.differs.append(sentence)
 
-    def _side(self, one) -> dict[str, Any]:
-        shape = [size if isinstance(size, int) else str(size) for size in one.shape]
-        order = list(one.permutation) if one.permutation is not None else list(range(len(shape)))
-        return {"name": one.name, "dtype": one.dtype, "shape": shape, "permutation": order}
+
+def _runs(spec: Spec, options: Options) -> list[Run]:
+    """The inputs to compare: the user's own, each choice of sizes, and one with large values."""
+    variants = list(size_variants(spec))
+    runs = [Run(label, make_inputs(spec.inputs, sizes, seed=options.seed)) for label, sizes in variants]
+    large = make_inputs(spec.inputs, variants[-1][1], kind="large", seed=options.seed)
+    if any(array.dtype.kind == "f" for array in large.values()):
+        runs.append(Run("large values", large))
+    if options.inputs is not None:
+        runs.insert(0, Run("given inputs", {name: np.asarray(a) for name, a in options.inputs.items()}))
+    return runs
 
 
-class _Refused(WorkerError):
-    """What one or both sides raised."""
+def _told(found: list[Judged], precision: str) -> dict[str, Any]:
+    """What the report says of the outputs in one precision."""
+    mine = [j.comparison for j in found if j.precision == precision]
+    runs = [
+        {"name": c.name, "max_abs": c.max_abs, "max_rel": c.max_rel, "allowed": c.allowed, "same": c.same} for c in mine
+    ]
+    return {**summary(mine), "runs": runs}
 
-    def __init__(self, source: OperationError | None, target: OperationError | None):
-        error = source or target
-        super().__init__(str(error))
-        self.source, self.target = source, target
-        self.trace = getattr(error, "trace", "")
 
-
-def _float32_equal(wanted: np.ndarray, held: np.ndarray) -> bool:
-    """Equal but for the last digit of float32."""
-    return bool(np.all(np.abs(wanted - held) <= 2.0**-23 * np.abs(wanted)))
+def _side(one: Input | Output) -> dict[str, Any]:
+    shape = [size if isinstance(size, int) else str(size) for size in one.shape]
+    order = list(one.permutation) if one.permutation is not None else list(range(len(shape)))
+    return {"name": one.name, "dtype": one.dtype, "shape": shape, "permutation": order}

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -150,8 +150,8 @@ class Worker:
             )
         return reply["ok"]
 
-    def put(self, arrays: Mapping[str, np.ndarray]) -> list:
-        """Arrays as an argument of `request`."""
+    def put(self, arrays: Mapping[str, np.ndarray] | Iterable[tuple[str, np.ndarray]]) -> list:
+        """Arrays as an argument of `request`: a dict, or pairs that are saved one at a time as they come."""
         return write_arrays(self.folder, arrays)
 
     def get(self, table: list) -> dict[str, np.ndarray]:

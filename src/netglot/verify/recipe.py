@@ -17,7 +17,7 @@ import numpy as np
 from netglot.pivot import ops
 from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import Parameter, Part
-from netglot.pivot.op import Op
+from netglot.pivot.op import FLOATS, Op
 
 MOVES = {
     "Identity", "StopGradient", "Reshape", "Permute", "Broadcast", "Concat", "Stack", "Split", "Pad", "Tile", "Repeat",
@@ -60,7 +60,8 @@ def evaluate_recipe(recipe: Any, parameters: Mapping[str, Parameter], state: Map
     arrays = {}
     for parameter in parameters_in(recipe):
         path = path_of(parameter, parameters)
-        arrays[id(parameter)] = state[path] if path in state else np.asarray(parameter.load())
+        held = state[path] if path in state else np.asarray(parameter.load())
+        arrays[id(parameter)] = held.astype("float64") if parameter.dtype in FLOATS else held
     done: dict[int, Any] = {}
     return np.asarray(evaluate_op(_substituted(recipe, arrays, done), precision="float64"))
 

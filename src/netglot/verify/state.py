@@ -97,10 +97,11 @@ def _leaves(held) -> Iterator:
 
 
 def randomise(parameters: Mapping[str, Parameter], roles: Mapping[str, str], *, seed: int = 0) -> dict[str, np.ndarray]:
-    """Random arrays in float64 for the parameters that are the source's state, by path; drawn anew for each name.
+    """Random arrays for the parameters that are the source's state, by path; drawn anew for each name.
 
-    Integers, truth values and constants keep what they hold and are left out, and so are buffers of floats: tables
-    and masks mean something. Only statistics, and buffers that hold one and the same number everywhere, are drawn.
+    They are float32, which both precisions can hold. Integers, truth values and constants keep what they hold and
+    are left out, and so are buffers of floats: tables and masks mean something. Only statistics, and buffers that
+    hold zero everywhere or one everywhere, are drawn.
     """
     drawn = {}
     for path, parameter in parameters.items():
@@ -113,7 +114,7 @@ def randomise(parameters: Mapping[str, Parameter], roles: Mapping[str, str], *, 
                 continue
         generator = np.random.default_rng([seed, zlib.crc32(path.encode())])
         shape = tuple(int(size) for size in parameter.shape)
-        drawn[path] = DRAWS.get(role, _other)(generator, shape)
+        drawn[path] = DRAWS.get(role, _other)(generator, shape).astype("float32")
     return drawn
 
 
