@@ -1,7 +1,7 @@
 """Pooling as Keras spells it: channels last, padding "valid" or "same", no dilation and no ceil mode.
 
-Other padding becomes a `Pad` before. Where a mean must not count the padding, it is divided by the mean of ones that
-were padded in the same way.
+Other padding becomes a `Pad` before. Where a mean must not count the padding, it is scaled up at the borders, by one
+factor for each row and one for each column.
 """
 
 from __future__ import annotations
@@ -113,24 +113,24 @@ def lower_avg_pool(op):
         return ops.Multiply(_valid(op, padded, divisor=None, count_include_pad=True), share)
     if padding_name(op):
         return None
-    plain = dict(count_include_pad=True, divisor=None)
-    mean = _valid(op, _padded(op.x, op, _amounts(op), 0.0), **plain)
-    overhang = [maximum(extra, 0) for extra in op.overhangs()]
-    if op.count_include_pad and all(extra == 0 for extra in overhang):
-        return mean
-    return ops.Divide(mean, _valid(op, _counted(op), **plain))
+    mean = _valid(op, _padded(op.x, op, _amounts(op), 0.0), count_include_pad=True, divisor=None)
+    for i, axis in enumerate(op.axes):
+        counted = _counted(op, i)
+        if counted is not None:
+            along = per_axis(len(shape_of(op.x)), (axis,), shape_of(counted), 1)
+            mean = ops.Divide(ops.Multiply(mean, float(op.kernel[i])), ops.Reshape(counted, along))
+    return mean
 
 
-def _counted(op):
-    """Ones where an element counts and zeros where it does not, as large as the padded `x`."""
-    shape, amounts = shape_of(op.x), _amounts(op)
-    if op.count_include_pad:
-        grown = {axis: shape[axis] + sum(pair) for axis, pair in zip(op.axes, op.padding, strict=True)}
-        amounts = [(0, after - pair[1]) for (_, after), pair in zip(amounts, op.padding, strict=True)]
-    else:
-        grown = {axis: shape[axis] for axis in op.axes}
-    ones = ops.Full(tuple(grown.get(axis, 1) for axis in range(len(shape))), 1.0, dtype_of(op.x))
-    return _padded(ones, op, amounts, 0.0)
+def _counted(op, i: int):
+    """How many positions of each window along one axis count; None where all do."""
+    (before, after), kernel, stride = op.padding[i], op.kernel[i], op.stride[i]
+    size, windows = shape_of(op.x)[op.axes[i]], shape_of(op)[op.axes[i]]
+    low, high = (-before, size + after) if op.count_include_pad else (0, size)
+    if low == -before and isinstance(high, int) and (windows - 1) * stride - before + kernel <= high:
+        return None
+    first = ops.Arange(-before, windows * stride - before, stride, dtype_of(op.x))
+    return ops.Subtract(ops.Minimum(ops.Add(first, kernel), high), ops.Maximum(first, low))
 
 
 @keras.writes(ops.MaxPool, ops.AvgPool)

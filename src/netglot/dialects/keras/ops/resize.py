@@ -94,11 +94,7 @@ def _nearest(x, axis: int, new, scale: float | None, exact: bool):
 def resize(op):
     found = factors(op)
     if found:
-        repeated = op.x
-        for axis, factor in zip(op.axes, found, strict=True):
-            if factor > 1:
-                repeated = Call("ops.repeat", (repeated, factor), {"axis": axis})
-        return Layer(f"layers.UpSampling{len(found)}D", (op.x,), arguments=(compact(found),), function=repeated)
+        return Layer(f"layers.UpSampling{len(found)}D", (op.x,), arguments=(compact(found),))
     if any(isinstance(size, Dim) for pair in _pairs(op) for size in pair):
         why = f"an axis of unknown length is resized in mode {op.mode}"
         raise Refusal(notimpl(why, "give the input a fixed size along that axis"))
