@@ -184,3 +184,17 @@ def grid_sample(x, grid, mode="linear", padding_mode="zeros", align_corners=Fals
         y = y + ops.reshape(found, (-1, *places, channels)) * weight[..., None]
     return y
 '''
+
+HELPERS["log_add_exp"] = '''
+def log_add_exp(x, y):
+    """`log(exp(x) + exp(y))` without overflow; where both are equal, they share the gradient."""
+    larger = ops.stop_gradient(ops.maximum(x, y))
+    larger = ops.where(ops.isfinite(larger), larger, 0.0)
+    return larger + ops.log(ops.exp(x - larger) + ops.exp(y - larger))
+'''
+
+HELPERS["cumulative_log_sum_exp"] = '''
+def cumulative_log_sum_exp(x, axis):
+    """The logarithm of the running sum of exponentials along an axis."""
+    return ops.associative_scan(log_add_exp, x, axis=axis)
+'''

@@ -414,14 +414,14 @@ class Erfinv(Unary):
 class Lgamma(Unary):
     """The logarithm of the absolute value of the gamma function."""
 
-    meaning = _same_dtype(_elementwise(math.lgamma))
+    meaning = _same_dtype(_elementwise(lambda x: math.inf if x <= 0 and x == math.floor(x) else math.lgamma(x)))
     cases = Log.cases
 
 
 def _digamma(x: float) -> float:
     """The digamma function: the recurrence up to 10, then the asymptotic series."""
     if x <= 0 and x == math.floor(x):
-        return math.nan
+        return math.copysign(math.inf, -math.copysign(1, x)) if x == 0 else math.nan
     if x < 0:
         return _digamma(1 - x) - math.pi / math.tan(math.pi * x)
     shift = 0.0

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
+from netglot.pivot.dims import minimum
 from netglot.pivot.op import Op, Tensor, TensorType, broadcast_shapes, dtype_of, rand, shape_of
 
 
@@ -148,6 +149,21 @@ class Determinant(Op):
         return np.asarray(np.linalg.det(self.x))
 
     cases = [dict(x=rand(2, 3, 3) + 4 * np.eye(3)), dict(x=rand(3, 3))]
+
+
+class SingularValues(Op):
+    """The singular values of the matrices in the last two axes, the largest first."""
+
+    x: Tensor
+
+    def infer(self):
+        shape = shape_of(self.x)
+        return TensorType(dtype_of(self.x), (*shape[:-2], minimum(*shape[-2:])))
+
+    def reference(self):
+        return np.linalg.svd(self.x, compute_uv=False)
+
+    cases = [dict(x=rand(2, 3, 4)), dict(x=rand(4, 3))]
 
 
 class Cholesky(Op):

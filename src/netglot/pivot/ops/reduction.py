@@ -109,7 +109,8 @@ def _variance(op):
     deviation = op.x - op.x.mean(op.axes, keepdims=True)
     count = np.prod([op.x.shape[a] for a in op.axes])
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.sum(deviation**2, axis=op.axes, keepdims=op.keepdims) / np.float64(max(0, count - op.correction))
+        total = np.sum(deviation**2, axis=op.axes, keepdims=op.keepdims)
+        return (total / np.float64(max(0, count - op.correction))).astype(op.x.dtype)
 
 
 class Norm(Reduction):

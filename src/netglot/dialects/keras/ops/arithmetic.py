@@ -8,7 +8,7 @@ from netglot.dialects.keras.dialect import keras
 from netglot.errors import notyet
 from netglot.pivot import ops
 from netglot.pivot.op import FLOATS, INTEGERS, dtype_of, is_scalar, type_of
-from netglot.source.spell import Infix, Layer, Prefix, call
+from netglot.source.spell import Call, Infix, Layer, Prefix, call
 
 # --- one operand
 
@@ -112,7 +112,6 @@ _FUNCTIONS = {
     ops.Maximum: "ops.maximum",
     ops.Minimum: "ops.minimum",
     ops.Atan2: "ops.arctan2",
-    ops.LogAddExp: "ops.logaddexp",
     ops.Hypot: "ops.hypot",
     ops.Gcd: "ops.gcd",
     ops.Lcm: "ops.lcm",
@@ -132,6 +131,20 @@ def operator(op):
 @keras.writes(*_FUNCTIONS)
 def function(op):
     return call(_FUNCTIONS[type(op)], *adapted(op))
+
+
+@keras.writes(ops.LogAddExp)
+def log_add_exp(op):
+    # Keras's own function has the wrong gradient where both operands are equal.
+    return Call("log_add_exp", tuple(adapted(op)), helper="log_add_exp")
+
+
+@keras.lowers(ops.Maximum, ops.Minimum)
+def extreme_of_truths(op):
+    """TensorFlow does not order truth values."""
+    if dtype_of(op.x, op.y) != "bool":
+        return None
+    return (ops.LogicalOr if isinstance(op, ops.Maximum) else ops.LogicalAnd)(op.x, op.y)
 
 
 @keras.writes(ops.Power)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netglot.dialects.keras.dialect import keras
 from netglot.pivot import ops
+from netglot.pivot.op import shape_of
 from netglot.source.spell import Call, call, unless
 
 
@@ -41,12 +42,20 @@ def eye(op):
 
 @keras.writes(ops.Tril)
 def tril(op):
-    return call("ops.tril", op.x, k=unless(op.diagonal, 0))
+    return call("ops.tril", op.x, k=unless(_within(op, -1), 0))
 
 
 @keras.writes(ops.Triu)
 def triu(op):
-    return call("ops.triu", op.x, k=unless(op.diagonal, 0))
+    return call("ops.triu", op.x, k=unless(_within(op, -2), 0))
+
+
+def _within(op, axis: int) -> int:
+    """The diagonal, moved to the matrix's edge where it lies beyond: TensorFlow raises there."""
+    size = shape_of(op.x)[axis]
+    if not isinstance(size, int):
+        return op.diagonal
+    return min(op.diagonal, size) if axis == -1 else max(op.diagonal, -size)
 
 
 @keras.writes(ops.OneHot)

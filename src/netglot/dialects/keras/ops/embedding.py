@@ -33,4 +33,4 @@ def embedding(op):
 
 @keras.writes(ops.SegmentFold)
 def segment_fold(op):
-    return call(f"ops.segment_{op.mode}", op.x, op.segments, num_segments=op.count, sorted=True)
+    return call(f"ops.segment_{op.mode}", op.x, op.segments, num_segments=op.count)

@@ -7,7 +7,7 @@ from netglot.dialects.keras.ops.shape import from_end
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import dims, ops
 from netglot.pivot.op import shape_of
-from netglot.source.spell import OMIT, Name, call, unless
+from netglot.source.spell import OMIT, Call, Name, call, unless
 
 _FOLDS = {
     ops.Sum: "ops.sum",
@@ -70,8 +70,7 @@ _MOST_AXES_OF_A_NORM = 2
 @keras.lowers(ops.Norm)
 def lower_norm(op):
     """Keras's norm of two axes is that of a matrix, which is the vector's for `p = 2` alone."""
-    whole = len(op.axes) == len(shape_of(op.x))
-    if op.p == 2 and (len(op.axes) <= _MOST_AXES_OF_A_NORM or (whole and not op.keepdims)):
+    if op.p == 2 and len(op.axes) <= _MOST_AXES_OF_A_NORM:
         return None
     how = {"axes": op.axes, "keepdims": op.keepdims}
     size = ops.Abs(op.x)
@@ -99,11 +98,7 @@ def place(op):
 
 
 _RUNNING = {ops.CumulativeSum: "ops.cumsum", ops.CumulativeProd: "ops.cumprod"}
-_SCANNED = {
-    ops.CumulativeMax: "ops.maximum",
-    ops.CumulativeMin: "ops.minimum",
-    ops.CumulativeLogSumExp: "ops.logaddexp",
-}
+_SCANNED = {ops.CumulativeMax: "ops.maximum", ops.CumulativeMin: "ops.minimum"}
 
 
 @keras.writes(*_RUNNING)
@@ -111,9 +106,19 @@ def running(op):
     return call(_RUNNING[type(op)], op.x, axis=from_end(op.axis, len(shape_of(op.x))))
 
 
+def _scanned_axis(op) -> int:
+    """The axis along which a scan runs, in so many steps as it has places."""
+    if not isinstance(shape_of(op.x)[op.axis], int):
+        raise Refusal(notimpl(f"{type(op).__name__} along an axis of symbolic size"))
+    return from_end(op.axis, len(shape_of(op.x)))
+
+
 @keras.writes(*_SCANNED)
 def scanned(op):
-    if not isinstance(shape_of(op.x)[op.axis], int):
-        raise Refusal(notimpl("a running maximum along an axis of symbolic size"))
-    axis = from_end(op.axis, len(shape_of(op.x)))
-    return call("ops.associative_scan", Name(_SCANNED[type(op)]), op.x, axis=axis)
+    return call("ops.associative_scan", Name(_SCANNED[type(op)]), op.x, axis=_scanned_axis(op))
+
+
+@keras.writes(ops.CumulativeLogSumExp)
+def cumulative_log_sum_exp(op):
+    name = "cumulative_log_sum_exp"
+    return Call(name, (op.x,), {"axis": _scanned_axis(op)}, helper=name)

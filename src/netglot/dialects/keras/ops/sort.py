@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.ops.shape import from_end
-from netglot.pivot import ops
+from netglot.pivot import dims, ops
 from netglot.pivot.graph import Part
 from netglot.pivot.op import INTEGERS, shape_of, type_of
 from netglot.source.spell import call, unless
@@ -59,7 +59,12 @@ def top_k(op):
 
 
 @keras.lowers(ops.Searchsorted)
-def wide_places(op):
+def lower_searchsorted(op):
+    """Keras searches for a vector of numbers, and answers in int32."""
+    shape = tuple(shape_of(op.values))
+    if len(shape) != 1:
+        vector = ops.Reshape(op.values, shape=(dims.product(shape),))
+        return ops.Reshape(op.replace(values=vector), shape=shape)
     return ops.Cast(op.replace(dtype="int32"), dtype="int64") if op.dtype == "int64" else None
 
 

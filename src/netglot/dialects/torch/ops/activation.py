@@ -21,7 +21,7 @@ def relu(self):
 
 @torch.reads("aten.relu6.default")
 def relu6(self):
-    return ops.Clip(self, low=0.0, high=6.0)
+    return hardtanh(self, 0, 6)
 
 
 @torch.reads("aten.hardtanh.default")

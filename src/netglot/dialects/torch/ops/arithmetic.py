@@ -70,8 +70,6 @@ _SAME_DTYPE_FUNCTIONS = {
     "negative": ops.Negative,
     "abs": ops.Abs,
     "absolute": ops.Abs,
-    "sign": ops.Sign,
-    "sgn": ops.Sign,
     "square": ops.Square,
 }
 
@@ -118,6 +116,11 @@ for _names, _reader in (
 ):
     for _name, _kind in _names.items():
         torch.reads(f"aten.{_name}.default")(_reader(_kind))
+
+
+@torch.reads("aten.sign.default", "aten.sgn.default")
+def sign(self):
+    return self if is_bool(self) else ops.Sign(_real(self))
 
 
 @torch.reads("aten.positive.default", "aten.conj.default", "aten.conj_physical.default", "aten.real.default")
@@ -208,7 +211,12 @@ def entr(self):
 
 @torch.reads("aten.special_ndtr.default")
 def ndtr(self):
-    return ops.Multiply(ops.Erfc(ops.Multiply(as_float(self), -math.sqrt(0.5))), 0.5)
+    return ops.Multiply(ops.Add(ops.Erf(ops.Multiply(as_float(self), math.sqrt(0.5))), 1.0), 0.5)
+
+
+@torch.reads("aten.special_spherical_bessel_j0.default")
+def spherical_bessel_j0(x):
+    return ops.Sinc(ops.Divide(as_float(x), math.pi))
 
 
 # --- two operands
@@ -389,6 +397,8 @@ def ldexp(self, other):
 
 @torch.reads("aten.heaviside.default")
 def heaviside(self, values):
+    if is_bool(self):
+        return ops.LogicalOr(self, values)
     step = ops.Cast(ops.Greater(self, 0), dtype=type_of(values).dtype)
     return ops.Where(ops.Equal(self, 0), values, step)
 
@@ -436,17 +446,20 @@ def lerp(self, end, weight):
 
 @torch.reads("aten.clamp.default", "aten.clamp.Tensor", "aten.clip.default", "aten.clip.Tensor")
 def clamp(self, min=None, max=None):
+    if is_bool(self):
+        x = self if min is None else maximum(self, min)
+        return x if max is None else minimum(x, max)
     return ops.Clip(self, low=min, high=max)
 
 
 @torch.reads("aten.clamp_min.default", "aten.clamp_min.Tensor")
 def clamp_min(self, min):
-    return ops.Clip(self, low=min, high=None)
+    return clamp(self, min, None)
 
 
 @torch.reads("aten.clamp_max.default", "aten.clamp_max.Tensor")
 def clamp_max(self, max):
-    return ops.Clip(self, low=None, high=max)
+    return clamp(self, None, max)
 
 
 def where(condition, x, y):
@@ -468,8 +481,8 @@ def masked_fill(self, mask, value):
     dtype = type_of(self).dtype
     if not is_scalar(value):
         value = as_dtype(value, dtype)
-    elif dtype in FLOATS:
-        value = float(value)
+    else:
+        value = (float if dtype in FLOATS else bool if dtype == "bool" else int)(value)
     return ops.Where(as_bool(mask), value, self)
 
 
@@ -515,5 +528,16 @@ for _name in ("complex", "polar", "view_as_complex", "view_as_real", "imag"):
     torch.refuses_reading(f"aten.{_name}.default", _COMPLEX)
 
 _SPECIAL = never("a special function that no target computes")
-for _name in ("polygamma", "special_polygamma", "mvlgamma", "igamma", "igammac", "special_zeta"):
-    torch.refuses_reading(f"aten.{_name}.default", _SPECIAL)
+_SPECIAL_FUNCTIONS = (
+    "polygamma special_polygamma mvlgamma special_multigammaln igamma special_gammainc igammac special_gammaincc "
+    "special_zeta special_airy_ai special_bessel_j0 special_bessel_j1 special_bessel_y0 special_bessel_y1 "
+    "special_chebyshev_polynomial_t special_chebyshev_polynomial_u special_chebyshev_polynomial_v "
+    "special_chebyshev_polynomial_w special_erfcx special_hermite_polynomial_h special_hermite_polynomial_he "
+    "special_i0e special_i1 special_i1e special_laguerre_polynomial_l special_legendre_polynomial_p "
+    "special_log_ndtr special_modified_bessel_i0 special_modified_bessel_i1 special_modified_bessel_k0 "
+    "special_modified_bessel_k1 special_ndtri special_scaled_modified_bessel_k0 special_scaled_modified_bessel_k1 "
+    "special_shifted_chebyshev_polynomial_t special_shifted_chebyshev_polynomial_u "
+    "special_shifted_chebyshev_polynomial_v special_shifted_chebyshev_polynomial_w nextafter frexp"
+)
+for _name in _SPECIAL_FUNCTIONS.split():
+    torch.refuses_reading(f"aten.{_name}.{'Tensor' if _name == 'frexp' else 'default'}", _SPECIAL)

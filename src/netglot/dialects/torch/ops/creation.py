@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from netglot.dialects.torch.dialect import torch
 from netglot.dialects.torch.numbers import DEFAULT_FLOAT
 from netglot.errors import Refusal, never, notimpl
@@ -102,7 +104,14 @@ def scalar_tensor(s, *, dtype=None):
 def _arange(start, end, step, dtype):
     if not all(is_scalar(v) for v in (start, end, step)):
         raise Refusal(_RANGE_OF_DATA)
-    return ops.Arange(start, end, step, dtype=dtype or _kind(start, end, step).replace("bool", "int64"))
+    dtype = dtype or _kind(start, end, step).replace("bool", "int64")
+    if dtype in INTEGERS and any(isinstance(v, float) for v in (start, end, step)):
+        # PyTorch counts the numbers before it drops the fractions.
+        count, start, step = math.ceil((end - start) / step), int(start), int(step)
+        if step == 0:
+            return full_of((count,), start, dtype)
+        end = start + count * step
+    return ops.Arange(start, end, step, dtype=dtype)
 
 
 _RANGE_OF_DATA = never("the size of the result depends on the numbers in a tensor")
@@ -148,6 +157,11 @@ def logspace(start, end, steps, base=10.0, *, dtype=None):
     if dtype in INTEGERS:
         raise Refusal(notimpl("logspace of integers"))
     return ops.Power(float(base), ops.Linspace(float(start), float(end), steps, dtype=dtype or DEFAULT_FLOAT))
+
+
+@torch.reads("aten.logspace.Tensor_Tensor", "aten.logspace.Tensor_Scalar", "aten.logspace.Scalar_Tensor")
+def logspace_between(start, end, steps, base=10.0, *, dtype=None):
+    return ops.Power(float(base), linspace_between(start, end, steps, dtype=dtype))
 
 
 @torch.reads("aten.eye.default")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from netglot.dialects.torch.dialect import torch
-from netglot.dialects.torch.numbers import as_dtype, is_float
+from netglot.dialects.torch.numbers import as_dtype, as_float, is_float, is_whole
 from netglot.dialects.torch.ops.matmul import pairwise_distance
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
@@ -25,8 +25,14 @@ def reduced(loss, reduction: int):
     return (ops.Mean if reduction == _MEAN else ops.Sum)(loss, axes=axes, keepdims=False)
 
 
+def _floats(x, target):
+    """Input and target in the dtype of the input, which integers lack: they become floats first."""
+    x = as_float(x)
+    return x, as_dtype(target, type_of(x).dtype) if is_whole(target) else target
+
+
 def _difference(x, target):
-    return ops.Subtract(x, target)
+    return ops.Subtract(*_floats(x, target))
 
 
 # --- regression
@@ -63,6 +69,7 @@ def smooth_l1_loss(self, target, reduction=1, beta=1.0):
 
 @torch.reads("aten.poisson_nll_loss.default")
 def poisson_nll_loss(input, target, log_input, full, eps, reduction):
+    input, target = _floats(input, target)
     if log_input:
         loss = ops.Subtract(ops.Exp(input), ops.Multiply(target, input))
     else:
@@ -87,6 +94,7 @@ def _clamped_log(x):
 
 @torch.reads("aten.binary_cross_entropy.default")
 def binary_cross_entropy(self, target, weight=None, reduction=1):
+    self, target = _floats(self, target)
     right = ops.Multiply(target, _clamped_log(self))
     wrong = ops.Multiply(ops.Subtract(1.0, target), _clamped_log(ops.Subtract(1.0, self)))
     return reduced(_weighted(ops.Negative(ops.Add(right, wrong)), weight), reduction)
@@ -98,6 +106,7 @@ def _weighted(loss, weight):
 
 @torch.reads("aten.binary_cross_entropy_with_logits.default")
 def binary_cross_entropy_with_logits(self, target, weight=None, pos_weight=None, reduction=1):
+    self, target = _floats(self, target)
     wrong = ops.Multiply(ops.Subtract(1.0, target), self)
     logarithm = ops.LogSigmoid(self)
     if pos_weight is not None:
@@ -107,6 +116,7 @@ def binary_cross_entropy_with_logits(self, target, weight=None, pos_weight=None,
 
 @torch.reads("aten.kl_div.default")
 def kl_div(self, target, reduction=1, *, log_target=False):
+    self, target = _floats(self, target)
     if log_target:
         loss = ops.Multiply(ops.Exp(target), ops.Subtract(target, self))
     else:
@@ -197,7 +207,8 @@ def _soft_cross_entropy(log_probs, target, weight, reduction, smoothing, axis):
 
 @torch.reads("aten.margin_ranking_loss.default")
 def margin_ranking_loss(input1, input2, target, margin=0.0, reduction=1):
-    order = ops.Multiply(ops.Negative(target), ops.Subtract(input1, input2))
+    difference, target = _floats(ops.Subtract(as_float(input1), as_float(input2)), target)
+    order = ops.Multiply(ops.Negative(target), difference)
     return reduced(_hinge(ops.Add(order, float(margin))), reduction)
 
 
@@ -207,6 +218,7 @@ def _hinge(x):
 
 @torch.reads("aten.hinge_embedding_loss.default")
 def hinge_embedding_loss(self, target, margin=1.0, reduction=1):
+    self, target = _floats(self, target)
     apart = ops.Where(ops.NotEqual(target, 1.0), _hinge(ops.Subtract(float(margin), self)), 0.0)
     together = ops.Where(ops.NotEqual(target, -1.0), self, 0.0)
     return reduced(ops.Add(apart, together), reduction)
@@ -214,12 +226,14 @@ def hinge_embedding_loss(self, target, margin=1.0, reduction=1):
 
 @torch.reads("aten.soft_margin_loss.default")
 def soft_margin_loss(self, target, reduction=1):
+    self, target = _floats(self, target)
     return reduced(ops.Log1p(ops.Exp(ops.Multiply(ops.Negative(target), self))), reduction)
 
 
 @torch.reads("aten.cosine_embedding_loss.default")
 def cosine_embedding_loss(input1, input2, target, margin=0.0, reduction=1):
     axis = max(len(shape_of(input1)), len(shape_of(input2))) - 1
+    input1, input2 = as_float(input1), as_float(input2)
 
     def summed(x, y):
         return ops.Sum(ops.Multiply(x, y), axes=(axis,), keepdims=False)
@@ -243,6 +257,9 @@ def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2.0, eps=1e-06
 
 @torch.reads("aten.multi_margin_loss.default")
 def multi_margin_loss(self, target, p=1, margin=1, weight=None, reduction=1):
+    if not shape_of(self):
+        one = ops.Reshape(self, shape=(1,))
+        return multi_margin_loss(one, ops.Reshape(target, shape=(1,)), p, margin, weight, reduction)
     shape = tuple(shape_of(self))
     batched = len(shape) == 2
     classes = shape[-1]
@@ -260,6 +277,8 @@ def multi_margin_loss(self, target, p=1, margin=1, weight=None, reduction=1):
 
 @torch.reads("aten.multilabel_margin_loss.default")
 def multilabel_margin_loss(self, target, reduction=1):
+    if not shape_of(self):
+        return multilabel_margin_loss(*(ops.Reshape(x, shape=(1,)) for x in (self, target)), reduction)
     shape = tuple(shape_of(self))
     classes, last = shape[-1], len(shape) - 1
     valid = ops.Equal(

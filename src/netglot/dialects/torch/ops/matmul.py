@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 
 from netglot.dialects.torch.dialect import torch
+from netglot.dialects.torch.numbers import as_float, is_bool, is_whole
 from netglot.dialects.torch.ops.arithmetic import scaled
 from netglot.dialects.torch.ops.reduction import vector_norm
 from netglot.dialects.torch.ops.shape import permuted, reshaped
@@ -61,6 +62,10 @@ def mm(self, mat2):
 
 def _plus(x, product, beta, alpha):
     """`beta * x + alpha * product`; nothing of `x`, not even its NaNs, where `beta` is 0."""
+    if is_bool(x):
+        raise Refusal(notimpl("sums of products of truth values"))
+    if is_whole(x):
+        beta, alpha = int(beta), int(alpha)
     product = scaled(product, alpha)
     return product if beta == 0 else ops.Add(scaled(x, beta), product)
 
@@ -128,9 +133,17 @@ def einsum(equation, tensors, *, path=None):
     return ops.Einsum(tuple(tensors), equation=whole_equation(equation))
 
 
+def _same_sizes(x, y, axes_of_x, axes_of_y):
+    """`x` summed over those of its axes that meet an axis of size 1 of `y`."""
+    pairs = [(normal_axis(a, _rank(x)), normal_axis(b, _rank(y))) for a, b in zip(axes_of_x, axes_of_y, strict=True)]
+    lone = tuple(a for a, b in pairs if shape_of(y)[b] == 1 and shape_of(x)[a] != 1)
+    return ops.Sum(x, axes=lone, keepdims=True) if lone else x
+
+
 @torch.reads("aten.tensordot.default")
 def tensordot(self, other, dims_self, dims_other):
     letters = iter(string.ascii_letters)
+    self, other = _same_sizes(self, other, dims_self, dims_other), _same_sizes(other, self, dims_other, dims_self)
     left = [next(letters) for _ in shape_of(self)]
     right = [next(letters) for _ in shape_of(other)]
     for a, b in zip(dims_self, dims_other, strict=True):
@@ -219,6 +232,32 @@ def inverse(self):
     return ops.Inverse(self)
 
 
+@torch.reads("aten.linalg_inv_ex.default")
+def linalg_inv_ex(A, *, check_errors=False):
+    return ops.Inverse(A), _success(A)
+
+
+def _success(x):
+    """The codes by which LAPACK says that a matrix was no trouble."""
+    return ops.Full(tuple(shape_of(x)[:-2]), value=0, dtype="int32")
+
+
+@torch.reads("aten.linalg_slogdet.default")
+def linalg_slogdet(A):
+    determinant = ops.Determinant(A)
+    return ops.Sign(determinant), ops.Log(ops.Abs(determinant))
+
+
+@torch.reads("aten.slogdet.default")
+def slogdet(self):
+    return linalg_slogdet(self)
+
+
+@torch.reads("aten.logdet.default")
+def logdet(self):
+    return ops.Log(ops.Determinant(self))
+
+
 @torch.reads("aten.linalg_det.default")
 def linalg_det(A):
     return ops.Determinant(A)
@@ -232,6 +271,11 @@ def det(self):
 @torch.reads("aten.linalg_cholesky.default")
 def linalg_cholesky(self, *, upper=False):
     return _cholesky(self, upper)
+
+
+@torch.reads("aten.linalg_cholesky_ex.default")
+def linalg_cholesky_ex(self, *, upper=False, check_errors=False):
+    return _cholesky(self, upper), _success(self)
 
 
 @torch.reads("aten.cholesky.default")
@@ -256,13 +300,26 @@ def linalg_solve(A, B, *, left=True):
     return ops.Reshape(solved, shape=tuple(broadcast_shapes(shape_of(A)[:-2], shape_of(B)[:-1])) + shape_of(B)[-1:])
 
 
+@torch.reads("aten.linalg_solve_ex.default")
+def linalg_solve_ex(A, B, *, left=True, check_errors=False):
+    return linalg_solve(A, B, left=left), _success(A)
+
+
+@torch.reads("aten.linalg_vander.default")
+def linalg_vander(x, *, N=None):
+    count = shape_of(x)[-1] if N is None else N
+    return ops.Power(_column(x), ops.Arange(0, count, 1, dtype=type_of(x).dtype))
+
+
 # --- distances
 
 
 @torch.reads("aten.cosine_similarity.default")
 def cosine_similarity(x1, x2, dim=1, eps=1e-08):
-    axis = normal_axis(dim, max(_rank(x1), _rank(x2)))
     shape = broadcast_shapes(shape_of(x1), shape_of(x2))
+    if not shape:
+        return ops.Reshape(cosine_similarity(*(reshaped(x, (1,)) for x in (x1, x2)), 0, eps), shape=())
+    axis = normal_axis(dim, len(shape))
     x1, x2 = (v if tuple(shape_of(v)) == shape else ops.Broadcast(v, shape=shape) for v in (x1, x2))
 
     def unit(x):
@@ -273,7 +330,7 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-08):
 
 @torch.reads("aten.pairwise_distance.default")
 def pairwise_distance(x1, x2, p=2.0, eps=1e-06, keepdim=False):
-    difference = ops.Add(ops.Subtract(x1, x2), eps)
+    difference = ops.Add(ops.Subtract(as_float(x1), as_float(x2)), eps)
     return vector_norm(difference, p, -1, keepdim)
 
 
@@ -289,6 +346,8 @@ def pdist(self, p=2.0):
     count = shape_of(self)[0]
     if not isinstance(count, int):
         raise Refusal(notimpl("the pairs of a symbolic number of points"))
+    if count < 2:
+        return ops.Full((0,), value=0.0, dtype=type_of(self).dtype)
     first = [i for i in range(count) for _ in range(i + 1, count)]
     second = [j for i in range(count) for j in range(i + 1, count)]
     pairs = [ops.Stack(tuple(ops.Select(self, axis=0, index=i) for i in picks), axis=0) for picks in (first, second)]

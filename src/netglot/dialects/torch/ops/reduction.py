@@ -252,7 +252,7 @@ def cov(self, *, correction=1, fweights=None, aweights=None):
 
 
 def _covariance(x, correction=1):
-    if len(shape_of(x)) < 2:
+    if len(shape_of(x)) < 2 or shape_of(x)[0] == 1:  # one variable has a variance, without axes
         flat = ops.Reshape(x, shape=(dims.product(shape_of(x)),))
         return ops.Variance(flat, axes=(0,), keepdims=False, correction=float(correction))
     centred = ops.Subtract(x, ops.Mean(x, axes=(1,), keepdims=True))
@@ -267,7 +267,7 @@ def _divisor(count, correction) -> float:
 
 @torch.reads("aten.corrcoef.default")
 def corrcoef(self):
-    if len(shape_of(self)) < 2:
+    if len(shape_of(self)) < 2 or shape_of(self)[0] == 1:
         return ops.Divide(_covariance(as_float(self)), _covariance(as_float(self)))
     covariance = _covariance(as_float(self))
     size = shape_of(self)[0]
@@ -314,28 +314,44 @@ def frobenius_norm(self, dim, keepdim=False):
     return vector_norm(self, 2, dim, keepdim)
 
 
-_SINGULAR = notimpl("a norm of singular values")
+def _kept(folded, x, dim, keepdim):
+    """What is left of `x` after the axes `dim` are folded, with or without them."""
+    axes = _axes(x, dim)
+    return ops.Reshape(
+        folded, shape=tuple(1 if a in axes else s for a, s in enumerate(shape_of(x)) if keepdim or a not in axes)
+    )
+
+
+def _singular_norm(fold, x, dim, keepdim):
+    """A fold of the singular values."""
+    rows, columns = (normal_axis(d, len(shape_of(x))) for d in dim)
+    others = tuple(a for a in range(len(shape_of(x))) if a not in (rows, columns))
+    values = ops.SingularValues(ops.Permute(x, axes=(*others, rows, columns)))
+    return _kept(fold(values, axes=(len(others),), keepdims=False), x, dim, keepdim)
+
+
+@torch.reads("aten.linalg_svdvals.default")
+def linalg_svdvals(A, *, driver=None):
+    return ops.SingularValues(A)
 
 
 @torch.reads("aten.linalg_matrix_norm.default")
 def linalg_matrix_norm(self, ord, dim=(-2, -1), keepdim=False, *, dtype=None):
-    if abs(ord) not in (1, INFINITY):
-        raise Refusal(_SINGULAR)
     x = as_dtype(self, dtype)
+    if abs(ord) == 2:
+        return _singular_norm(ops.Max if ord > 0 else ops.Min, x, dim, keepdim)
     rank = len(shape_of(x))
     rows, columns = (normal_axis(d, rank) for d in dim)
     inner, outer = (rows, columns) if abs(ord) == 1 else (columns, rows)
     sums = ops.Sum(ops.Abs(x), axes=(inner,), keepdims=True)
     extreme = (ops.Max if ord > 0 else ops.Min)(sums, axes=(outer,), keepdims=True)
-    if keepdim:
-        return extreme
-    return ops.Reshape(extreme, shape=tuple(s for a, s in enumerate(shape_of(x)) if a not in (rows, columns)))
+    return extreme if keepdim else _kept(extreme, x, dim, keepdim)
 
 
 @torch.reads("aten.linalg_matrix_norm.str_ord")
 def linalg_matrix_norm_named(self, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
-    if ord != "fro":
-        raise Refusal(_SINGULAR)
+    if ord == "nuc":
+        return nuclear_norm_dim(as_dtype(self, dtype), dim, keepdim)
     return vector_norm(self, 2, dim, keepdim, dtype)
 
 
@@ -354,8 +370,14 @@ def linalg_norm_named(self, ord, dim=None, keepdim=False, *, dtype=None):
     return linalg_matrix_norm_named(self, ord, dim or (-2, -1), keepdim, dtype=dtype)
 
 
-torch.refuses_reading("aten.nuclear_norm.default", _SINGULAR)
-torch.refuses_reading("aten.nuclear_norm.dim", _SINGULAR)
+@torch.reads("aten.nuclear_norm.default")
+def nuclear_norm(self, keepdim=False):
+    return _singular_norm(ops.Sum, self, (-2, -1), keepdim)
+
+
+@torch.reads("aten.nuclear_norm.dim")
+def nuclear_norm_dim(self, dim, keepdim=False):
+    return _singular_norm(ops.Sum, self, dim, keepdim)
 
 
 @torch.reads("aten.dist.default")
@@ -399,7 +421,9 @@ def _running_extreme(kind, x, dim):
     """The running extreme and its place: of equals the last one."""
     if not shape_of(x):
         return ops.Identity(x), ops.Full((), value=0, dtype="int64")
-    x = ops.Cast(x, dtype="int64") if is_bool(x) else x
+    if is_bool(x):
+        values, places = _running_extreme(kind, ops.Cast(x, dtype="int64"), dim)
+        return ops.Cast(values, dtype="bool"), places
     shape = shape_of(x)
     axis = normal_axis(dim, len(shape))
     values = kind(x, axis=axis)
@@ -421,6 +445,8 @@ def cummin(self, dim):
 @torch.reads("aten.diff.default")
 def diff(self, n=1, dim=-1, prepend=None, append=None):
     axis = normal_axis(dim, len(shape_of(self)))
+    if n == 0:
+        return ops.Identity(self)
     joined = [t for t in (prepend, self, append) if t is not None]
     x = ops.Concat(tuple(joined), axis=axis) if len(joined) > 1 else self
     for _ in range(n):
@@ -449,7 +475,7 @@ def trapezoid_dx(y, *, dx=1, dim=-1):
     return ops.Sum(areas, axes=(axis,), keepdims=False)
 
 
-@torch.reads("aten.trapezoid.x")
+@torch.reads("aten.trapezoid.x", "aten.trapz.x")
 def trapezoid_x(y, x, *, dim=-1):
     areas, axis = _trapezoids(as_float(y), as_float(x), dim)
     return ops.Sum(areas, axes=(axis,), keepdims=False)

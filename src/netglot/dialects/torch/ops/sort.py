@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from netglot.dialects.torch.dialect import torch
 from netglot.dialects.torch.numbers import as_float, is_bool
-from netglot.errors import Refusal, notimpl
 from netglot.pivot import dims, ops
 from netglot.pivot.op import is_scalar, normal_axis, shape_of, type_of
 
@@ -87,15 +86,64 @@ def median(self):
     return _ranked(ops.Reshape(self, shape=(count,)), dims.floordiv(count - 1, 2), 0, False)[0]
 
 
+def _interpolated(ordered, axis, place, how):
+    """The element at a place between two of the order. `place` is a tensor."""
+    lower, upper = ops.Floor(place), ops.Ceil(place)
+    if how == "nearest":
+        lower = upper = ops.Round(place)
+    elif how in ("lower", "higher"):
+        lower = upper = lower if how == "lower" else upper
+    first, second = (ops.Take(ordered, ops.Cast(p, dtype="int64"), axis=axis) for p in (lower, upper))
+    if lower is upper:
+        return first
+    share = 0.5 if how == "midpoint" else ops.Subtract(place, lower)
+    return ops.Add(first, ops.Multiply(ops.Subtract(second, first), share))
+
+
+def _quantile(x, q, dim, keepdim, how):
+    """The quantiles of a vector of probabilities in a new first axis, or of one probability."""
+    rank = len(shape_of(x))
+    if dim is None:
+        flat = ops.Reshape(x, shape=(dims.product(shape_of(x)),))
+        found = _quantile(flat, q, 0, False, how)
+        kept = (*shape_of(q), *(1,) * rank)
+        return ops.Reshape(found, shape=kept) if keepdim else found
+    axis = normal_axis(dim, rank)
+    order = (*(a for a in range(rank) if a != axis), axis)
+    ordered = ops.Sort(ops.Permute(x, axes=order) if rank > 1 else x, axis=rank - 1, descending=False)
+    size = shape_of(x)[axis]
+    found = _interpolated(ordered, rank - 1, ops.Multiply(q, size - 1), how)
+    many = len(shape_of(q))
+    if many and rank > 1:
+        found = ops.Permute(found, axes=(rank - 1, *range(rank - 1)))
+    kept = tuple(1 if a == axis else s for a, s in enumerate(shape_of(x)))
+    return ops.Reshape(found, shape=(*shape_of(q), *kept)) if keepdim else found
+
+
+@torch.reads("aten.quantile.default")
+def quantile(self, q, dim=None, keepdim=False, *, interpolation="linear"):
+    return _quantile(self, q, dim, keepdim, interpolation)
+
+
+@torch.reads("aten.quantile.scalar")
+def quantile_scalar(self, q, dim=None, keepdim=False, *, interpolation="linear"):
+    one = ops.Full((), value=float(q), dtype=type_of(self).dtype)
+    return _quantile(self, one, dim, keepdim, interpolation)
+
+
 def _search(boundaries, values, right, out_int32):
-    if len(shape_of(boundaries)) != 1:
-        raise Refusal(notimpl("searchsorted with a row of boundaries for each row of values"))
     if is_scalar(values):
         values = ops.Full((), value=values, dtype=type_of(boundaries).dtype)
     dtype = "int32" if out_int32 else "int64"
     if type_of(values).dtype != type_of(boundaries).dtype:
         values, boundaries = as_float(values), as_float(boundaries)
-    return ops.Searchsorted(boundaries, values, right=right, dtype=dtype)
+    if len(shape_of(boundaries)) == 1:
+        return ops.Searchsorted(boundaries, values, right=right, dtype=dtype)
+    # A row of boundaries for each row of values: count the boundaries in front of each value.
+    each = ops.Reshape(values, shape=(*shape_of(values), 1))
+    rows = ops.Reshape(boundaries, shape=(*shape_of(boundaries)[:-1], 1, shape_of(boundaries)[-1]))
+    before = ops.LessEqual(rows, each) if right else ops.Less(rows, each)
+    return ops.Sum(ops.Cast(before, dtype=dtype), axes=(len(shape_of(values)),), keepdims=False)
 
 
 @torch.reads("aten.searchsorted.Tensor", "aten.searchsorted.Scalar")
