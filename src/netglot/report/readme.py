@@ -17,7 +17,7 @@ def readme(name: str, record: Mapping[str, Any]) -> str:
             "",
             "Load: `from model import load; model = load()` builds the network and reads `model.weights.h5`.",
             f"Run: `model({call})`" + (f", with {shapes}." if shapes else "."),
-            'Fine-tune: `model.compile("adam", loss); model.fit(x, y)`; losses of scores want `from_logits=True` in Keras.',
+            'Fine-tune: `model.compile("adam", loss); model.fit(x, y)`; for scores, a loss with `from_logits=True`.',
             f"{_verdict(record)} `report.json` has all the numbers.",
             "",
         )
