@@ -167,9 +167,9 @@ class BodyMaker:
         statements: list[Statement] = []
         for item in tree.items:
             if isinstance(item, CallTree):
-                statements.extend(self._call(item, instance, depth))
+                statements.extend(self._call(item, instance, depth, statements))
             else:
-                statements.append(self._statement(item, instance))
+                statements.append(self._statement(item, instance, statements))
         made = {value for statement in statements for value in statement.results}
         inputs: dict[Value, None] = {}
         for statement in statements:
@@ -182,9 +182,12 @@ class BodyMaker:
         instance.bodies.append(body)
         return body
 
-    def _call(self, call: CallTree, instance: Instance, depth: int) -> list[Statement]:
+    def _call(self, call: CallTree, instance: Instance, depth: int, before: list[Statement]) -> list[Statement]:
         if call.kind == "leaf":
-            return [self._statement(node, instance) for node in call.nodes()]
+            made: list[Statement] = []
+            for node in call.nodes():
+                made.append(self._statement(node, instance, [*before, *made]))
+            return made
         if call.kind == "class":
             inner = self.outline.instances[call.path]
             body = self.make(call, inner, _depth(call, depth))
@@ -210,7 +213,7 @@ class BodyMaker:
         node = next(iter(call.nodes()), None)
         return _statement(results, list(operands), call_ast, member, node)
 
-    def _statement(self, node: Node, instance: Instance) -> Statement:
+    def _statement(self, node: Node, instance: Instance, before: list[Statement]) -> Statement:
         form = self.outline.forms[node]
         operands: list[Value] = []
 
@@ -227,7 +230,8 @@ class BodyMaker:
             return operand(value)
 
         candidates = [v for v in self.outline.needs(node) if v not in self.outline.offline]
-        sizes = _Sizes(candidates, self.outline, operand)
+        latest = [v for statement in reversed(before) for v in statement.results]
+        sizes = _Sizes([*candidates, *latest], self.outline, operand)
         member = self.outline.member_of.get(node)
         printer = Printer(resolve, sizes, lambda _: self.access.expression(member, instance))
         expression = printer(form)

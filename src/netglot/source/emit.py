@@ -206,7 +206,6 @@ class _BodyPrinter:
         names: list[str] = []
         for position, name in enumerate(wanted):
             name = name if name.isidentifier() and name not in ("args", "self", "kwargs") else "x" if position == 0 else f"x{position}"
-            name = "x" if name in ("input", "inputs") and len(values) == 1 else name
             while name in names:
                 name += "_"
             names.append(name)

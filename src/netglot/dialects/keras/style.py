@@ -35,10 +35,11 @@ _POSITIONAL: dict[str, tuple[str, ...]] = {
     "Embedding": ("input_dim", "output_dim"), "LSTM": ("units",), "GRU": ("units",), "SimpleRNN": ("units",),
     "Dropout": ("rate",), "SpatialDropout": ("rate",), "Activation": ("activation",), "ZeroPadding": ("padding",),
     "MaxPooling": ("pool_size",), "AveragePooling": ("pool_size",), "GroupNormalization": ("groups",),
-    "MultiHeadAttention": ("num_heads", "key_dim"), "UpSampling": ("size",), "Cropping": ("cropping",),
+    "UpSampling": ("size",), "Cropping": ("cropping",),
     "AdaptiveAverage": ("output_size",), "AdaptiveMax": ("output_size",), "Reshape": ("target_shape",),
     "Permute": ("dims",), "RepeatVector": ("n",), "LeakyReLU": ("negative_slope",),
 }  # fmt: skip
+_BY_NAME = {"layers.MultiHeadAttention": ("num_heads", "key_dim")}
 
 
 class KerasStyle:
@@ -47,7 +48,11 @@ class KerasStyle:
     omitted = frozenset(_DEFAULTS)
 
     def construct(self, layer: spell.Layer) -> spell.Call:
-        return spell.Call(layer.layer, layer.arguments, {k: v for k, v in layer.options.items() if v is not spell.OMIT})
+        options = {k: v for k, v in layer.options.items() if v is not spell.OMIT}
+        named = _BY_NAME.get(layer.layer)
+        if named:  # two numbers side by side say nothing
+            return spell.Call(layer.layer, (), dict(zip(named, layer.arguments, strict=False)) | options)
+        return spell.Call(layer.layer, layer.arguments, options)
 
     def positional(self, function: str) -> tuple[str, ...]:
         """The names of a layer's leading positional arguments."""

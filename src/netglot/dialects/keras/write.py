@@ -11,8 +11,10 @@ from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.padding import pad_alike, zero_padded_maxima
 from netglot.dialects.keras.style import KerasStyle
 from netglot.passes.canonical import canonicalise
+from netglot.passes.fold import fold
 from netglot.passes.layout import Arranged, arrange
 from netglot.passes.legal import lower
+from netglot.passes.raising import raise_ops
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph, Parameter, Value
 from netglot.source.classes import Blueprint, blueprints
@@ -51,7 +53,7 @@ def write(graph: Graph, *, keep_layout: bool = False) -> Written:
     Raises:
         UnsupportedOps: everything that Keras cannot express.
     """
-    graph = canonicalise(graph)
+    graph = raise_ops(canonicalise(fold(canonicalise(graph))))
     graph = canonicalise(lower(pad_alike(graph), keras))
     graph = zero_padded_maxima(graph)
     arranged = arrange(graph, keras.layouts, keep_interface=keep_layout)
