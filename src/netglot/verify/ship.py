@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections.abc import Iterator
 from importlib.machinery import PathFinder
@@ -20,25 +21,39 @@ def pickle_source(model: Any, path: str | Path) -> dict[str, Any]:
 
     with open(path, "wb") as file, _by_value(_loose_modules(model)):
         cloudpickle.dump(model, file)
-    return {"kind": "pickle", "path": str(path), "operators": declared_operators(model)}
+    return {"kind": "pickle", "path": str(path), "operators": declared_operators()}
 
 
-def declared_operators(model: Any) -> list[str]:
-    """The schemas of the operators that the packages of the model's classes have in this process.
+def declared_operators() -> list[str]:
+    """The schemas of operators that belong to an installed package and that somebody else declared in this process.
 
-    A worker declares those that it lacks, so that modules that mention them when they are imported import there as
-    they did here.
+    A worker declares them too, so that the package, which looks for them when it is imported, imports there as it did
+    here. What a package declares itself is declared when the worker imports it.
     """
     import torch
 
-    packages = {type(part).__module__.partition(".")[0] for part in model.modules()} - {"torch"}
     schemas = []
     for name in torch._C._dispatch_get_all_op_names():
-        if name.partition("::")[0] in packages:
+        package = name.partition("::")[0]
+        if package not in _BUILT_IN and _declared_elsewhere(package, torch._C._dispatch_dump(name)):
             plain, _, overload = name.partition(".")
             with contextlib.suppress(RuntimeError):  # registered without a schema
                 schemas.append(str(torch._C._get_schema(plain, overload)))
     return schemas
+
+
+_BUILT_IN = {"aten", "prim", "prims", "quantized", "c10d", "_c10d_functional", "mkldnn", "onednn", "profiler"}
+_REGISTERED = re.compile(r"^debug: registered at (.*\.py):\d+$", re.MULTILINE)
+
+
+def _declared_elsewhere(package: str, registration: str) -> bool:
+    """Whether a Python file outside of the operator's own package, and outside of PyTorch, declared it."""
+    found = _REGISTERED.search(registration)
+    spec = PathFinder.find_spec(package) if found else None
+    if found is None or spec is None or "torch" not in sys.modules:
+        return False
+    homes = [*(spec.submodule_search_locations or []), *sys.modules["torch"].__path__]
+    return not found.group(1).startswith(tuple(homes))
 
 
 def _loose_modules(model: Any) -> list[ModuleType]:
