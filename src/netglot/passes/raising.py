@@ -1,122 +1,136 @@
-"""Small ops to big ops: what a source wrote in pieces becomes the operation that a person means.
+"""Small ops that together mean more: initial states that are zero, masks of minus infinity, last outputs.
 
-Every rule looks at one node and what leads to it, and only takes pieces that nothing else uses.
+Each raising preserves the numbers exactly, and lets the writer say what a person would have said: a recurrent layer
+without its initial state, a mask of truth values, a layer that returns its last output.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 from netglot.pivot import ops
 from netglot.pivot.graph import Builder, Graph, Node, Value, names_of
-from netglot.pivot.op import Op, is_scalar
+from netglot.pivot.op import Op, is_scalar, type_of
 
-
-class Matcher:
-    """Looks backwards from a node through pieces that are used once."""
-
-    def __init__(self, graph: Graph):
-        self.producers = graph.producers()
-        consumers = graph.consumers()
-        outputs = {v for _, v in graph.outputs}
-        self.single = {v for v, users in consumers.items() if len(users) == 1 and v not in outputs}
-
-    def op(self, value: Any, *kinds: type[Op]) -> Any:
-        """The op that makes `value`, where it is of these kinds and nothing else uses the value."""
-        node = self.producers.get(value) if isinstance(value, Value) else None
-        if node is None or value not in self.single or not isinstance(node.op, kinds):
-            return None
-        return node.op
+MadeBy = Callable[[Any], Op | None]
 
 
 def raise_ops(graph: Graph) -> Graph:
-    """The graph with all raising rules applied."""
-    matcher = Matcher(graph)
+    """The graph with every raising applied, without dead nodes."""
+    producers = graph.producers()
     names = names_of(graph)
+    table: dict[Value, Value] = {}
     nodes: list[Node] = []
+
+    def made_by(value: Any) -> Op | None:
+        node = producers.get(value)
+        return node.op if node is not None and len(node.results) == 1 else None
+
     for node in graph.nodes:
-        raised = next((r for rule in _RULES.get(type(node.op), ()) if (r := rule(node.op, matcher)) is not None), None)
-        if raised is not None:
-            builder = Builder(names, scope=node.scope, sites=node.sites)
-            op = raised.map_operands(lambda o, b=builder: b.one(o) if isinstance(o, Op) else o)
-            nodes += builder.nodes
-            node = Node(op, node.results, node.scope, node.sites)
-        nodes.append(node)
-    graph.nodes = nodes
-    graph.prune()
-    return graph
+        last = _last_output(node.op, producers)
+        if last is not None:
+            table[node.result] = last
+            continue
+        raised = _RAISINGS.get(type(node.op), lambda op, made_by: op)(node.op, made_by)
+        builder = Builder(names, scope=node.scope, sites=node.sites)
+        nodes += _flattened(raised, builder, node)
+    raised = Graph(graph.name, graph.inputs, graph.parameters, nodes, graph.output, graph.modules, list(graph.notes))
+    raised.replace_values(table)
+    raised.prune()
+    return raised
 
 
-def _attention(op: ops.Matmul, find: Matcher) -> Op | None:
-    """softmax(q k^T * scale + mask) v = Attention(q, k, v)"""
-    weights, rate = op.x, 0.0
-    if not isinstance(op.y, Value) or op.y.type.rank != 4 or op.x.type.rank != 4:
+def _flattened(op: Op, builder: Builder, node: Node) -> list[Node]:
+    """The nodes of an op with others nested in it; the outermost keeps the results of `node`."""
+
+    def resolve(operand):
+        return builder.one(operand) if isinstance(operand, Op) else operand
+
+    flat = op.map_operands(resolve)
+    return [*builder.nodes, Node(flat, node.results, node.scope, node.sites)]
+
+
+# --- initial states that are zero
+
+
+def is_zero(value: Any, made_by: MadeBy) -> bool:
+    """Whether a value is known to be zero everywhere."""
+    op = made_by(value)
+    if isinstance(op, ops.Full):
+        return op.value == 0
+    rearranged = ops.Select | ops.Slice | ops.Reshape | ops.Broadcast | ops.Permute
+    return isinstance(op, rearranged) and is_zero(op.x, made_by)
+
+
+def zero_states(op: Op, made_by: MadeBy) -> Op:
+    """A recurrent layer whose initial states are all zero starts by itself."""
+    names = [name for name in ("h0", "c0") if hasattr(op, name)]
+    if all(is_zero(state, made_by) for name in names for state in getattr(op, name)):
+        return op.replace(**dict.fromkeys(names, ()))
+    return op
+
+
+# --- the last output is the final state
+
+
+def _last_output(op: Op, producers: dict[Value, Node]) -> Value | None:
+    """The final hidden state of which `op` selects the equal: the output of the last step, in one direction."""
+    if not isinstance(op, ops.Select):
         return None
-    dropout = find.op(weights, ops.Dropout)
-    if dropout is not None:
-        if len(dropout.noise_axes) != 4:
-            return None
-        weights, rate = dropout.x, dropout.rate
-    softmax = find.op(weights, ops.Softmax)
-    if softmax is None or softmax.axis != 3:
+    node = producers.get(op.x)
+    if node is None or not isinstance(node.op, ops.Lstm | ops.Gru | ops.Rnn) or op.x is not node.results[0]:
         return None
-    logits, mask = _masked(softmax.x, find)
-    logits, scale = _scaled(logits, find)
-    product = find.op(logits, ops.Matmul)
-    if product is None:
+    layer = node.op
+    if layer.direction != "forward" or op.axis != layer.time_axis or op.index != op.x.shape[op.axis] - 1:
         return None
-    query, more = _scaled(product.x, find)
-    keys = find.op(product.y, ops.Permute)
-    if keys is None or len(keys.axes) != 4:
-        return None
-    if tuple(keys.axes) == (0, 1, 3, 2):
-        key = keys.x
-    else:  # the key was permuted from another order as well: undo only the last swap
-        axes = (keys.axes[0], keys.axes[1], keys.axes[3], keys.axes[2])
-        key = ops.Permute(keys.x, axes)
-    if query.type.rank != 4 or query.shape[1] != op.y.shape[1]:
-        return None
-    if isinstance(mask, Value) and mask.type.rank != 4:
-        mask = ops.Reshape(mask, (1,) * (4 - mask.type.rank) + tuple(mask.shape))
-    return ops.Attention(query, key, op.y, mask, scale * more, False, rate, 1)
+    return node.results[1]
 
 
-def _masked(value: Value, find: Matcher) -> tuple[Value, Any]:
-    """Logits without their mask, and the mask: numbers that are added, or truth values that keep."""
-    added = find.op(value, ops.Add)
-    if added is not None and isinstance(added.x, Value) and isinstance(added.y, Value):
-        for logits, mask in ((added.x, added.y), (added.y, added.x)):
-            if logits.shape == value.shape and _is_product(logits, find):
-                return logits, mask
-    chosen = find.op(value, ops.Where)
-    if chosen is not None:
-        if _is_minus_infinity(chosen.x) and isinstance(chosen.y, Value):
-            return chosen.y, ops.LogicalNot(chosen.condition)
-        if _is_minus_infinity(chosen.y) and isinstance(chosen.x, Value):
-            return chosen.x, chosen.condition
-    return value, None
+# --- masks
 
 
-def _is_product(value: Value, find: Matcher) -> bool:
-    return find.op(_scaled(value, find)[0], ops.Matmul) is not None
+def keeps(mask: Any, made_by: MadeBy) -> Op | Value | None:
+    """What an added mask of 0 and minus infinity keeps, as truth values; None where it is another mask."""
+    op = made_by(mask)
+    match op:
+        case ops.Where(condition=condition, x=x, y=y):
+            if _is_minus_infinity(x) and _is_number_zero(y, made_by):
+                inner = made_by(condition)
+                return inner.x if isinstance(inner, ops.LogicalNot) else ops.LogicalNot(condition)
+            if _is_minus_infinity(y) and _is_number_zero(x, made_by):
+                return condition
+        case ops.Add(x=x, y=y) if not is_scalar(x) and not is_scalar(y):
+            left, right = keeps(x, made_by), keeps(y, made_by)
+            if left is not None and right is not None:
+                return ops.LogicalAnd(left, right)
+        case ops.Reshape() | ops.Broadcast() | ops.Permute():
+            inner = keeps(op.x, made_by)
+            if inner is not None and tuple(type_of(inner).shape) == tuple(type_of(op.x).shape):
+                return op.replace(x=inner)
+    return None
 
 
-def _is_minus_infinity(operand: Any) -> bool:
-    return is_scalar(operand) and operand == -math.inf
+def _is_minus_infinity(value: Any) -> bool:
+    return is_scalar(value) and value == float("-inf")
 
 
-def _scaled(value: Value, find: Matcher) -> tuple[Value, float]:
-    """A value without the number that it was multiplied with."""
-    op = find.op(value, ops.Multiply, ops.Divide)
-    if isinstance(op, ops.Multiply):
-        for inner, factor in ((op.x, op.y), (op.y, op.x)):
-            if isinstance(inner, Value) and isinstance(factor, int | float):
-                return inner, float(factor)
-    if isinstance(op, ops.Divide) and isinstance(op.x, Value) and isinstance(op.y, int | float):
-        return op.x, 1.0 / op.y
-    return value, 1.0
+def _is_number_zero(value: Any, made_by: MadeBy) -> bool:
+    return value == 0 if is_scalar(value) else is_zero(value, made_by)
 
 
-_RULES: dict[type[Op], list[Callable[[Any, Matcher], Op | None]]] = {ops.Matmul: [_attention]}
+def boolean_mask(op: Op, made_by: MadeBy) -> Op:
+    """Attention with an added mask of 0 and minus infinity has a mask of truth values."""
+    if op.mask is None or type_of(op.mask).dtype == "bool":
+        return op
+    kept = keeps(op.mask, made_by)
+    return op if kept is None else op.replace(mask=kept)
+
+
+_RAISINGS: dict[type[Op], Callable[[Op, MadeBy], Op]] = {
+    ops.Lstm: zero_states,
+    ops.Gru: zero_states,
+    ops.Rnn: zero_states,
+    ops.Attention: boolean_mask,
+    ops.MultiHeadAttention: boolean_mask,
+}

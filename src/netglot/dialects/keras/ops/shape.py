@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from netglot.dialects.keras.dialect import keras
 from netglot.pivot import dims, ops
-from netglot.pivot.dims import Dim
 from netglot.pivot.op import dtype_of, numpy_dtype, shape_of
 from netglot.pivot.ops.shape import window_counts
 from netglot.source.spell import Layer, call, unless
@@ -21,12 +20,6 @@ def slice_indices(x, axis: int, index) -> tuple:
     if axis == rank - 1 and axis > 1:
         return (..., index)
     return (*(slice(None),) * axis, index)
-
-
-def shape_argument(shape) -> tuple:
-    """A shape with -1 for its first symbolic size, so that the size need not be looked up."""
-    symbolic = [axis for axis, size in enumerate(shape) if isinstance(size, Dim)]
-    return tuple(-1 if symbolic and axis == symbolic[0] else size for axis, size in enumerate(shape))
 
 
 # --- shape
@@ -63,7 +56,7 @@ def _one_or_all(axes: tuple[int, ...], rank: int):
 @keras.writes(ops.Reshape)
 def reshape(op):
     before, after = tuple(shape_of(op.x)), tuple(op.shape)
-    function = call("ops.reshape", op.x, shape_argument(after))
+    function = call("ops.reshape", op.x, after)
     if len(after) == 2 and len(before) > 2 and before[0] == after[0]:
         return Layer("layers.Flatten", (op.x,), function=function)
     added, removed = _ones_added(before, after), _ones_added(after, before)
@@ -71,8 +64,8 @@ def reshape(op):
         return call("ops.expand_dims", op.x, axis=_one_or_all(added, len(after)))
     if removed:
         return call("ops.squeeze", op.x, axis=_one_or_all(removed, len(before)))
-    if len(after) > 1 and before and before[0] == after[0]:
-        return Layer("layers.Reshape", (op.x,), arguments=(shape_argument(after[1:]),), function=function)
+    if len(after) > 1 and before and before[0] == after[0] and all(isinstance(size, int) for size in after[1:]):
+        return Layer("layers.Reshape", (op.x,), arguments=(after[1:],), function=function)
     return function
 
 
