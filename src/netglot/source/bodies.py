@@ -159,6 +159,44 @@ class BodyMaker:
         self.access = Access(outline)
         self.variables = Variables(outline, self.access)
         outline.access = self.access
+        outline.variables = self.variables
+        self.variadic = self._variadic_classes()
+
+    def _variadic_classes(self) -> set[str]:
+        """Source classes whose calls take different numbers of tensors: they are handed a list."""
+        counts: dict[str, set[int]] = {}
+
+        def visit(tree: CallTree) -> None:
+            for call in tree.calls:
+                visit(call)
+                if call.kind == "class":
+                    entering, _ = self.outline._flow(call, set())
+                    counts.setdefault(self.outline.module(call.path).qualified_name, set()).add(len(entering))
+
+        visit(self.outline.tree)
+        return {name for name, sizes in counts.items() if len(sizes) > 1}
+
+    def _listed(self, statements: list[Statement], inputs: list[Value]) -> Value | None:
+        """One value that stands for the list of all inputs, where all that happens to them is one concatenation."""
+        users = [s for s in statements if any(v in s.operands for v in inputs)]
+        if len(users) != 1 or users[0].operands != inputs:
+            return None
+        template = ast.parse(users[0].text, mode="eval").body
+        lists = [n for n in ast.walk(template) if isinstance(n, ast.List)]
+        names = [f"_{k}" for k in range(len(inputs))]
+        if len(lists) != 1 or [getattr(e, "id", None) for e in lists[0].elts] != names:
+            return None
+        together = Value(f"{inputs[0].name}_list", inputs[0].type)
+        place = users[0]
+
+        class Whole(ast.NodeTransformer):
+            def visit_List(self, node: ast.List):
+                return ast.Name("_0", ast.Load())
+
+        template = Whole().visit(template)
+        place.operands, place.text = [together], ast.unparse(template)
+        place.expression = lambda given, literals: _Fill(given, literals).visit(copy.deepcopy(template))
+        return together
 
     def make(self, tree: CallTree, instance: Instance, depth: int) -> Any:
         """The body of one call, bodies of inner calls first; it is filed with its instance."""
@@ -179,6 +217,10 @@ class BodyMaker:
         inside = {id(node) for node in tree.nodes()}
         outputs = [v for s in statements for v in s.results if any(self.outline._leaves(v, inside))]
         body = Body(list(inputs), outputs, statements, depth)
+        if instance.module.qualified_name in self.variadic and tree is not self.outline.tree:
+            together = self._listed(statements, body.inputs)
+            if together is not None:
+                body.listed, body.inputs = body.inputs, [together]
         instance.bodies.append(body)
         return body
 
@@ -192,7 +234,8 @@ class BodyMaker:
             inner = self.outline.instances[call.path]
             body = self.make(call, inner, _depth(call, depth))
             member = self.access.member_of_instance[inner]
-            return [self._member_call(member, instance, body.inputs, tuple(body.outputs), call)]
+            operands = body.inputs if body.listed is None else body.listed
+            return [self._member_call(member, instance, operands, tuple(body.outputs), call, body.listed is not None)]
         self._inner_bodies(call, depth)
         member = self.outline.layers[("sequence", call.path)]
         inside = {id(n) for n in call.nodes()}
@@ -206,10 +249,11 @@ class BodyMaker:
             elif item.kind == "sequence":
                 self._inner_bodies(item, depth)
 
-    def _member_call(self, member, instance, operands, results, call: CallTree) -> Statement:
+    def _member_call(self, member, instance, operands, results, call: CallTree, listed: bool = False) -> Statement:
         target = self.access.expression(member, instance)
         assert target is not None
-        call_ast = ast.Call(target, [ast.Name(f"_{k}", ast.Load()) for k in range(len(operands))], [])
+        arguments: list[ast.expr] = [ast.Name(f"_{k}", ast.Load()) for k in range(len(operands))]
+        call_ast = ast.Call(target, [ast.List(arguments, ast.Load())] if listed else arguments, [])
         node = next(iter(call.nodes()), None)
         return _statement(results, list(operands), call_ast, member, node)
 

@@ -110,9 +110,9 @@ class _Designer:
     def _unify(self, instances: list[Instance]) -> list[Blueprint]:
         """The fewest classes that these instances of one source class need."""
         made: list[Blueprint] = []
-        for instance in sorted(instances, key=lambda i: -len(i.bodies[0].statements)):
+        for instance in sorted(instances, key=lambda i: -_size(i)):
             for blueprint in made:
-                alignment = _align(blueprint.body, instance.bodies[0], self._statement_key)
+                alignment = _align(blueprint.body, instance.bodies[0], self._matches)
                 if alignment is not None and self._same_weights(blueprint.base, instance):
                     blueprint.instances.append(instance)
                     blueprint.alignments[instance] = alignment[0]
@@ -131,23 +131,48 @@ class _Designer:
         mine = {m.attr for m in base.members if m.kind == "weight"}
         return mine == {m.attr for m in other.members if m.kind == "weight"}
 
-    def _statement_key(self, statement: Statement) -> tuple:
-        return (statement.text, self.member_key(statement.member), len(statement.results))
+    def _matches(self, base: Statement, other: Statement) -> bool:
+        """Whether the same line of a call, and of a constructor, can stand for both statements."""
+        if base.text != other.text or len(base.results) != len(other.results):
+            return False
+        if base.member is None or other.member is None:
+            return base.member is other.member
+        return self.alike(base.member, other.member)
 
-    def member_key(self, member: Member | None) -> Any:
-        """What two members must share to be written by the same line of a constructor."""
-        if member is None:
-            return None
-        match member.kind:
+    def alike(self, base: Member, other: Member) -> bool:
+        """Whether the same line of a constructor can make both members."""
+        if (base.kind, base.attr, base.index) != (other.kind, other.attr, other.index):
+            return False
+        match base.kind:
             case "layer":
-                assert member.layer is not None
-                call = self.outline.style.construct(member.layer)
-                return (member.attr, call.function, len(call.arguments))
+                assert base.layer is not None and other.layer is not None
+                ours, theirs = (self.outline.style.construct(layer) for layer in (base.layer, other.layer))
+                return (ours.function, len(ours.arguments)) == (theirs.function, len(theirs.arguments))
             case "sequence":
-                return (member.attr, tuple(self.member_key(item) for item in member.items))
+                return self.slots(base, other) is not None
             case "instance":
-                return (member.attr, member.index, id(self.of[member.instance]))
-        return (member.attr,)
+                assert base.instance is not None and other.instance is not None
+                return self.of[base.instance] is self.of[other.instance]
+        return True
+
+    def slots(self, base: Member, other: Member) -> list[int | None] | None:
+        """For each item of a sequence, the place of its counterpart in another, or None where that lacks it."""
+        places: list[int | None] = []
+        at = 0
+        for item in base.items:
+            fits = at < len(other.items) and self.alike(item, other.items[at])
+            places.append(at if fits else None)
+            at += fits
+        return places if at == len(other.items) else None
+
+
+def _size(instance: Instance) -> int:
+    """Statements, and items of sequences: the instance with the most of them can stand for the others."""
+
+    def items(member: Member) -> int:
+        return len(member.items) + sum(items(item) for item in member.items)
+
+    return len(instance.bodies[0].statements) + sum(items(m) for m in instance.members)
 
 
 def _height(instance: Instance) -> int:
@@ -158,16 +183,16 @@ def _height(instance: Instance) -> int:
     return max((inner(m) for m in instance.members), default=0)
 
 
-def _align(base: Body, other: Body, key) -> tuple[list[int | None], dict[int, int]] | None:
+def _align(base: Body, other: Body, matches) -> tuple[list[int | None], dict[int, int]] | None:
     """Statements of `other` behind those of `base`, and the operands that pass where there is none."""
     if len(base.inputs) != len(other.inputs) or len(base.outputs) != len(other.outputs):
         return None
     start = dict(zip(base.inputs, other.inputs, strict=True))
-    found = _search(base, other, key, 0, 0, start, [], {}, [2000])
+    found = _search(base, other, matches, 0, 0, start, [], {}, [2000])
     return found
 
 
-def _search(base, other, key, i, j, values, matched, passing, budget):
+def _search(base, other, matches, i, j, values, matched, passing, budget):
     """Backtracking over the statements: match, or let an operand of the base's statement pass."""
     budget[0] -= 1
     if budget[0] < 0:
@@ -179,16 +204,16 @@ def _search(base, other, key, i, j, values, matched, passing, budget):
     if j < len(other.statements):
         candidate = other.statements[j]
         operands = [values.get(v, v) for v in statement.operands]
-        if key(statement) == key(candidate) and operands == list(candidate.operands):
+        if operands == list(candidate.operands) and matches(statement, candidate):
             more = values | dict(zip(statement.results, candidate.results, strict=True))
-            found = _search(base, other, key, i + 1, j + 1, more, [*matched, j], passing, budget)
+            found = _search(base, other, matches, i + 1, j + 1, more, [*matched, j], passing, budget)
             if found is not None:
                 return found
     if len(base.statements) - i <= len(other.statements) - j or len(statement.results) != 1:
         return None
     for position, operand in enumerate(statement.operands):
         more = values | {statement.results[0]: values.get(operand, operand)}
-        found = _search(base, other, key, i + 1, j, more, [*matched, None], passing | {i: position}, budget)
+        found = _search(base, other, matches, i + 1, j, more, [*matched, None], passing | {i: position}, budget)
         if found is not None:
             return found
     return None
@@ -301,8 +326,14 @@ class _Parameters:
     def _member_holes(self, key: Key, members: list[Member | None], label: str):
         first = next(m for m in members if m is not None)
         if first.kind == "sequence":
-            for position in range(len(first.items)):
-                inner = [None if m is None else m.items[position] for m in members]
+            base = max((m for m in members if m is not None), key=lambda m: len(m.items))
+            slots = [None if m is None else self.designer.slots(base, m) for m in members]
+            for position, item in enumerate(base.items):
+                inner = [
+                    None if m is None or places is None or places[position] is None else m.items[places[position]]
+                    for m, places in zip(members, slots, strict=True)
+                ]
+                self._item_flag(item, [m is not None for m in members], inner)
                 yield from self._member_holes((*key, position), inner, label)
             return
         tables = [None if m is None else self._arguments(m) for m in members]
@@ -313,6 +344,21 @@ class _Parameters:
                 for t, m in zip(tables, members, strict=True)
             ]
             yield (*key, name), values, name if isinstance(name, str) else label
+
+    def _item_flag(self, item: Member, present: list[bool], inner: list[Member | None]) -> None:
+        """An item that some sequences lack is switched by a flag."""
+        if item in self.blueprint.member_flags:
+            return
+        there = [NOTHING if not p else m is not None for p, m in zip(present, inner, strict=True)]
+        if all(t is NOTHING or t for t in there):
+            return
+        flag = self._existing(there) or self._from_source(there, flags=True) or self._new(self._role(item), there)
+        self.blueprint.member_flags[item] = flag
+
+    def _role(self, item: Member) -> str:
+        if item.instance is not None:
+            return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", item.instance.module.class_name).lower()
+        return self.style.role(item.layer.layer) if item.layer is not None else "block"
 
     def _missing(self, member: Member | None, name: str) -> Any:
         """The value of an argument that one instance leaves to its default."""

@@ -84,8 +84,20 @@ class ClassEmitter:
         if member.kind == "weight":
             yield from self.style.weight_statements(member, self._hole_table(member), self.outline)
             return
+        if member.kind == "sequence" and flag is None and any(i in self.blueprint.member_flags for i in member.items):
+            yield from self._optional_items(member)
+            return
         made = ast.unparse(self._made(member, (member.attr, member.index)))
         yield f"self.{member.attr} = {made}" + (f" if {flag.name} else None" if flag else "")
+
+    def _optional_items(self, member: Member) -> Iterator[str]:
+        """A sequence that is filled step by step, because some of its items are optional."""
+        target = f"self.{member.attr}"
+        yield f"{target} = {ast.unparse(self.style.sequence(ast.List([], ast.Load())))}"
+        for position, item in enumerate(member.items):
+            line = f"{target}.{self.style.append}({ast.unparse(self._made(item, (member.attr, member.index, position)))})"
+            flag = self.blueprint.member_flags.get(item)
+            yield f"if {flag.name}:\n    {line}" if flag else line
 
     def _hole_table(self, member: Member) -> dict[Any, ast.expr]:
         start = (member.attr, member.index)
@@ -94,7 +106,7 @@ class ClassEmitter:
     def _made(self, member: Member, key: tuple) -> ast.expr:
         """The expression that constructs a member."""
         if member.kind == "sequence":
-            items = [self._made(item, (*key, position)) for position, item in enumerate(member.items)]
+            items = [self._item(item, (*key, position)) for position, item in enumerate(member.items)]
             return self.style.sequence(_runs(items))
         table = {
             k[len(key)]: make() for k, make in self.blueprint.holes.items() if k[: len(key)] == key and len(k) == len(key) + 1
@@ -120,6 +132,13 @@ class ClassEmitter:
             if k not in names and not (isinstance(v, ast.Constant) and v.value == self.style.default(k) and k in self.style.omitted)
         ]
         return ast.Call(ast.parse(call.function, mode="eval").body, [table[n] for n in names], keywords)
+
+    def _item(self, item: Member, key: tuple) -> ast.expr:
+        made = self._made(item, key)
+        flag = self.blueprint.member_flags.get(item)
+        if flag is None:
+            return made
+        return ast.parse(f"[*([{ast.unparse(made)}] if {flag.name} else [])]", mode="eval").body.elts[0]
 
     # -- the call
 
@@ -177,6 +196,8 @@ class _BodyPrinter:
         self.held: dict[str, Value] = {}
         self.pending: dict[Value, ast.expr] = {}
         self.left: dict[Value, int] = dict(self.uses)
+        self.growing: dict[str, int] = {}
+        """Lists that a loop filled, with their lengths."""
 
     def _count_uses(self) -> dict[Value, int]:
         uses: dict[Value, int] = {}
@@ -222,6 +243,11 @@ class _BodyPrinter:
         statements = self.body.statements
         index = 0
         while index < len(statements):
+            growing = self._growing_at(index)
+            if growing > 1:
+                yield from self._growing_loop(index, growing)
+                index += growing
+                continue
             loop = self._loop_at(index)
             if loop > 1:
                 yield from self._loop(index, loop)
@@ -254,7 +280,7 @@ class _BodyPrinter:
         self.left[value] = self.left.get(value, 1) - 1
         if value in self.pending:
             return self.pending.pop(value)
-        return ast.Name(self.names[value], ast.Load())
+        return ast.parse(self.names[value], mode="eval").body
 
     def _expression(self, index: int, statement: Statement) -> ast.expr:
         literals = [
@@ -267,7 +293,7 @@ class _BodyPrinter:
             expression = self._use(operand)
             self.left[operand] = self.left.get(operand, 0) - (times - 1)
             operands.append(expression)
-        return statement.expression(operands, literals)
+        return _WholeLists(self.growing).visit(statement.expression(operands, literals))
 
     def _step(self, index: int, statement: Statement) -> Iterator[str]:
         flag = self.blueprint.flags.get(index)
@@ -330,10 +356,26 @@ class _BodyPrinter:
                 yield f"{alias} = {wanted}"
                 self._bind(clash, alias)
             names.append(wanted)
+        yield from self._settle(set(names))
         yield f"{', '.join(names)} = {ast.unparse(expression)}"
         for value, name in zip(results, names, strict=True):
             if name != "_":
                 self._bind(value, name)
+
+    def _settle(self, names: set[str]) -> Iterator[str]:
+        """Writes down nested expressions that mention a name which is about to mean something else."""
+        for value, nested in list(self.pending.items()):
+            mentioned = {n.id for n in ast.walk(nested) if isinstance(n, ast.Name)}
+            if value in self.pending and mentioned & names:
+                del self.pending[value]
+                name = self._free_of(_word(value), names)
+                yield f"{name} = {ast.unparse(nested)}"
+                self._bind(value, name)
+
+    def _free_of(self, wanted: str, names: set[str]) -> str:
+        used = {n.id for e in self.pending.values() for n in ast.walk(e) if isinstance(n, ast.Name)} | names
+        numbered = (wanted, *(f"{wanted}_{i}" for i in range(2, 999)))
+        return next(n for n in numbered if n not in used and self._free(n) == n)
 
     def _free(self, wanted: str) -> str:
         def taken(name: str) -> bool:
@@ -376,6 +418,47 @@ class _BodyPrinter:
         return False
 
     # -- loops
+
+    def _growing_at(self, index: int) -> int:
+        """The number of statements from `index` on that call a list of members, each on all results so far."""
+        statements = self.body.statements
+        first = statements[index]
+        if first.member is None or first.member.index != 0 or first.member.instance is None:
+            return 0
+        inner = first.member.instance.bodies[0]
+        size = sum(m.attr == first.member.attr and m.index is not None for m in self.blueprint.base.members)
+        run = statements[index : index + size]
+        if inner.listed is None or len(run) != size or size < 2:
+            return 0
+        so_far = list(first.operands)
+        for position, statement in enumerate(run):
+            member = statement.member
+            if member is None or (member.attr, member.index) != (first.member.attr, position):
+                return 0
+            if statement.operands != so_far or len(statement.results) != 1:
+                return 0
+            so_far += statement.results
+        return size
+
+    def _growing_loop(self, index: int, size: int) -> Iterator[str]:
+        run = self.body.statements[index : index + size]
+        first = run[0]
+        assert first.member is not None
+        start = list(first.operands)
+        for operand in start:
+            yield from self._named(operand)
+        name = self._free("features")
+        yield f"{name} = [{', '.join(self.names[v] for v in start)}]"
+        variable = self._free(_singular(first.member.attr))
+        yield f"for {variable} in self.{first.member.attr}:"
+        yield f"    {name}.append({variable}({name}))"
+        for statement in run:
+            for operand in statement.operands:
+                self.left[operand] = self.left.get(operand, 0) - 1
+        values = [*start, *(s.results[0] for s in run)]
+        self.growing[name] = len(values)
+        for position, value in enumerate(values):
+            self.names[value] = f"{name}[{position}]"
 
     def _loop_at(self, index: int) -> int:
         """The number of statements from `index` on that walk through a list of members, each on the last result."""
@@ -433,6 +516,20 @@ class _BodyPrinter:
             if statement is not last:
                 self.left[statement.results[0]] = 0
         self._bind(last.results[0], wanted)
+
+
+class _WholeLists(ast.NodeTransformer):
+    """`[features[0], features[1], ...]` up to the end is `features`."""
+
+    def __init__(self, lists: dict[str, int]):
+        self.lists = lists
+
+    def visit_List(self, node: ast.List):
+        text = ast.unparse(node)
+        for name, size in self.lists.items():
+            if text == f"[{', '.join(f'{name}[{k}]' for k in range(size))}]":
+                return ast.Name(name, ast.Load())
+        return self.generic_visit(node)
 
 
 def _without_index(statement: Statement) -> str:

@@ -97,6 +97,8 @@ class Body:
     statements: list[Statement]
     depth: int
     """How many modules enclose the call; picks the source line of a node."""
+    listed: list[Value] | None = None
+    """The values that one input holds as a list."""
 
 
 @dataclass(eq=False)
@@ -146,6 +148,7 @@ class Outline:
         """The form chosen for each node: its layer or its function."""
         self.member_of: dict[Node, Member] = {}
         self.access: Any = None
+        self.variables: Any = None
         self.owned: dict[Parameter, Member] = {}
         self.layers: dict[tuple, Member] = {}
         self._check_ownership()
@@ -495,12 +498,29 @@ class Outline:
         parts = inside.split(".")
         if len(parts) == 2 and parts[1].isdigit() and self._is_list(owner, parts[0]):
             return _identifier(parts[0]), int(parts[1])
+        numbered = self._numbered(owner, parts)
+        if numbered is not None and member.kind == "instance":
+            return numbered
         if len(parts) == 1 and parts[0][:1].isdigit():
             parts = [self._role(member)]
         wanted = _identifier("_".join(parts))
         taken = {m.attr for m in owner.members} | _RESERVED
         attr = next(a for a in (wanted, *(f"{wanted}_{i}" for i in range(2, 999))) if a not in taken)
         return attr, None
+
+    def _numbered(self, owner: Instance, parts: list[str]) -> tuple[str, int] | None:
+        """The list to which `denselayer3` belongs in a container whose children are all called so."""
+        match = re.fullmatch(r"([A-Za-z_]+?)_?(\d+)", parts[0]) if len(parts) == 1 else None
+        if match is None or owner.module.container not in ("dict", "list"):
+            return None
+        start = f"{owner.path}." if owner.path else ""
+        children = [p[len(start) :] for p in self.graph.modules if p.startswith(start) and "." not in p[len(start) :]]
+        children = [c for c in children if c]
+        numbers = [re.fullmatch(rf"{match[1]}_?(\d+)", c) for c in children]
+        if not all(numbers) or len(children) < 2:
+            return None
+        first = min(int(m[1]) for m in numbers if m)
+        return _identifier(match[1] + "s"), int(match[2]) - first
 
     def _is_list(self, owner: Instance, attr: str) -> bool:
         path = f"{owner.path}.{attr}" if owner.path else attr
@@ -522,6 +542,8 @@ class Outline:
             return self.weights[value][1]
         parameters = self.base_parameters(value)
         path = parameters[0].name if parameters else value.name
+        if parameters and parameters[0].kind == "constant":  # numbered by the whole network: the class must not see it
+            path = re.sub(r"(_\d+)+$", "", path).replace("lifted_tensor", "constant")
         owner = self._holder(path)
         member = Member("weight", "", value=value, recipe=self.recipe(value))
         inside = path[len(owner.path) + 1 :] if owner.path and path.startswith(owner.path + ".") else path

@@ -46,6 +46,7 @@ class KerasStyle:
     """The `Style` of Keras 3."""
 
     omitted = frozenset(_DEFAULTS)
+    append = "add"
 
     def construct(self, layer: spell.Layer) -> spell.Call:
         options = {k: v for k, v in layer.options.items() if v is not spell.OMIT}

@@ -297,7 +297,8 @@ def movedim(self, source, destination):
 def cat(tensors, dim=0):
     # Torch lets a one-dimensional tensor of no elements stand beside tensors of any rank.
     kept = [x for x in tensors if shape_of(x) != (0,)] or list(tensors[:1])
-    return kept[0] if len(kept) == 1 else ops.Concat(tuple(kept), axis=normal_axis(dim, rank_of(kept[0])))
+    # One tensor alone is still joined: the code that joins two and three is the same code.
+    return ops.Concat(tuple(kept), axis=normal_axis(dim, rank_of(kept[0])))
 
 
 @torch.reads("aten.stack.default")
