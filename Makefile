@@ -44,8 +44,9 @@ conformance: $(READY)  ## every op in every dialect against its reference
 bench: $(READY)  ## time and memory against torch.export and against the framework's own networks
 	$(BIN)/python -m benchmarks
 
-docs: $(READY)  ## generate the matrix and the op pages in docs/
+docs: $(READY)  ## generate the matrix, the op pages in docs/ and the example in README.md
 	$(BIN)/python -m netglot.report.docs docs
+	$(BIN)/python examples/readme.py
 
 fuzz: $(READY)  ## generated networks and damaged files, for as long as it pleases
 	$(BIN)/python -m pytest -m fuzz -n $(WORKERS) --dist worksteal

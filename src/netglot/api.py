@@ -1,11 +1,11 @@
 """The public API: `read`, `write`, `convert`, `verify`.
 
-    import netglot
+import netglot
 
-    conversion = netglot.convert(model, to="keras", inputs=[(1, 3, 224, 224)])
-    conversion.verdict      # "equivalent"
-    conversion.source       # the text of model.py
-    conversion.save("out/")
+conversion = netglot.convert(model, to="keras", inputs=[(1, 3, 224, 224)])
+conversion.verdict      # "equivalent"
+conversion.source       # the text of model.py
+conversion.save("out/")
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import shutil
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,9 +55,7 @@ class Phases:
             yield
         finally:
             peak = psutil.Process().memory_info().rss
-            self.rows.append(
-                {"name": name, "seconds": time.perf_counter() - start, "peak_bytes": {"netglot": peak}}
-            )
+            self.rows.append({"name": name, "seconds": time.perf_counter() - start, "peak_bytes": {"netglot": peak}})
 
 
 @dataclass
@@ -68,7 +67,10 @@ class Conversion:
     written: Written | None = None
     folder: Path | None = None
     """The folder that holds the emitted files until `save` copies them."""
-    _keep: Any = None
+
+    def __post_init__(self):
+        if self.folder is not None:  # the files live as long as the conversion does
+            weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     @property
     def verdict(self) -> str:
@@ -170,20 +172,30 @@ def convert(
             written = write(graph, to, keep_layout=keep_layout)
     except (UnsupportedOps, Refusal) as refusal:
         return Conversion(_refused_report(refusal, phases))
-    keep = tempfile.TemporaryDirectory(prefix="netglot-")
-    folder = Path(keep.name)
-    from netglot.dialects.keras.write import save_weights
+    with _kept_unless_it_fails() as folder:
+        from netglot.dialects.keras.write import save_weights
 
-    with phases.phase("weights"):
-        (folder / "model.py").write_text(written.source, encoding="utf-8")
-        save_weights(written, folder / "model.weights.h5")
-    report = _facts(graph, written)
-    if verify:
-        report = _verified(request, graph, sizes, written, folder, report, seed, time_limit, trace, phases)
-    report["differences"] = list(dict.fromkeys([*report.get("differences", []), *request.notes, *graph.notes]))
-    report["phases"] = [*phases.rows, *report.get("phases", [])]
-    _save_texts(folder, written, report)
-    return Conversion(report, graph, written, folder, keep)
+        with phases.phase("weights"):
+            (folder / "model.py").write_text(written.source, encoding="utf-8")
+            save_weights(written, folder / "model.weights.h5")
+        report = _facts(graph, written)
+        if verify:
+            report = _verified(request, graph, sizes, written, folder, report, seed, time_limit, trace, phases)
+        report["differences"] = list(dict.fromkeys([*report.get("differences", []), *request.notes, *graph.notes]))
+        report["phases"] = [*phases.rows, *report.get("phases", [])]
+        _save_texts(folder, written, report)
+        return Conversion(report, graph, written, folder)
+
+
+@contextlib.contextmanager
+def _kept_unless_it_fails() -> Iterator[Path]:
+    """A temporary folder that outlives the block, unless the block raises."""
+    folder = Path(tempfile.mkdtemp(prefix="netglot-"))
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def verify(
@@ -218,7 +230,9 @@ def _kept_layout(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     tensors = [*record.get("inputs", ()), *record.get("outputs", ())]
-    return bool(tensors) and all(list(t.get("permutation") or ()) == sorted(t.get("permutation") or ()) for t in tensors)
+    return bool(tensors) and all(
+        list(t.get("permutation") or ()) == sorted(t.get("permutation") or ()) for t in tensors
+    )
 
 
 # -- reading

@@ -41,9 +41,9 @@ def _tensor(name: str, value: Any) -> dict[str, Any]:
 
 def text(graph: Graph) -> str:
     """The pivot's text form of a graph."""
-    from netglot.pivot.text import print_graph
+    from netglot.pivot.text import to_text
 
-    return print_graph(graph)
+    return to_text(graph)
 
 
 def show(console: Console, graph: Graph, view: str) -> None:

@@ -163,7 +163,10 @@ def show_places(console: Console, title: str, places: Iterable[Any]) -> None:
 def _place(place: Any) -> str:
     if not isinstance(place, Mapping):
         return str(place)
-    return "  ".join(str(place[key]) for key in ("where", "what", "site", "reason", "text", "size") if place.get(key))
+    told = dict(place)
+    if told.get("kind") and told.get("reason"):
+        told["reason"] = f"{told['kind']}: {told['reason']}"
+    return "  ".join(str(told[key]) for key in ("where", "what", "site", "reason", "text", "size") if told.get(key))
 
 
 def show_trace(console: Console, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -185,7 +188,14 @@ def show_trace(console: Console, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def show_table(console: Console, columns: list[str], rows: Iterable[Iterable[Any]]) -> None:
-    """A plain table."""
+    """A plain table, unbroken where no terminal folds it."""
+    if not console.is_terminal:
+        lines = [columns, *([str(cell) for cell in row] for row in rows)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(columns) - 1)] + [0]
+        for line in lines:
+            padded = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            console.print(Text(padded.rstrip()), soft_wrap=True)
+        return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(column)

@@ -74,3 +74,25 @@ SAMPLES = [
     call("aten.ctc_loss.Tensor", LOG, TARGETS, LENGTHS, TARGET_LENGTHS),
     call("aten.ctc_loss.IntList", LOG, TARGETS, [6, 5], [3, 2], 0, 2),
 ]
+
+SAMPLES += [call("aten.quantile.scalar", X, q, 1, keep) for q in (0.3, 1.0) for keep in (True, False)]
+SAMPLES += [
+    call("aten.quantile.default", X, np.array([0.1, 0.5]), axis, True, interpolation=how)
+    for axis in (None, 1)
+    for how in ("linear", "lower", "higher", "midpoint", "nearest")
+]
+SAMPLES += [
+    call("aten.logspace.Tensor_Tensor", np.array(-1.0), np.array(2.0), 4, dtype="float64"),
+    call("aten.logspace.Tensor_Scalar", np.array(-1.0), 2.0, 4, 2.0, dtype="float64"),
+    call("aten.logspace.Scalar_Tensor", -1.0, np.array(2.0), 4, dtype="float64"),
+    call("aten.linalg_matrix_norm.default", X, 2, [0, 2], True),
+    call("aten.linalg_matrix_norm.default", X, -2),
+    call("aten.linalg_matrix_norm.str_ord", X, "nuc", [2, 0]),
+    call("aten.arange.start_step", 0.1, -7.9, -4.0, dtype="int64"),
+    call("aten.searchsorted.Tensor", np.sort(rand(2, 5)), rand(2, 3), right=True),
+    call("aten.tensordot.default", rand(1, 1, 1), rand(2, 1, 2), [0, 1], [2, 0]),
+    call("aten.div.Tensor_mode", np.array([-7, 7, -6]), np.array([2, -2, 3]), rounding_mode="trunc"),
+    call("aten.div.Scalar_mode", np.array([-7, 7, -6]), -2, rounding_mode="trunc"),
+    call("aten.div.Tensor_mode", np.array([1.0, -1.0]), np.array([0.1, 0.1]), rounding_mode="floor"),
+]
+SAMPLES += [call("aten.nuclear_norm.dim", X, [1, 2], True)]

@@ -7,6 +7,7 @@ import math
 from netglot.dialects.keras.dialect import keras
 from netglot.errors import notyet
 from netglot.pivot import ops
+from netglot.pivot.dims import Dim
 from netglot.pivot.op import FLOATS, INTEGERS, dtype_of, is_scalar, type_of
 from netglot.source.spell import Call, Infix, Layer, Prefix, call
 
@@ -90,12 +91,19 @@ keras.refuses(ops.Digamma, _NO_GAMMA)
 def adapted(op) -> list:
     """The operands, with numbers of the kind that the tensors beside them hold.
 
-    TensorFlow's tensors take a Python number only if it fits their dtype.
+    TensorFlow's tensors take a Python number only if it fits their dtype; a symbolic size may be a tensor itself.
     """
     operands = list(op.operands())
-    dtypes = {type_of(o).dtype for o in operands if not is_scalar(o)} - {"bool"}
-    whole = len(dtypes) == 1 and dtypes <= set(INTEGERS)
-    return [int(o) if whole and isinstance(o, float) and o.is_integer() else o for o in operands]
+    dtypes = {type_of(o).dtype for o in operands if not is_scalar(o)}
+    dtypes = dtypes - {"bool"} if len(dtypes) > 1 else dtypes
+    return [_fitting(o, next(iter(dtypes)) if len(dtypes) == 1 else None) if is_scalar(o) else o for o in operands]
+
+
+def _fitting(number, dtype: str | None):
+    """A number as something that meets a tensor of `dtype`."""
+    if dtype and isinstance(number, Dim):
+        return call("ops.cast", number, dtype)
+    return int(number) if dtype in INTEGERS and isinstance(number, float) and number.is_integer() else number
 
 
 _OPERATORS = {

@@ -35,15 +35,19 @@ def argsort(op):
     return call("ops.cast", call("ops.argsort", op.x, axis=unless(from_end(op.axis, len(shape_of(op.x))), -1)), "int64")
 
 
+@keras.arranges(ops.TopK)
+def last_axis(op):
+    """Keras finds the largest elements along the last axis."""
+    rank = len(shape_of(op.x))
+    if op.axis == rank - 1:
+        return None
+    order = (*(a for a in range(rank) if a != op.axis), op.axis)
+    return dict.fromkeys(("x", "values", "indices"), order)
+
+
 @keras.lowers(ops.TopK)
 def lower_top_k(op):
-    """Keras has the largest elements along the last axis, and their places in int32."""
-    last = len(shape_of(op.x)) - 1
-    if op.axis != last:
-        order = (*(a for a in range(last + 1) if a != op.axis), op.axis)
-        back = tuple(order.index(a) for a in range(last + 1))
-        top = op.replace(x=ops.Permute(op.x, axes=order), axis=last)
-        return tuple(ops.Permute(Part(top, i), axes=back) for i in (0, 1))
+    """Keras has the largest elements, and their places in int32."""
     if not op.largest:
         top = op.replace(x=_turned(op.x), largest=True)
         return _turned(Part(top, 0)), Part(top, 1)
