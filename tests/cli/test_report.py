@@ -21,17 +21,16 @@ def test_an_empty_record_is_shown_too():
     assert shown({}).startswith("unverified")
 
 
-def test_places_and_their_advice():
-    text = shown(
-        {
-            "verdict": "refused",
-            "refused": [{"where": "a.b", "what": "Pool", "site": "net.py:3", "reason": "never: no", "advice": "do"}],
-            "differences": [{"where": "bn", "size": "6e-4"}],
-        }
-    )
-    assert "a.b  Pool  net.py:3  never: no" in text
-    assert "-> do" in text
-    assert "bn  6e-4" in text
+def test_refusals_are_grouped():
+    place = {"where": "a.b", "what": "Pool", "site": "net.py:3", "kind": "never", "reason": "no", "advice": "do"}
+    text = shown({"verdict": "refused", "refused": [place, place | {"where": "c"}, place | {"reason": "other"}]})
+    assert "  a.b    Pool    net.py:3    (2 places)\n      never: no\n      -> do\n" in text
+    assert "      never: other" in text
+
+
+def test_differences():
+    text = shown({"differences": ["one", {"where": "bn", "size": "6e-4"}]})
+    assert "not the same (2)\n  one\n  bn  6e-4" in text
 
 
 def test_the_tree_of_agreement():

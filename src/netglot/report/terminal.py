@@ -40,7 +40,7 @@ def show_report(console: Console, record: Mapping[str, Any]) -> None:
     console.print(Text.assemble((verdict, STYLES.get(verdict, "bold")), f"  {_SAID.get(verdict, '')}"), soft_wrap=True)
     _show_lines(console, list(_lines(record)))
     show_places(console, "not the same", record.get("differences") or ())
-    show_places(console, "refused", record.get("refused") or ())
+    show_refused(console, record.get("refused") or ())
     if record.get("trace"):
         show_trace(console, record["trace"])
 
@@ -163,10 +163,22 @@ def show_places(console: Console, title: str, places: Iterable[Any]) -> None:
 def _place(place: Any) -> str:
     if not isinstance(place, Mapping):
         return str(place)
-    told = dict(place)
-    if told.get("kind") and told.get("reason"):
-        told["reason"] = f"{told['kind']}: {told['reason']}"
-    return "  ".join(str(told[key]) for key in ("where", "what", "site", "reason", "text", "size") if told.get(key))
+    return "  ".join(str(place[key]) for key in ("where", "what", "site", "reason", "text", "size") if place.get(key))
+
+
+def show_refused(console: Console, refused: Iterable[Mapping[str, Any]]) -> None:
+    """One entry for each distinct refusal: the first place, how many more, the reason, and what to do."""
+    groups: dict[tuple, list[Mapping[str, Any]]] = {}
+    for one in refused:
+        groups.setdefault((one.get("what"), one.get("kind"), one.get("reason")), []).append(one)
+    for (what, kind, reason), places in groups.items():
+        first = places[0]
+        more = f"({len(places)} places)" if len(places) > 1 else ""
+        head = [first.get("where") or "(top level)", what, first.get("site"), more]
+        console.print(Text("  " + "    ".join(str(part) for part in head if part)), soft_wrap=True)
+        console.print(Text(f"      {kind}: {reason}"), soft_wrap=True)
+        if first.get("advice"):
+            console.print(Text.assemble(("      -> ", "cyan"), str(first["advice"])), soft_wrap=True)
 
 
 def show_trace(console: Console, rows: Iterable[Mapping[str, Any]]) -> None:
