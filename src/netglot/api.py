@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from netglot.errors import RefusedOp, Refusal, RequestError, UnsupportedOps, UserCodeError
+from netglot.errors import Refusal, RefusedOp, RequestError, UnsupportedOps, UserCodeError
 from netglot.frontend.inputs import InputSpec, as_numpy, draw
 from netglot.frontend.request import Request, understand
 from netglot.pivot.dims import Dim
