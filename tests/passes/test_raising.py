@@ -79,3 +79,25 @@ def test_an_added_mask_of_infinities_becomes_one_of_truth_values(name):
     out = builder.one(ops.Attention(x, x, x, mask, scale=0.5, causal=False, dropout=0.0, head_axis=1))
     found = raised([x, *conditions], [], builder, (out,))
     assert (type_of(found[-1].mask).dtype == "bool") == boolean
+
+
+CAUSAL = {
+    "tril": lambda b, ones: b.one(ops.Tril(ones, diagonal=0)),
+    "not triu": lambda b, ones: b.one(ops.LogicalNot(b.one(ops.Triu(ones, diagonal=1)))),
+}
+NOT_CAUSAL = {
+    "tril above": lambda b, ones: b.one(ops.Tril(ones, diagonal=1)),
+    "triu": lambda b, ones: b.one(ops.LogicalNot(b.one(ops.Triu(ones, diagonal=2)))),
+}
+
+
+@pytest.mark.parametrize("name", [*CAUSAL, *NOT_CAUSAL])
+def test_a_mask_that_keeps_what_is_not_later_is_the_causal_option(name):
+    x, builder = Value("x", TensorType("float64", (2, 4, 5, 3))), Builder(Names("x"))
+    ones = builder.one(ops.Full(shape=(5, 5), value=True, dtype="bool"))
+    mask = (CAUSAL | NOT_CAUSAL)[name](builder, ones)
+    mask = builder.one(ops.Reshape(mask, shape=(1, 1, 5, 5)))
+    out = builder.one(ops.Attention(x, x, x, mask, scale=0.5, causal=False, dropout=0.0, head_axis=1))
+    found = raised([x], [], builder, (out,))
+    assert found[-1].causal == (name in CAUSAL)
+    assert (len(found) == 1) == (name in CAUSAL)

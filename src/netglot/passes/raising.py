@@ -127,10 +127,35 @@ def boolean_mask(op: Op, made_by: MadeBy) -> Op:
     return op if kept is None else op.replace(mask=kept)
 
 
+def _keeps_earlier(mask: Any, made_by: MadeBy) -> bool:
+    """Whether a mask of truth values keeps exactly the keys that are no later than the query."""
+    match made_by(mask):
+        case ops.Tril(x=x, diagonal=0):
+            filled = made_by(x)
+            return isinstance(filled, ops.Full) and filled.value is True
+        case ops.LogicalNot(x=x):
+            later = made_by(x)
+            filled = made_by(later.x) if isinstance(later, ops.Triu) and later.diagonal == 1 else None
+            return isinstance(filled, ops.Full) and filled.value is True
+        case ops.Reshape(x=x) | ops.Broadcast(x=x):
+            lead, inner = mask.shape[:-2], tuple(x.shape)
+            only_ones = isinstance(made_by(mask), ops.Broadcast) or all(size == 1 for size in lead)
+            return only_ones and inner[-2:] == tuple(mask.shape[-2:]) and _keeps_earlier(x, made_by)
+    return False
+
+
+def raised_attention(op: Op, made_by: MadeBy) -> Op:
+    """A mask that keeps what is not later is the causal option; one of minus infinity is one of truth values."""
+    op = boolean_mask(op, made_by)
+    if isinstance(op.mask, Value) and not op.causal and _keeps_earlier(op.mask, made_by):
+        return op.replace(mask=None, causal=True)
+    return op
+
+
 _RAISINGS: dict[type[Op], Callable[[Op, MadeBy], Op]] = {
     ops.Lstm: zero_states,
     ops.Gru: zero_states,
     ops.Rnn: zero_states,
-    ops.Attention: boolean_mask,
+    ops.Attention: raised_attention,
     ops.MultiHeadAttention: boolean_mask,
 }
