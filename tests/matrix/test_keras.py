@@ -17,7 +17,6 @@ TOLERANCE = 1e-9
 SINGLE = {
     "Gelu": "Keras's exact GELU holds 1/sqrt(2) in single precision",
     "LeakyRelu": "TensorFlow's leaky ReLU holds the slope in single precision",
-    "CtcLoss": "TensorFlow computes CTC in single precision",
 }
 """Ops that Keras computes with single-precision constants inside, compared to 1e-6."""
 

@@ -198,3 +198,39 @@ def cumulative_log_sum_exp(x, axis):
     """The logarithm of the running sum of exponentials along an axis."""
     return ops.associative_scan(log_add_exp, x, axis=axis)
 '''
+
+HELPERS["ctc_loss"] = '''
+def ctc_loss(log_probs, labels, time_lengths, label_lengths, blank):
+    """Minus the log-probability of each label sequence under all its alignments (Graves et al., 2006).
+
+    `log_probs` is (batch, time, classes), `labels` (batch, length) with any padding at the end.
+    """
+    never = -1e30  # stands for minus infinity, whose differences have no gradient
+    normal = ops.log_softmax(log_probs)  # the gradient is that of what was normalised; the value stays
+    log_probs = ops.stop_gradient(log_probs - normal) + normal
+    labels = ops.maximum(labels, 0)
+    blanks = ops.full_like(labels, blank)
+    pairs = ops.reshape(ops.stack([blanks, labels], axis=-1), (-1, 2 * labels.shape[1]))
+    states = ops.concatenate([pairs, blanks[:, :1]], axis=1)
+    skippable = ops.logical_and(states[:, 2:] != blank, states[:, 2:] != states[:, :-2])
+    skippable = ops.pad(skippable, ((0, 0), (2, 0)))
+    frames = ops.take_along_axis(log_probs, ops.expand_dims(states, 1), axis=2)
+    start = ops.where(ops.arange(states.shape[1]) < 2, frames[:, 0], never)
+
+    def step(alpha, frame_and_time):
+        frame, time = frame_and_time
+        one = ops.pad(alpha[:, :-1], ((0, 0), (1, 0)), constant_values=never)
+        two = ops.pad(alpha[:, :-2], ((0, 0), (2, 0)), constant_values=never)
+        two = ops.where(skippable, two, never)
+        moved = ops.logsumexp(ops.stack([alpha, one, two]), axis=0) + frame
+        alpha = ops.where(ops.expand_dims(time < time_lengths, 1), moved, alpha)
+        return alpha, None
+
+    times = ops.arange(1, log_probs.shape[1], dtype=time_lengths.dtype)
+    alpha, _ = ops.scan(step, start, (ops.transpose(frames[:, 1:], (1, 0, 2)), times))
+    last = ops.expand_dims(2 * label_lengths, 1)
+    whole = ops.take_along_axis(alpha, last, axis=1)
+    short = ops.where(last > 0, ops.take_along_axis(alpha, ops.maximum(last - 1, 0), axis=1), never)
+    loss = -ops.logsumexp(ops.concatenate([whole, short], axis=1), axis=1)
+    return ops.where(loss > -never / 2, math.inf, loss)
+'''

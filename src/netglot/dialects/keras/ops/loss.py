@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from netglot.dialects.keras.dialect import keras
 from netglot.pivot import ops
-from netglot.source.spell import call
+from netglot.source.spell import Call
 
 
 @keras.writes(ops.CtcLoss)
 def ctc_loss(op):
-    # Keras normalises the outputs once more, which changes nothing.
-    operands = (op.labels, op.log_probs, op.label_lengths, op.time_lengths)
-    return call("ops.ctc_loss", *operands, mask_index=op.blank)
+    # TensorFlow's own computes in single precision, and is finite where no alignment exists.
+    operands = (op.log_probs, op.labels, op.time_lengths, op.label_lengths)
+    return Call("ctc_loss", operands, {"blank": op.blank}, helper="ctc_loss")

@@ -6,7 +6,7 @@ from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.ops.shape import from_end
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import dims, ops
-from netglot.pivot.op import shape_of
+from netglot.pivot.op import dtype_of, shape_of
 from netglot.source.spell import OMIT, Call, Name, call, unless
 
 _FOLDS = {
@@ -81,7 +81,7 @@ def lower_norm(op):
     if op.p in (float("inf"), float("-inf")):
         return (ops.Max if op.p > 0 else ops.Min)(size, **how)
     if op.p == 0:
-        return ops.Sum(ops.Where(ops.NotEqual(op.x, 0.0), ops.Exp(ops.Multiply(op.x, 0.0)), 0.0), **how)
+        return ops.Sum(ops.Cast(ops.NotEqual(op.x, 0.0), dtype=dtype_of(op.x)), **how)
     return ops.Power(ops.Sum(ops.Power(size, op.p), **how), 1 / op.p)
 
 
@@ -97,13 +97,16 @@ def place(op):
     return call("ops.cast", call(name, op.x, axis=axis, keepdims=unless(op.keepdims, False)), "int64")
 
 
-_RUNNING = {ops.CumulativeSum: "ops.cumsum", ops.CumulativeProd: "ops.cumprod"}
-_SCANNED = {ops.CumulativeMax: "ops.maximum", ops.CumulativeMin: "ops.minimum"}
+_SCANNED = {
+    ops.CumulativeMax: "ops.maximum",
+    ops.CumulativeMin: "ops.minimum",
+    ops.CumulativeProd: "ops.multiply",  # the gradient of `ops.cumprod` is wrong where an element is 0
+}
 
 
-@keras.writes(*_RUNNING)
-def running(op):
-    return call(_RUNNING[type(op)], op.x, axis=from_end(op.axis, len(shape_of(op.x))))
+@keras.writes(ops.CumulativeSum)
+def cumulative_sum(op):
+    return call("ops.cumsum", op.x, axis=from_end(op.axis, len(shape_of(op.x))))
 
 
 def _scanned_axis(op) -> int:

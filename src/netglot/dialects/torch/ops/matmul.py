@@ -127,10 +127,24 @@ def whole_equation(equation: str) -> str:
     return f"{equation}->{'...' if '...' in equation else ''}{''.join(once)}"
 
 
+def _named_dots(equation: str, ranks) -> str:
+    """An equation whose result lacks the `...` of its operands, with letters for them: those axes are summed."""
+    left, result = equation.split("->")
+    if "..." not in left or "..." in result:
+        return equation
+    free = [letter for letter in string.ascii_letters if letter not in equation]
+    terms = left.split(",")
+    counts = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True)]
+    letters = "".join(free[: max(counts)])
+    terms = [t.replace("...", letters[len(letters) - n :]) for t, n in zip(terms, counts, strict=True)]
+    return f"{','.join(terms)}->{result}"
+
+
 @torch.reads("aten.einsum.default")
 def einsum(equation, tensors, *, path=None):
     # `path` is the order in which the operands are contracted.
-    return ops.Einsum(tuple(tensors), equation=whole_equation(equation))
+    named = _named_dots(whole_equation(equation), [_rank(t) for t in tensors])
+    return ops.Einsum(tuple(tensors), equation=named)
 
 
 def _same_sizes(x, y, axes_of_x, axes_of_y):
@@ -307,6 +321,7 @@ def linalg_solve_ex(A, B, *, left=True, check_errors=False):
 
 @torch.reads("aten.linalg_vander.default")
 def linalg_vander(x, *, N=None):
+    x = x if shape_of(x) else ops.Reshape(x, shape=(1,))
     count = shape_of(x)[-1] if N is None else N
     return ops.Power(_column(x), ops.Arange(0, count, 1, dtype=type_of(x).dtype))
 
@@ -338,7 +353,12 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-06, keepdim=False):
 def cdist(x1, x2, p=2.0, compute_mode=None):
     rows = ops.Reshape(x1, shape=(*shape_of(x1)[:-1], 1, shape_of(x1)[-1]))
     columns = ops.Reshape(x2, shape=(*shape_of(x2)[:-2], 1, *shape_of(x2)[-2:]))
-    return vector_norm(ops.Subtract(rows, columns), p, -1, False)
+    difference = ops.Subtract(rows, columns)
+    if p != 2:
+        return vector_norm(difference, p, -1, False)
+    square = ops.Sum(ops.Square(difference), axes=(len(shape_of(difference)) - 1,), keepdims=False)
+    same = ops.Equal(square, 0.0)  # where the root has no gradient, PyTorch's is 0
+    return ops.Where(same, 0.0, ops.Sqrt(ops.Where(same, 1.0, square)))
 
 
 @torch.reads("aten.pdist.default")

@@ -103,7 +103,7 @@ def _interpolated(ordered, axis, place, how):
 def _quantile(x, q, dim, keepdim, how):
     """The quantiles of a vector of probabilities in a new first axis, or of one probability."""
     rank = len(shape_of(x))
-    if dim is None:
+    if dim is None or not rank:
         flat = ops.Reshape(x, shape=(dims.product(shape_of(x)),))
         found = _quantile(flat, q, 0, False, how)
         kept = (*shape_of(q), *(1,) * rank)
