@@ -144,3 +144,13 @@ def no_dropout(op, made_by):
 @rule("Identity = the value", ops.Identity)
 def identity(op, made_by):
     return op.x
+
+
+@rule("True and x = x", ops.LogicalAnd)
+def neutral_truth(op, made_by):
+    for one, other in ((op.x, op.y), (op.y, op.x)):
+        full = made_by(other) if isinstance(other, Value) else None
+        certain = other is True or isinstance(full, ops.Full) and full.value is True and not full.shape
+        if certain and isinstance(one, Value):
+            return one
+    return None

@@ -117,6 +117,21 @@ class Parameter(Value):
         self.initialiser = initialiser
 
 
+class Rearranged(Value):
+    """A parameter, or several, with the elements in another order: known before the network runs, and still trained."""
+
+    __slots__ = ()
+
+
+REARRANGING = frozenset("Permute Reshape Slice Select Split Concat Stack Flip".split())
+"""The ops that only rearrange elements."""
+
+
+def is_weight(operand: Any) -> bool:
+    """Whether an operand is a parameter or a rearranged one, which a layer can hold."""
+    return isinstance(operand, Parameter | Rearranged)
+
+
 @dataclass(eq=False)
 class Node:
     """One op at work: its results, the module calls around it, and the chain of source lines that led to it."""
@@ -295,8 +310,11 @@ class Builder:
         op = op.map_operands(lambda operand: self._resolve(operand, built))
         base = name or type(op).__name__.lower()
         types = types or op.result_types()
+        kind_of_value = Value
+        if type(op).__name__ in REARRANGING and all(is_weight(o) for o in op.operands()):
+            kind_of_value = Rearranged
         results = tuple(
-            Value(self.names.unique(base if len(types) == 1 else f"{base}_{part}"), kind)
+            kind_of_value(self.names.unique(base if len(types) == 1 else f"{base}_{part}"), kind)
             for part, kind in zip(op.results if len(op.results) == len(types) else range(len(types)), types, strict=True)
         )
         self.nodes.append(Node(op, results, self.scope, self.sites))

@@ -203,11 +203,12 @@ class BodyMaker:
         from netglot.source.outline import Body
 
         statements: list[Statement] = []
+        entering = self.outline._flow(tree, set())[0]
         for item in tree.items:
             if isinstance(item, CallTree):
-                statements.extend(self._call(item, instance, depth, statements))
+                statements.extend(self._call(item, instance, depth, statements, entering))
             else:
-                statements.append(self._statement(item, instance, statements))
+                statements.append(self._statement(item, instance, statements, entering))
         made = {value for statement in statements for value in statement.results}
         inputs: dict[Value, None] = {}
         for statement in statements:
@@ -224,11 +225,11 @@ class BodyMaker:
         instance.bodies.append(body)
         return body
 
-    def _call(self, call: CallTree, instance: Instance, depth: int, before: list[Statement]) -> list[Statement]:
+    def _call(self, call: CallTree, instance: Instance, depth: int, before: list[Statement], entering):
         if call.kind == "leaf":
             made: list[Statement] = []
             for node in call.nodes():
-                made.append(self._statement(node, instance, [*before, *made]))
+                made.append(self._statement(node, instance, [*before, *made], entering))
             return made
         if call.kind == "class":
             inner = self.outline.instances[call.path]
@@ -257,7 +258,7 @@ class BodyMaker:
         node = next(iter(call.nodes()), None)
         return _statement(results, list(operands), call_ast, member, node)
 
-    def _statement(self, node: Node, instance: Instance, before: list[Statement]) -> Statement:
+    def _statement(self, node: Node, instance: Instance, before: list[Statement], entering) -> Statement:
         form = self.outline.forms[node]
         operands: list[Value] = []
 
@@ -275,7 +276,7 @@ class BodyMaker:
 
         candidates = [v for v in self.outline.needs(node) if v not in self.outline.offline]
         latest = [v for statement in reversed(before) for v in statement.results]
-        sizes = _Sizes([*candidates, *latest], self.outline, operand)
+        sizes = _Sizes([*candidates, *latest, *entering], self.outline, operand)
         member = self.outline.member_of.get(node)
         printer = Printer(resolve, sizes, lambda _: self.access.expression(member, instance))
         expression = printer(form)

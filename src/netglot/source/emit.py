@@ -355,6 +355,8 @@ class _BodyPrinter:
                 alias = self._free("residual" if wanted in ("x", "out", "hidden_states") else f"{wanted}_before")
                 yield f"{alias} = {wanted}"
                 self._bind(clash, alias)
+            if wanted in names:
+                wanted = self._free_of(_word(value), set(names))
             names.append(wanted)
         yield from self._settle(set(names))
         yield f"{', '.join(names)} = {ast.unparse(expression)}"

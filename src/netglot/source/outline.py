@@ -19,7 +19,7 @@ from netglot.errors import RefusedOp, Refusal, UnsupportedOps
 from netglot.passes.layout import constant_values
 from netglot.pivot.dims import Dim
 from netglot.pivot.evaluate import evaluate_op
-from netglot.pivot.graph import Graph, Module, Node, Parameter, Part, Value
+from netglot.pivot.graph import REARRANGING, Graph, Module, Node, Parameter, Part, Value
 from netglot.pivot.op import Op
 from netglot.source import spell
 from netglot.source.calls import CallTree, call_tree, is_framework_leaf
@@ -126,9 +126,6 @@ class Variable:
     trainable: bool
 
 
-_REARRANGING = frozenset("Permute Reshape Slice Select Split Concat Stack Flip".split())
-
-
 class Outline:
     """The instances of a graph. `root` holds everything."""
 
@@ -171,7 +168,7 @@ class Outline:
             if not operands or not all(v in offline for v in operands) or not _static(node):
                 continue
             frozen = not any(p.trainable for v in operands for p in self.base_parameters(v))
-            if type(node.op).__name__ in _REARRANGING or frozen and not node.op.random:
+            if type(node.op).__name__ in REARRANGING or frozen and not node.op.random:
                 offline.update(node.results)
         return offline
 

@@ -197,6 +197,9 @@ KNOWN = {
             "gelu",
         ),
         KnownImprecision(
+            "Attention", "dropout=0.0", 4e-8, "TensorFlow rounds the scale of attention to float32", "attention"
+        ),
+        KnownImprecision(
             "Resize", "mode=linear", 6e-8, "TensorFlow resizes in float32 whatever the images' precision", "resize"
         ),
         KnownImprecision(

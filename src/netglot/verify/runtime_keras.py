@@ -322,5 +322,17 @@ def _exact_resize(original):
     return resize
 
 
-REPAIRS = {"gelu": (backend.nn, "gelu", _exact_gelu), "resize": (backend.image, "resize", _exact_resize)}
+def _exact_attention(original):
+    """Attention whose scale is applied to the query in the query's own precision."""
+
+    def dot_product_attention(query, key, value, *args, scale=None, **options):
+        query = tf.convert_to_tensor(query)
+        scale = query.shape[-1] ** -0.5 if scale is None else scale
+        return original(query * tf.constant(scale, query.dtype), key, value, *args, scale=1.0, **options)
+
+    return dot_product_attention
+
+
+REPAIRS = {"gelu": (backend.nn, "gelu", _exact_gelu), "resize": (backend.image, "resize", _exact_resize),
+    "attention": (backend.nn, "dot_product_attention", _exact_attention)}
 """Known imprecisions by name, with the function of the backend that has them and its repair; see `compare.KNOWN`."""

@@ -14,6 +14,7 @@ from netglot.passes.canonical import canonicalise
 from netglot.passes.fold import fold
 from netglot.passes.layout import Arranged, arrange
 from netglot.passes.legal import lower
+from netglot.passes.patterns import raise_patterns
 from netglot.passes.raising import raise_ops
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph, Parameter, Value
@@ -53,7 +54,7 @@ def write(graph: Graph, *, keep_layout: bool = False) -> Written:
     Raises:
         UnsupportedOps: everything that Keras cannot express.
     """
-    graph = raise_ops(canonicalise(fold(canonicalise(graph))))
+    graph = raise_ops(raise_patterns(canonicalise(fold(canonicalise(graph)))))
     graph = canonicalise(lower(pad_alike(graph), keras))
     graph = zero_padded_maxima(graph)
     arranged = arrange(graph, keras.layouts, keep_interface=keep_layout)

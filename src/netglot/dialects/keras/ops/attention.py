@@ -37,9 +37,6 @@ def attention_parts(op):
     # Keras repeats shared heads, but not a single one.
     if heads != key_heads and (key_heads == 1 or key_heads != value_heads):
         return op.replace(key=_repeated(op.key, op), value=_repeated(op.value, op))
-    # TensorFlow rounds the scale to single precision on its way.
-    if float(np.float32(op.scale)) != op.scale:
-        return op.replace(query=ops.Multiply(op.query, op.scale), scale=1.0)
     return None
 
 
@@ -96,7 +93,8 @@ def sees_something(mask) -> bool:
 
 @keras.writes(ops.Attention)
 def attention(op):
-    scale = {} if op.scale == shape_of(op.query)[3] ** -0.5 else {"scale": op.scale}
+    usual = abs(op.scale - shape_of(op.query)[3] ** -0.5) < 1e-15  # Keras's own; a source may round it another way
+    scale = {} if usual else {"scale": op.scale}
     operands = (op.query, op.key, op.value)
     if op.mask is None:
         return call("ops.dot_product_attention", *operands, **scale, is_causal=unless(op.causal, False))

@@ -28,7 +28,10 @@ def embedding(op):
         layer = helper = "PaddedEmbedding"
         options = {"padding_idx": op.padding_idx}
     weights = {"embeddings": op.weight}
-    return Layer(layer, (op.ids,), arguments=shape_of(op.weight), options=options, weights=weights, helper=helper)
+    rows = None if op.padding_idx is not None else call("ops.take", op.weight, op.ids, axis=0)
+    return Layer(
+        layer, (op.ids,), options=options, weights=weights, arguments=shape_of(op.weight), helper=helper, function=rows
+    )
 
 
 @keras.writes(ops.SegmentFold)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from netglot.dialects.keras.dialect import keras
 from netglot.pivot import ops
-from netglot.pivot.graph import Parameter
+from netglot.pivot.graph import is_weight
 from netglot.pivot.op import shape_of
-from netglot.source.spell import Layer, call
+from netglot.source.spell import Infix, Layer, call
 
 _FUNCTIONS = {
     ops.Matmul: "ops.matmul",
@@ -70,7 +70,7 @@ def einsum(op):
 
 def _is_layer(op) -> bool:
     """Whether Keras's dense layer can hold the weights: they belong to the network, and `x` has a batch."""
-    own = isinstance(op.weight, Parameter) and (op.bias is None or isinstance(op.bias, Parameter))
+    own = is_weight(op.weight) and (op.bias is None or is_weight(op.bias))
     return own and len(shape_of(op.x)) > 1
 
 
@@ -88,4 +88,7 @@ def dense(op):
     if op.bias is not None:
         weights["bias"] = op.bias
     options = {} if op.bias is not None else {"use_bias": False}
-    return Layer("layers.Dense", (op.x,), arguments=(shape_of(op.weight)[0],), options=options, weights=weights)
+    product = call("ops.matmul", op.x, call("ops.transpose", op.weight))  # with a weight that another layer holds
+    function = product if op.bias is None else Infix("+", product, op.bias)
+    units = (shape_of(op.weight)[0],)
+    return Layer("layers.Dense", (op.x,), arguments=units, options=options, weights=weights, function=function)
