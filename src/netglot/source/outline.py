@@ -266,8 +266,8 @@ class Outline:
                     ) from refusal
 
     def layer_key(self, layer: spell.Layer) -> tuple:
-        """What makes two weighted layers the same object: the parameters and the options."""
-        names = tuple(p.name for tree in layer.weights.values() for p in self.base_parameters(tree))
+        """What makes two weighted layers the same object: how the weights come from parameters, and the options."""
+        names = tuple(repr(self.recipe(tree)) for tree in layer.weights.values())
         options = tuple(sorted((k, repr(v)) for k, v in layer.options.items()))
         return (layer.layer, layer.arguments, options, names)
 
