@@ -64,7 +64,7 @@ MISTAKES = {
     "a missing file": ("no_such_file.py:Net", "1,3", None, "no_such_file.py: no such file"),
     "a name that is not there": ("net_of_errors.py:Nett", "1,3", None, "has no Nett"),
     "a wrong shape": (NETWORK, "1,7", None, "forward"),
-    "a wrong dtype": (NETWORK, "int64 1,3", None, "forward"),
+    "a wrong dtype": (NETWORK, "int64 1,3", None, "must have the same dtype"),
     "no input": (NETWORK, None, None, "missing a required argument: 'x'"),
     "an input that does not parse": (NETWORK, "1,3,x y", None, "'x y' is not a size"),
     "a missing checkpoint": (NETWORK, "1,3", "no.pt", "no.pt: no such file"),

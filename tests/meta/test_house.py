@@ -26,7 +26,7 @@ LAYERS = {
 """Which parts of the house each part may import."""
 
 SHARED = ("netglot.source.spell", "netglot.source.hints")
-"""The words in which dialects declare, and what the user's own lines say; whoever may import dialects may have these."""
+"""The words in which dialects declare, and what the user's own lines say; who may import dialects may have these."""
 
 
 def modules():

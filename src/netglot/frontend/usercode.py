@@ -67,3 +67,16 @@ def user_trace(error: BaseException, frames: list[traceback.FrameSummary] | None
     last = traceback.format_exception_only(error)
     head = ["Traceback (most recent call last):\n"] if frames else []
     return "".join([*head, *traceback.format_list(frames), *last]).rstrip("\n")
+
+
+def user_lines(trace: str) -> str:
+    """A printed traceback, such as one from a worker, without the frames that are not the user's own."""
+    kept, keeping = [], True
+    for line in trace.rstrip().splitlines():
+        if line.startswith("  File "):
+            keeping = not _outside(line.split('"')[1]) if '"' in line else False
+        elif not line.startswith(" "):
+            keeping = True
+        if keeping:
+            kept.append(line)
+    return "\n".join(kept)

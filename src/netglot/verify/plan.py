@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from netglot.errors import WorkerError
+from netglot.errors import UserCodeError, WorkerError
+from netglot.frontend.usercode import user_lines
 from netglot.verify.compare import Comparison, compare_exact, compare_single, known_imprecisions, noise_of
 from netglot.verify.findings import Findings, listed, plain, summary
 from netglot.verify.first_difference import first_difference
@@ -86,10 +87,12 @@ class _Verification:
     def __init__(self, pair: Pair, options: Options, findings: Findings):
         self.pair, self.spec, self.options, self.findings = pair, pair.spec, options, findings
         self.report: dict[str, Any] = {}
-        self.known = known_imprecisions(self.spec.graph, pair.target.framework) if self.spec.graph else []
+        sides = pair.source.framework, pair.target.framework
+        self.known = known_imprecisions(self.spec.graph, *sides) if self.spec.graph else []
         self.runs = _runs(self.spec, options)
         self.single: dict[tuple[str, Run], tuple[Arrays, Arrays]] = {}
         self.wrong: Run | None = None
+        self.refusal: OperationError | None = None
 
     def report_of_all(self) -> dict[str, Any]:
         """Runs everything and returns the report."""
@@ -101,7 +104,15 @@ class _Verification:
             stopped = {"phase": name, "message": str(error), "trace": getattr(error, "trace", "")}
             findings.differs.append(f"the verification stopped in phase {name!r}: {error}")
         known = [
-            {"op": k.op, "where": k.applies, "nodes": nodes, "size": k.size, "reason": k.reason}
+            {
+                "framework": k.framework,
+                "op": k.op,
+                "where": k.where,
+                "part": k.part,
+                "nodes": nodes,
+                "size": k.size,
+                "reason": k.reason,
+            }
             for k, nodes in self.known
         ]
         empty = dict.fromkeys(("float64", "float32", "gradients", "training", "parameters", "first_difference"))
@@ -133,6 +144,9 @@ class _Verification:
         if self.findings.differs:
             self.findings.notes.append("gradients and training were not compared, since something differs already")
             return
+        repairs = self._repairs(self.pair.source.framework)
+        if repairs:
+            self.pair.source.request("repair", names=repairs)
         if self.options.gradients:
             with phase("gradients", *both):
                 self._gradients()
@@ -186,8 +200,8 @@ class _Verification:
         found += self._judge(RANDOM)
         for precision in ("float64", "float32"):
             self.report[precision] = _told(found, precision)
-        if self.known:
-            pair.load_target_double(exact=[k.repair for k, _ in self.known])
+        if self._repairs(pair.target.framework):
+            pair.load_target_double(exact=self._repairs(pair.target.framework))
             pair.set_random()
             if not self.report["float64"]["same"]:
                 found = self._without_known(found)
@@ -203,7 +217,7 @@ class _Verification:
         told = self.report["float64"]["without_known_imprecisions"] = _told(again, "float64")
         if told["same"]:
             size = self.report["float64"]["max_rel"]
-            names = listed(f"{k.op} ({k.reason})" for k, _ in self.known)
+            names = listed(f"{k.op} ({k.reason})" for k, _ in self.known if k.part == "output")
             self.findings.notes.append(f"in float64 the outputs are off by {size:.1e}, all of it from {names}")
         return [j for j in again if j.precision == "float64"] + [j for j in found if j.precision == "float32"]
 
@@ -243,6 +257,12 @@ class _Verification:
                 )
             if wrong and precision == "float64":  # the traced sizes come first, and a program holds for those
                 self.wrong = wrong[0].run
+        if not found and self.refusal is not None:  # the source takes none of these inputs: nobody else can be right
+            raise UserCodeError(
+                f"the network raised on its own inputs: {self.refusal}",
+                trace=user_lines(self.refusal.trace),
+                advice="check the --input shapes, dtypes and ranges against the network",
+            )
         if not found:
             self._differs_once("no output could be compared")
 
@@ -254,6 +274,7 @@ class _Verification:
         except Refused as refused:
             self.runs.remove(run)
             if refused.source is not None:
+                self.refusal = self.refusal or refused.source
                 self.findings.notes.append(f"{run.label} could not be compared: {refused.source}")
             else:
                 self._differs_once(f"with {run.label} only the target fails: {refused.target}")
@@ -324,25 +345,31 @@ class _Verification:
         before, added = pair.own_state(), added_parameters(spec)
         frozen = {path for paths in added.values() for path in paths} | self._homeless()
         given = pair.inputs(inputs)
+        common = {"steps": steps, "frozen": pair.names(sorted(frozen))}
         try:
-            ours = pair.source.request(
-                "train",
-                inputs=given[0],
+            rate = pair.source.request(
+                "rate",
+                inputs=pair.source.put(inputs),
                 targets=pair.source.put(targets),
-                steps=steps,
-                frozen=pair.names(sorted(frozen)),
+                frozen=common["frozen"],
             )
         except OperationError as error:
             self.findings.notes.append(f"the source cannot be trained on this batch: {error}")
             return
-        theirs = pair.target.request(
-            "train",
-            inputs=given[1],
-            targets=self._to_target(targets),
-            steps=steps,
-            rate=ours["rate"],
-            paths=[v.path for v in spec.variables if v.trainable],
-            statistics=[v.path for v in statistics_of(spec)],
+        paths, statistics = [v.path for v in spec.variables if v.trainable], [v.path for v in statistics_of(spec)]
+        ours, theirs = pair.both(
+            ("train", {"inputs": given[0], "targets": pair.source.put(targets), "rate": rate, **common}),
+            (
+                "train",
+                {
+                    "inputs": given[1],
+                    "targets": self._to_target(targets),
+                    "rate": rate,
+                    "steps": steps,
+                    "paths": paths,
+                    "statistics": statistics,
+                },
+            ),
         )
         for key in ("first", "last", "biased_first", "biased_last"):
             ours[key] = pair.renamed(pair.source.get(ours[key]))
@@ -356,7 +383,7 @@ class _Verification:
                 f"the target has one variable where the source adds two parameters ({listed(added)}): with the same "
                 "learning rate the source's sum moves twice as far"
             )
-        self.report["training"] = compare_training(spec, before, ours, theirs, self.findings)
+        self.report["training"] = {"rate": rate, **compare_training(spec, before, ours, theirs, self.findings)}
 
     def _homeless(self) -> set[str]:
         """Parameters of the source that no variable of the target is made from; they are not trained."""
@@ -377,6 +404,9 @@ class _Verification:
             return
         found = compare_dropout(source, target, DROPOUT_RUNS, self.findings)
         self.report["training"] = {**(self.report.get("training") or {}), "dropout": found}
+
+    def _repairs(self, framework: str) -> list[str]:
+        return [known.repair for known, _ in self.known if known.framework == framework]
 
     def _differs_once(self, sentence: str) -> None:
         if sentence not in self.findings.differs:
