@@ -21,6 +21,7 @@ from torch.fx.experimental.proxy_tensor import get_proxy_mode
 from torch.overrides import TorchFunctionMode
 
 from netglot.errors import Refusal, UserCodeError, never, notimpl
+from netglot.dialects.torch.training import Draws, Places, marked, observe
 from netglot.pivot.graph import Site
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
@@ -100,8 +101,14 @@ def _sites() -> tuple[Site | None, ...]:
 class _Observer(TorchFunctionMode):
     """Leaves source positions on fx nodes, and keeps multi-head attention in one piece."""
 
+    def __init__(self, places: Places, draws: Draws):
+        super().__init__()
+        self.places, self.draws = places, draws
+
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
+        if func is F.scaled_dot_product_attention:
+            args, kwargs = self._attention(args, kwargs)
         if func is F.multi_head_attention_forward:
             out = _whole_attention(*args, **kwargs)
             if out is None:
@@ -120,6 +127,18 @@ class _Observer(TorchFunctionMode):
                     break
                 node = node._prev
         return out
+
+    def _attention(self, args, kwargs):
+        """The arguments of an attention call with the dropout that it has in training."""
+        names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
+        given = dict(zip(names, args, strict=False)) | kwargs
+        if given.get("dropout_p"):
+            raise Refusal(
+                never("attention drops weights at random in inference", "pass dropout_p only while self.training")
+            )
+        rate = self.draws.attention.get(self.places.next_attention(), 0.0)
+        first = tuple(given.pop(name) for name in names[:3])
+        return first, given | ({"dropout_p": rate} if rate else {})
 
 
 def _whole_attention(
@@ -212,15 +231,18 @@ def capture(model: torch.nn.Module, args: tuple, kwargs: dict, dynamic: Any) -> 
         Refusal: the network branches on data, or uses a custom autograd function.
         UserCodeError: the forward pass itself raises.
     """
-    with _inference(model), _no_custom_autograd(), _quiet():
+    with _no_custom_autograd(), _quiet():
+        draws = observe(model, args, kwargs)
+    places = Places(model)
+    with _inference(model), _no_custom_autograd(), _quiet(), marked(model, draws):
         try:
-            with _Observer():
+            with places.watching(), _Observer(places, draws):
                 program = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic, strict=False)
         except Refusal:
             raise
         except Exception as error:
             raise _explained(error, model, args, kwargs) from error
-    return Captured(program, [])
+    return Captured(program, draws.notes)
 
 
 @contextlib.contextmanager

@@ -66,3 +66,8 @@ _DRAWS = {
 for _name, _overloads in _DRAWS.items():
     for _overload in _overloads:
         torch.refuses_reading(f"aten.{_name}.{_overload}", RANDOM_IN_INFERENCE)
+
+
+@torch.reads("netglot.noise.default")
+def noise(x, rate, axes):
+    return ops.Dropout(x, rate, noise_axes=tuple(axes))
