@@ -139,10 +139,13 @@ class Runtime:
             drawn: list = []
             with self._patched(drawn=drawn):
                 self._outputs(given, True)
-            for index, (rate, size, dropped, scale) in enumerate(drawn):
+            for index, (rate, size, dropped, scale, counted) in enumerate(drawn):
                 if index == len(places):
-                    places.append([rate, size, 0.0, scale])
-                places[index][2] += dropped / runs
+                    places.append([rate, size, 0.0, scale, 0])
+                places[index][2] += dropped * counted
+                places[index][4] += counted
+        for place in places:  # a zero that was there before says nothing of the dropping
+            place[2] = place[2] / place[4] if place[4] else place[0]
         for path, array in before.items():
             resolve(self.model, path).assign(array)
         return places
@@ -245,7 +248,8 @@ def _counting(drawn):
             seen = kept.any(shared, keepdims=True)[alive.any(shared, keepdims=True)]
             size = before.size // int(np.prod([before.shape[axis] for axis in shared], dtype=int))
             scale = float((after[kept] / before[kept]).mean()) if kept.any() else 1.0
-            drawn.append([float(rate), size, 1.0 - float(seen.mean()) if seen.size else float(rate), scale])
+            fraction = 1.0 - float(seen.mean()) if seen.size else float(rate)
+            drawn.append([float(rate), size, fraction, scale, int(seen.size)])
             return result
 
         return dropout
@@ -333,6 +337,9 @@ def _exact_attention(original):
     return dot_product_attention
 
 
-REPAIRS = {"gelu": (backend.nn, "gelu", _exact_gelu), "resize": (backend.image, "resize", _exact_resize),
-    "attention": (backend.nn, "dot_product_attention", _exact_attention)}
+REPAIRS = {
+    "gelu": (backend.nn, "gelu", _exact_gelu),
+    "resize": (backend.image, "resize", _exact_resize),
+    "attention": (backend.nn, "dot_product_attention", _exact_attention),
+}
 """Known imprecisions by name, with the function of the backend that has them and its repair; see `compare.KNOWN`."""

@@ -120,7 +120,6 @@ def compare_training(
         findings.differs.append("running statistics are the same after one step and not after the last")
     return {
         "steps": len(losses[0]),
-        "rate": source["rate"],
         "same": apart <= TOGETHER and not wrong and first["same"] and last["same"],
         "losses": {"source": losses[0], "target": losses[1], "max_rel": apart},
         "parameters": summary(found),
@@ -156,9 +155,10 @@ def compare_dropout(source: list[list], target: list[list], runs: int, findings:
                     "target"
                 )
     for side, name in ((source, "source"), (target, "target")):
-        for rate, size, fraction, _ in side:
-            if abs(fraction - rate) > SIGMAS * math.sqrt(rate * (1 - rate) / (size * runs)) + 1e-9:
-                problems.append(f"a dropout of rate {rate:g} in the {name} dropped {fraction:.3f} of {size * runs}")
+        for rate, size, fraction, _, *counted in side:
+            numbers = counted[0] if counted else size * runs
+            if numbers and abs(fraction - rate) > SIGMAS * math.sqrt(rate * (1 - rate) / numbers) + 1e-9:
+                problems.append(f"a dropout of rate {rate:g} in the {name} dropped {fraction:.3f} of {numbers}")
     findings.differs += dict.fromkeys(problems)
     return {"same": not problems, "places": len(source), "rates": sorted({round(p[0], 6) for p in source})}
 

@@ -234,3 +234,54 @@ def ctc_loss(log_probs, labels, time_lengths, label_lengths, blank):
     loss = -ops.logsumexp(ops.concatenate([whole, short], axis=1), axis=1)
     return ops.where(loss > -never / 2, math.inf, loss)
 '''
+
+HELPERS["DropoutAttention"] = '''
+class DropoutAttention(layers.Layer):
+    """Attention that drops some of its weights in training."""
+
+    def __init__(self, rate, scale=None, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.dropout = layers.Dropout(rate)
+
+    def call(self, query, key, value):
+        scale = query.shape[-1] ** -0.5 if self.scale is None else self.scale
+        logits = ops.einsum("bthd,bshd->bhts", query * scale, key)
+        weights = ops.softmax(logits)
+        return ops.einsum("bhts,bshd->bthd", self.dropout(weights), value)
+'''
+
+HELPERS["MaskedDropoutAttention"] = '''
+class MaskedDropoutAttention(layers.Layer):
+    """Attention that drops some of its weights in training; a query that may see no key gives zeros."""
+
+    def __init__(self, rate, scale=None, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.dropout = layers.Dropout(rate)
+
+    def call(self, query, key, value, mask):
+        scale = query.shape[-1] ** -0.5 if self.scale is None else self.scale
+        logits = ops.einsum("bthd,bshd->bhts", query * scale, key)
+        weights = ops.softmax(ops.where(mask, logits, -1e30))
+        weights = ops.where(mask, weights, 0.0)
+        return ops.einsum("bhts,bshd->bthd", self.dropout(weights), value)
+'''
+
+HELPERS["BiasedDropoutAttention"] = '''
+class BiasedDropoutAttention(layers.Layer):
+    """Attention that drops some of its weights in training; a query that may see no key gives zeros."""
+
+    def __init__(self, rate, scale=None, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.dropout = layers.Dropout(rate)
+
+    def call(self, query, key, value, bias):
+        scale = query.shape[-1] ** -0.5 if self.scale is None else self.scale
+        logits = ops.einsum("bthd,bshd->bhts", query * scale, key)
+        seen = bias > -math.inf
+        weights = ops.softmax(ops.where(seen, logits + bias, -1e30))
+        weights = ops.where(seen, weights, 0.0)
+        return ops.einsum("bhts,bshd->bthd", self.dropout(weights), value)
+'''

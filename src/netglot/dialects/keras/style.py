@@ -22,6 +22,7 @@ _ROLES = {
     "PReLU": "activation", "ELU": "activation", "Dense": "dense", "Embedding": "embedding", "Dropout": "dropout",
     "SpatialDropout1D": "dropout", "SpatialDropout2D": "dropout", "SpatialDropout3D": "dropout", "LSTM": "lstm",
     "GRU": "gru", "SimpleRNN": "rnn", "Bidirectional": "rnn", "MultiHeadAttention": "attention",
+    "DropoutAttention": "attention", "MaskedDropoutAttention": "attention", "BiasedDropoutAttention": "attention",
     "ZeroPadding1D": "pad", "ZeroPadding2D": "pad", "ZeroPadding3D": "pad", "Flatten": "flatten",
 }  # fmt: skip
 _DEFAULTS: dict[str, Any] = {
@@ -33,7 +34,7 @@ _DEFAULTS: dict[str, Any] = {
 _POSITIONAL: dict[str, tuple[str, ...]] = {
     "Conv": ("filters", "kernel_size"), "DepthwiseConv": ("kernel_size",), "Dense": ("units",),
     "Embedding": ("input_dim", "output_dim"), "LSTM": ("units",), "GRU": ("units",), "SimpleRNN": ("units",),
-    "Dropout": ("rate",), "SpatialDropout": ("rate",), "Activation": ("activation",), "ZeroPadding": ("padding",),
+    "Dropout": ("rate",), "MaskedDropout": ("rate",), "BiasedDropout": ("rate",), "SpatialDropout": ("rate",), "Activation": ("activation",), "ZeroPadding": ("padding",),
     "MaxPooling": ("pool_size",), "AveragePooling": ("pool_size",), "GroupNormalization": ("groups",),
     "UpSampling": ("size",), "Cropping": ("cropping",),
     "AdaptiveAverage": ("output_size",), "AdaptiveMax": ("output_size",), "Reshape": ("target_shape",),

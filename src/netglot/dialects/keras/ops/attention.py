@@ -29,13 +29,11 @@ def batch_first(op):
 @keras.lowers(ops.Attention)
 def attention_parts(op):
     """What `ops.dot_product_attention` lacks, or does in single precision, is done around it."""
-    if op.dropout:
-        return _in_pieces(op)[0]
-    if op.causal and op.mask is not None:
-        return op.replace(mask=_causal_mask(op), causal=False)
+    if op.causal and (op.mask is not None or op.dropout):
+        return op.replace(mask=_no_later(op) if op.mask is None else _causal_mask(op), causal=False)
     heads, key_heads, value_heads = (shape_of(x)[op.head_axis] for x in (op.query, op.key, op.value))
-    # Keras repeats shared heads, but not a single one.
-    if heads != key_heads and (key_heads == 1 or key_heads != value_heads):
+    # Keras repeats shared heads, but not a single one; the helper that drops weights repeats none.
+    if heads != key_heads and (key_heads == 1 or key_heads != value_heads or op.dropout):
         return op.replace(key=_repeated(op.key, op), value=_repeated(op.value, op))
     return None
 
@@ -96,6 +94,8 @@ def attention(op):
     usual = abs(op.scale - shape_of(op.query)[3] ** -0.5) < 1e-15  # Keras's own; a source may round it another way
     scale = {} if usual else {"scale": op.scale}
     operands = (op.query, op.key, op.value)
+    if op.dropout:
+        return _dropping(op, scale)
     if op.mask is None:
         return call("ops.dot_product_attention", *operands, **scale, is_causal=unless(op.causal, False))
     boolean = type_of(op.mask).dtype == "bool"
@@ -103,6 +103,16 @@ def attention(op):
         return Call("ops.dot_product_attention", operands, {"mask" if boolean else "bias": op.mask, **scale})
     helper = "masked_attention" if boolean else "biased_attention"
     return Call(helper, (*operands, op.mask), scale, helper=helper)
+
+
+def _dropping(op, scale):
+    """Attention that drops weights in training is a layer of its own, because Keras's function does not drop."""
+    masked = op.mask is not None
+    name = "DropoutAttention" if not masked else "MaskedDropoutAttention"
+    if masked and type_of(op.mask).dtype != "bool":
+        name = "BiasedDropoutAttention"
+    operands = (op.query, op.key, op.value, *((op.mask,) if masked else ()))
+    return Layer(name, operands, options=scale, arguments=(op.dropout,), helper=name)
 
 
 # --- the layer
