@@ -6,6 +6,7 @@ writer resolves values to names, decides what is nested and what gets a statemen
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,6 +77,18 @@ class Name(Spelling):
     name: str
 
 
+@dataclass(frozen=True)
+class Unpacks:
+    """What a call returns as a nest of tuples, and where the results of the op are in it.
+
+    `nest` holds names, such as `("out", ("h", "c"))`. `places` says for each result which name holds it, and at which
+    index of its first axis (None: the whole).
+    """
+
+    nest: tuple
+    places: tuple[tuple[str, int | None], ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Layer(Spelling):
     """A layer object that is constructed once and called on `inputs`.
@@ -101,6 +114,8 @@ class Layer(Spelling):
     """The same as a plain function call, for layers without weights; the writer takes the form that the source had."""
     produces: tuple[int, ...] | None = None
     """Which results of the op the call returns, in order; None where it returns all of them."""
+    unpacks: Unpacks | None = None
+    """How the results lie in what the call returns, where that is no plain tuple of them."""
 
 
 def call(function: str, *arguments, **options) -> Call:
@@ -115,3 +130,19 @@ OMIT: Any = type("Omit", (), {"__repr__": lambda self: "OMIT"})()
 def unless(value, default):
     """`value`, or `OMIT` where it equals the framework's default."""
     return OMIT if type(value) is type(default) and value == default else value
+
+
+def compact(values: Iterable[Any]) -> Any:
+    """One number where all axes have the same, else a tuple."""
+    values = tuple(values)
+    return values[0] if len(set(values)) == 1 else values
+
+
+def unless_all(values: Sequence[Any], default: Any) -> Any:
+    """The values, or nothing where each is the default."""
+    return OMIT if all(value == default for value in values) else compact(values)
+
+
+def options(**given: Any) -> dict[str, Any]:
+    """Keyword options without those that are `OMIT`."""
+    return {name: value for name, value in given.items() if value is not OMIT}

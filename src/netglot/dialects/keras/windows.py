@@ -6,23 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from netglot.pivot.windows import Pairs, reach
-from netglot.source.spell import OMIT
-
-
-def compact(values: Iterable[Any]) -> Any:
-    """One number where all axes have the same, else a tuple."""
-    values = tuple(values)
-    return values[0] if len(set(values)) == 1 else values
-
-
-def unless_all(values: Sequence[Any], default: Any) -> Any:
-    """The values, or nothing where each is the default."""
-    return OMIT if all(value == default for value in values) else compact(values)
-
-
-def options(**given: Any) -> dict[str, Any]:
-    """Keyword options without those that are `OMIT`."""
-    return {name: value for name, value in given.items() if value is not OMIT}
+from netglot.source.spell import compact, options, unless_all
 
 
 def channels_last(rank: int, axis: int, batch: int = 0, spatial: Sequence[int] | None = None) -> tuple[int, ...] | None:
@@ -47,3 +31,6 @@ def per_axis(rank: int, axes: Sequence[int], values: Iterable[Any], default: Any
     """`values` at `axes` and `default` elsewhere."""
     placed = dict(zip(axes, values, strict=True))
     return tuple(placed.get(i, default) for i in range(rank))
+
+
+__all__ = ["channels_last", "compact", "is_none", "is_same", "options", "per_axis", "unless_all"]

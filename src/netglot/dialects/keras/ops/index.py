@@ -3,42 +3,15 @@
 from __future__ import annotations
 
 from netglot.dialects.keras.dialect import keras
-from netglot.dialects.keras.ops.shape import from_end, slice_indices
 from netglot.pivot import dims, ops
-from netglot.pivot.dims import Call as DimCall
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Parameter
 from netglot.pivot.op import broadcast_shapes, shape_of, type_of
 from netglot.pivot.ops.index import indexed_axes, indexed_shape, landing_axis
 from netglot.source.spell import Subscript, call
+from netglot.source.subscripts import bound, from_end, slice_indices
 
 # --- ranges and positions
-
-
-def bound(place, size):
-    """A bound of a range as a person writes it: None at the end, negative near the end of a symbolic size.
-
-    Subscripts clip their bounds, so `min(3, T)` is `3` and `max(T - 3, 0)` is `-3`.
-    """
-    if place == size:
-        return None
-    if isinstance(place, Dim):
-        for inner in _clipped(place, size):
-            place = inner
-        if isinstance(size, Dim) and isinstance(place, Dim):
-            distance = place - size
-            return distance if isinstance(distance, int) and distance < 0 else place
-    return place
-
-
-def _clipped(place: Dim, size):
-    """The bound inside `min(bound, size)` or `max(bound, 0)`."""
-    atom = place.terms[0][0][0][0] if len(place.terms) == 1 and place.terms[0][1] == 1 and place.terms[0][0] else None
-    if isinstance(atom, DimCall) and place == dims.call(atom.function, atom.left, atom.right):
-        sides = (atom.left, atom.right)
-        limit = {"min": size, "max": 0}.get(atom.function)
-        if limit is not None and limit in sides:
-            yield sides[1 - sides.index(limit)]
 
 
 @keras.writes(ops.Slice)

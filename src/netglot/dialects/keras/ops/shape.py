@@ -7,20 +7,7 @@ from netglot.pivot import dims, ops
 from netglot.pivot.op import dtype_of, numpy_dtype, shape_of
 from netglot.pivot.ops.shape import window_counts
 from netglot.source.spell import Layer, call, unless
-
-
-def from_end(axis: int, rank: int) -> int:
-    """An axis as a person writes it: the last one is -1."""
-    return -1 if axis == rank - 1 else axis
-
-
-def slice_indices(x, axis: int, index) -> tuple:
-    """The subscript that applies `index` to one axis of `x` and leaves the others whole."""
-    rank = len(shape_of(x))
-    if axis == rank - 1 and axis > 1:
-        return (..., index)
-    return (*(slice(None),) * axis, index)
-
+from netglot.source.subscripts import from_end
 
 # --- shape
 
