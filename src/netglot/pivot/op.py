@@ -60,8 +60,12 @@ class TensorType:
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
 
-class Tensor:
-    """Marks a field as an operand. `Tensor | None` is an operand that may be absent, `tuple[Tensor, ...]` a list."""
+if typing.TYPE_CHECKING:  # an operand field holds a value, an array, an op or a number, by what is done with the op
+    Tensor = Any
+else:
+
+    class Tensor:
+        """Marks a field as an operand. `Tensor | None` is one that may be absent, `tuple[Tensor, ...]` a list."""
 
 
 @dataclass(frozen=True)
