@@ -11,6 +11,7 @@ conversion.save("out/")
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import shutil
 import tempfile
@@ -340,11 +341,49 @@ def _verified(request, graph, sizes, written, folder, report, seed, time_limit, 
                 source,
                 target,
                 spec,
-                Loading(load, str(folder)),
+                Loading(load, str(folder), _Tracing(graph, written, folder, Path(aside))),
                 options=Options(seed=seed),
                 progress=phases.progress,
             )
     return report | found | {"differences": [*found.get("differences", [])]}
+
+
+class _Tracing:
+    """What finds the first difference, as `verify.plan.Tracing` describes it; made when it is asked for."""
+
+    def __init__(self, graph: Graph, written, folder: Path, aside: Path):
+        self._graph, self._written, self._folder, self._aside = graph, written, folder, aside
+        self.names = graph.origin.names if graph.origin is not None else {}
+
+    @property
+    def program(self) -> str:
+        """The exported program in a file."""
+        import torch
+
+        path = self._aside / "program.pt2"
+        if not path.exists():
+            torch.export.save(self._graph.origin.program, path)
+        return str(path)
+
+    @property
+    def folder(self) -> str:
+        """A copy of the emitted folder that has a `trace.py`."""
+        path = self._aside / "traced"
+        if not path.exists():
+            shutil.copytree(self._folder, path)
+            (path / "trace.py").write_text(self._traced[0], encoding="utf-8")
+        return str(path)
+
+    @property
+    def permutations(self) -> dict[str, tuple[int, ...]]:
+        """The target's order of axes by value."""
+        return self._traced[1]
+
+    @functools.cached_property
+    def _traced(self):
+        from netglot.dialects.keras.write import trace
+
+        return trace(self._written)
 
 
 def _source_call(request: Request, names: list[str]) -> dict[str, Any]:

@@ -178,6 +178,8 @@ class Graph:
     output: Tree
     modules: dict[str, Module] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    origin: Any = None
+    """What the graph was read from, for running it step by step; its reader knows what that is."""
 
     @property
     def outputs(self) -> list[tuple[str, Value]]:

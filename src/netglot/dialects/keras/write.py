@@ -85,6 +85,21 @@ def _source(graph: Graph, outline: Outline, classes: dict[Instance, Blueprint]) 
     return tidy_source("\n\n\n".join(parts) + "\n")
 
 
+def trace(written: Written) -> tuple[str, dict[str, tuple[int, ...]]]:
+    """The text of `trace.py` for what was written, and the order of axes of each value that it records."""
+    from netglot.dialects.keras.helpers import HELPERS
+    from netglot.source.tracing import trace_source
+
+    recorded = {new: old.name for old, (new, _) in written.arranged.moved.items() if not isinstance(new, Parameter)}
+    helpers = {form.helper for form in written.outline.forms.values() if getattr(form, "helper", None)}
+    imports = "\n\n".join(
+        ["import math\n\nimport keras\nfrom keras import layers, ops", *(HELPERS[n].strip() for n in sorted(helpers))]
+    )
+    orders = {old.name: order for old, (_, order) in written.arranged.moved.items()}
+    source = trace_source(written.outline, imports, recorded, as_dict=len(written.arranged.graph.inputs) > 1)
+    return source, orders
+
+
 def _load(graph: Graph, class_name: str) -> str:
     inputs = [_input(value) for value in graph.inputs]
     given = inputs[0] if len(inputs) == 1 else "{" + ", ".join(

@@ -123,6 +123,14 @@ def read_program(captured: Captured, model: torch.nn.Module | None, *, symbols, 
     return _Reader(captured, model, symbols, name).read()
 
 
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """The exported program of a graph, and the value that each of its nodes computed."""
+
+    program: Any
+    names: dict[str, str | list[str]]
+
+
 class _Reader:
     """Walks one exported program."""
 
@@ -151,7 +159,20 @@ class _Reader:
         graph = Graph(self.title, inputs, parameters, self.nodes, output, self._modules(), self.notes)
         graph.prune()
         graph.notes.extend(_unused(graph))
+        graph.origin = Origin(self.program, self._value_names())
         return graph
+
+    def _value_names(self) -> dict[str, str | list[str]]:
+        """The names of the pivot's values by the fx nodes that computed them."""
+        names: dict[str, str | list[str]] = {}
+        for node, held in self.env.items():
+            if node.op != "call_function" or node in self.storage.parent and _is_write(node):
+                continue
+            if isinstance(held, Value) and not isinstance(held, Parameter) and held.name not in names.values():
+                names[node.name] = held.name
+            elif isinstance(held, tuple) and held and all(isinstance(v, Value) for v in held):
+                names[node.name] = [v.name for v in held]
+        return names
 
     # -- inputs and parameters
 
