@@ -36,7 +36,7 @@ format: $(READY)  ## format the code and fix what ruff can
 	$(BIN)/ruff format .
 
 zoo: $(READY)  ## convert and verify the networks of the zoos; the table goes to docs/zoo.md
-	$(BIN)/python -m pytest -m zoo -n $(WORKERS) --dist worksteal
+	@$(BIN)/python -m tests.zoo
 
 conformance: $(READY)  ## every op in every dialect against its reference
 	$(BIN)/python -m pytest tests/matrix -n $(WORKERS) --dist worksteal
