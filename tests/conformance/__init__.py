@@ -1,0 +1,1 @@
+"""PyTorch's own test databases, carried to Keras: `python -m tests.conformance`."""
