@@ -129,6 +129,7 @@ def test_near_names_are_offered(net):
         ("no/such/file.py:Net", InputError, "no such file"),
         ("no_such.pt2", InputError, "no such file"),
         ("net.pt", RequestError, "holds weights"),
+        ("n" * 300 + ".py:Net", InputError, "no such file"),
         ("resnet50", RequestError, "is not a source"),
         ("no_such_module_at_all:Net", MissingFramework, "is not installed"),
         ("torch.nowhere:Net", RequestError, "no module torch.nowhere"),

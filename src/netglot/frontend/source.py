@@ -13,6 +13,7 @@ import functools
 import importlib
 import importlib.util
 import inspect
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -77,7 +78,7 @@ def parse_source(source: Any) -> Source:
 def _parse_callable(text: str, where: str, name: str, arguments: str | None) -> Source:
     positional, options = _literals(name, arguments) if arguments else ((), {})
     if where.endswith(".py") or "/" in where or "\\" in where:
-        if not Path(where).is_file():
+        if not os.path.isfile(Path(where)):
             raise InputError(f"{where}: no such file", advice=_similar_files(where))
         if not where.endswith(".py"):
             raise RequestError(f"{where} is not a Python file", advice=f"a source is {FORMS}")
@@ -104,14 +105,14 @@ def _literals(name: str, arguments: str) -> tuple[tuple[Any, ...], dict[str, Any
 
 def _parse_file(text: str) -> Source:
     path = Path(text)
-    if path.name == "network.json" or (path.is_dir() and (path / "network.json").is_file()):
+    if path.name == "network.json" or os.path.isfile(path / "network.json"):
         return Source("graph", text, text)
     if path.suffix == ".pt2":
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise InputError(f"{text}: no such file", advice=_similar_files(text))
         return Source("exported", text, text)
     if path.suffix == ".py":
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise InputError(f"{text}: no such file", advice=_similar_files(text))
         raise RequestError(f"{text} names a file and no network in it", advice=_classes_in(path))
     if path.suffix in _WEIGHT_FILES:
@@ -122,7 +123,9 @@ def _parse_file(text: str) -> Source:
 
 def _similar_files(text: str) -> str | None:
     path = Path(text)
-    siblings = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+    siblings: list[str] = []
+    with contextlib.suppress(OSError):
+        siblings = [one.name for one in path.parent.iterdir()]
     near = difflib.get_close_matches(path.name, siblings, n=1)
     return f"did you mean {path.parent / near[0]}?" if near else None
 
@@ -246,14 +249,28 @@ def build(found: Any, source: Source) -> Any:
         if not callable(found):
             raise RequestError(f"{source.text} is a {type(found).__name__} and not a network")
         _check_arguments(found, source)
-        with user_code(f"calling {source.name or source.text}"):
+        with user_code(f"calling {source.name or source.text}"), _watched() as seen:
             made = found(*source.arguments, **source.options)
+        if seen is not None:
+            seen.keep(made)
         if not is_network(made):
             raise RequestError(f"{source.text} gives a {type(made).__name__} and not a network")
         return made
     if source.arguments or source.options:
         raise RequestError(f"{source.name} is a network already and takes no constructor arguments")
     return found
+
+
+@contextlib.contextmanager
+def _watched() -> Iterator[Any]:
+    """Watches the construction of PyTorch modules, where PyTorch has been imported by the user's code."""
+    if "torch" not in sys.modules:
+        yield None
+        return
+    from netglot.dialects.torch.construction import watching
+
+    with watching() as seen:
+        yield seen
 
 
 def _check_arguments(callable_: Any, source: Source) -> None:

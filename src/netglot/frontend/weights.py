@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import pickle
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -69,9 +70,9 @@ def read_weights(path: str | Path) -> Weights:
         WeightsError: it holds no state dict.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         path = _index_in(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         near = difflib.get_close_matches(path.name, _names_beside(path), n=1)
         raise InputError(f"{path}: no such file", advice=f"did you mean {path.parent / near[0]}?" if near else None)
     if path.name.endswith(".index.json"):
@@ -80,7 +81,7 @@ def read_weights(path: str | Path) -> Weights:
 
 
 def _names_beside(path: Path) -> list[str]:
-    return [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+    return [one.name for one in path.parent.iterdir()] if os.path.isdir(path.parent) else []
 
 
 def _index_in(folder: Path) -> Path:
