@@ -38,8 +38,8 @@ format: $(READY)  ## format the code and fix what ruff can
 zoo: $(READY)  ## convert and verify the networks of the zoos; the table goes to docs/zoo.md
 	@$(BIN)/python -m tests.zoo
 
-conformance: $(READY)  ## every op in every dialect against its reference
-	$(BIN)/python -m pytest tests/matrix -n $(WORKERS) --dist worksteal
+conformance: $(READY)  ## PyTorch's own test databases, carried to Keras; the table goes to docs/conformance.md
+	$(BIN)/python -m tests.conformance
 
 bench: $(READY)  ## time and memory against torch.export and against the framework's own networks
 	$(BIN)/python -m benchmarks
