@@ -122,7 +122,7 @@ def read(source: Any, inputs: Any = None, *, weights: Any = None) -> Graph:
     return _read(understand(source, inputs=inputs, weights=weights))[0]
 
 
-def write(graph: Graph, to: str, *, keep_layout: bool = False) -> Any:
+def write(graph: Graph, to: str, *, keep_layout: bool = False, exact_training: bool = False) -> Any:
     """Writes a graph in the dialect `to`.
 
     Raises:
@@ -133,7 +133,7 @@ def write(graph: Graph, to: str, *, keep_layout: bool = False) -> Any:
         raise RequestError(f"netglot does not write {to!r}", advice="to='keras'")
     from netglot.dialects.keras.write import write as write_keras
 
-    return write_keras(graph, keep_layout=keep_layout)
+    return write_keras(graph, keep_layout=keep_layout, exact_training=exact_training)
 
 
 def convert(
@@ -170,7 +170,7 @@ def convert(
         with phases.phase("read"):
             graph, sizes = _read(request)
         with phases.phase("write"):
-            written = write(graph, to, keep_layout=keep_layout)
+            written = write(graph, to, keep_layout=keep_layout, exact_training=exact_training)
     except (UnsupportedOps, Refusal) as refusal:
         return Conversion(_refused_report(refusal, phases))
     with _kept_unless_it_fails() as folder:
@@ -182,7 +182,8 @@ def convert(
         report = _facts(graph, written)
         if verify:
             report = _verified(request, graph, sizes, written, folder, report, seed, time_limit, trace, phases)
-        report["differences"] = list(dict.fromkeys([*report.get("differences", []), *request.notes, *graph.notes]))
+        notes = [*report.get("differences", []), *request.notes, *graph.notes, *_initialisers(written)]
+    report["differences"] = list(dict.fromkeys(notes))
         report["phases"] = [*phases.rows, *report.get("phases", [])]
         _save_texts(folder, written, report)
         return Conversion(report, graph, written, folder)
@@ -222,6 +223,15 @@ def verify(
     report = _verified(request, graph, sizes, written, target, report, seed, time_limit, trace, phases)
     report["phases"] = [*phases.rows, *report.get("phases", [])]
     return report
+
+
+def _initialisers(written) -> list[str]:
+    """A sentence for the parameters of which it is not known how training from scratch would start them."""
+    unknown = getattr(written.outline.style, "unknown", [])
+    if not unknown:
+        return []
+    shown = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")
+    return [f"freshly made, {len(unknown)} parameters start from the target's default, not the source's: {shown}"]
 
 
 def _kept_layout(folder: Path) -> bool:

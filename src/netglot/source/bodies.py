@@ -253,10 +253,15 @@ class BodyMaker:
     def _member_call(self, member, instance, operands, results, call: CallTree, listed: bool = False) -> Statement:
         target = self.access.expression(member, instance)
         assert target is not None
-        arguments: list[ast.expr] = [ast.Name(f"_{k}", ast.Load()) for k in range(len(operands))]
+        given: list[Value] = []
+        arguments: list[ast.expr] = []
+        for value in operands:
+            held = self.variables.expression(value, instance) if value in self.outline.offline else None
+            arguments.append(ast.Name(f"_{len(given)}", ast.Load()) if held is None else held)
+            given += [value] if held is None else []
         call_ast = ast.Call(target, [ast.List(arguments, ast.Load())] if listed else arguments, [])
         node = next(iter(call.nodes()), None)
-        return _statement(results, list(operands), call_ast, member, node)
+        return _statement(results, given, call_ast, member, node)
 
     def _statement(self, node: Node, instance: Instance, before: list[Statement], entering) -> Statement:
         form = self.outline.forms[node]

@@ -343,7 +343,7 @@ class _Parameters:
                 NOTHING if t is None else t[name] if name in t else self._missing(m, name)
                 for t, m in zip(tables, members, strict=True)
             ]
-            yield (*key, name), values, name if isinstance(name, str) else label
+            yield (*key, name), values, name if isinstance(name, str) else "fan_in"
 
     def _item_flag(self, item: Member, present: list[bool], inner: list[Member | None]) -> None:
         """An item that some sequences lack is switched by a flag."""
@@ -365,7 +365,7 @@ class _Parameters:
         if member is not None and member.instance is not None:
             blueprint = self.designer.of[member.instance]
             return next(p.default for p in blueprint.parameters if p.name == name)
-        return self.style.default(name)
+        return self.style.default(name) if isinstance(name, str) else NOTHING
 
     def _arguments(self, member: Member) -> dict[Any, Any]:
         """The constructor arguments of one member, positional ones by the name that the style gives them."""
@@ -377,7 +377,7 @@ class _Parameters:
         assert member.layer is not None
         call = self.style.construct(member.layer)
         names = self.style.positional(call.function)
-        return dict(zip(names, call.arguments, strict=False)) | dict(call.options)
+        return dict(zip(names, call.arguments, strict=False)) | _opened(call.options)
 
     # -- parameters
 
@@ -447,6 +447,20 @@ class _Parameters:
                     parameter.default = neutral
                     break
         self.blueprint.parameters.sort(key=lambda p: p.default is not NOTHING)
+
+
+def _opened(options: dict[str, Any]) -> dict[Any, Any]:
+    """Arguments with those that are calls of one number opened up: `uniform(64)` varies in its 64."""
+    from netglot.source import spell
+
+    table: dict[Any, Any] = {}
+    for name, value in options.items():
+        plain = isinstance(value, spell.Call) and "." not in value.function and not value.options
+        if plain and len(value.arguments) == 1 and isinstance(value.arguments[0], int):
+            table[(name, value.function)] = value.arguments[0]
+        else:
+            table[name] = value
+    return table
 
 
 def _operation(statement: Statement) -> str:

@@ -125,6 +125,7 @@ class ClassEmitter:
             return ast.Call(ast.Name(inner.name, ast.Load()), positional, keywords)
         assert member.layer is not None
         call = self.style.construct(member.layer)
+        table = {k if isinstance(k, str) else k[0]: v if isinstance(k, str) else _closed(k, v) for k, v in table.items()}
         names = self.style.positional(call.function)[: len(call.arguments)]
         keywords = [
             ast.keyword(k, v)
@@ -149,6 +150,11 @@ class ClassEmitter:
         yield from self.style.call_header(names, self.root)
         for line in printer.lines(self.root):
             yield f"    {line}"
+
+
+def _closed(key: tuple, argument: ast.expr) -> ast.expr:
+    """The call of one number that was opened up, see `classes._opened`."""
+    return ast.Call(ast.Name(key[1], ast.Load()), [argument], [])
 
 
 def _has_default(parameter: Parameter) -> bool:

@@ -45,6 +45,10 @@ class Style(Protocol):
         """The spelling as a person would write it, such as -1 for the one unknown size of a reshape."""
         ...
 
+    def initialised(self, layer: spell.Layer, parameters_of) -> spell.Layer:
+        """The layer with the source's initialisers, where the framework's default is another."""
+        ...
+
     def item(self, index: int) -> str:
         """The text that follows a sequence to reach one of its layers."""
         ...
@@ -222,8 +226,11 @@ class Outline:
             )
             try:
                 spelling = self.style.tidy(self.dialect.spell(node.op, used))
-                if isinstance(spelling, spell.Layer) and spelling.weights and not self._weights_offline(spelling):
-                    spelling = self._function(spelling, node)
+                if isinstance(spelling, spell.Layer) and spelling.weights:
+                    if self._weights_offline(spelling):
+                        spelling = self.style.initialised(spelling, self.base_parameters)
+                    else:
+                        spelling = self._function(spelling, node)
                 spelled[node] = spelling
             except Refusal as refusal:
                 site = str(node.site) if node.site else None
@@ -446,12 +453,18 @@ class Outline:
         elif not path:
             path = f"{owner.path}.{self.style.role(form.layer)}" if owner.path else self.style.role(form.layer)
         if leaf is not None and len(leaf.items) > 1 and not self._is_main(node, leaf):
-            path = f"{path}_{self.style.role(form.layer)}"
+            role = self.style.role(form.layer)
+            path = path if role == self._main_role(leaf) else f"{path}_{role}"
         self._add(owner, member, path, into)
         self.layers[key] = self.member_of[node] = member
         for name_, tree in form.weights.items():
             for parameter in self.base_parameters(tree):
                 self.owned.setdefault(parameter, member)
+
+    def _main_role(self, leaf: CallTree) -> str:
+        main = next(n for n in leaf.items if self._is_main(n, leaf))
+        spelling = self.spelled[main]
+        return self.style.role(spelling.layer) if isinstance(spelling, spell.Layer) else ""
 
     def _is_main(self, node: Node, leaf: CallTree) -> bool:
         weighted = [n for n in leaf.items if isinstance(self.spelled[n], spell.Layer) and self.spelled[n].weights]

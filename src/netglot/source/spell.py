@@ -77,6 +77,20 @@ class Name(Spelling):
     name: str
 
 
+@dataclass(frozen=True, eq=False)
+class Choice(Spelling):
+    """`yes if condition else no`."""
+
+    condition: Any
+    yes: Any
+    no: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Device(Spelling):
+    """The device of the tensors at hand, for tensors that are made while the network runs."""
+
+
 @dataclass(frozen=True)
 class Unpacks:
     """What a call returns as a nest of tuples, and where the results of the op are in it.

@@ -285,3 +285,17 @@ class BiasedDropoutAttention(layers.Layer):
         weights = ops.where(seen, weights, 0.0)
         return ops.einsum("bhts,bshd->bthd", self.dropout(weights), value)
 '''
+
+HELPERS["UnbiasedBatchNormalization"] = '''
+class UnbiasedBatchNormalization(layers.BatchNormalization):
+    """Batch normalisation whose running variance is unbiased, n / (n - 1) of the batch's own, as PyTorch keeps it."""
+
+    def call(self, inputs, training=None, mask=None):
+        before = ops.convert_to_tensor(self.moving_variance) + 0.0
+        outputs = super().call(inputs, training=training, mask=mask)
+        if training and self.trainable:
+            count = ops.cast(ops.size(inputs) // inputs.shape[self.axis], self.moving_variance.dtype)
+            step = self.moving_variance - before * self.momentum
+            self.moving_variance.assign(self.moving_variance + step / (count - 1))
+        return outputs
+'''

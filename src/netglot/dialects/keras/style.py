@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from typing import Any
 
+from netglot.dialects.keras.initialisers import initialised
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Value
 from netglot.source import spell
@@ -17,7 +19,7 @@ _ACTIVATIONS = {
 _ROLES = {
     "Conv1D": "conv", "Conv2D": "conv", "Conv3D": "conv", "DepthwiseConv2D": "conv", "DepthwiseConv1D": "conv",
     "Conv1DTranspose": "conv", "Conv2DTranspose": "conv", "Conv3DTranspose": "conv",
-    "BatchNormalization": "norm", "LayerNormalization": "norm", "GroupNormalization": "norm",
+    "BatchNormalization": "norm", "UnbiasedBatchNormalization": "norm", "LayerNormalization": "norm", "GroupNormalization": "norm",
     "RMSNormalization": "norm", "Activation": "activation", "ReLU": "activation", "LeakyReLU": "activation",
     "PReLU": "activation", "ELU": "activation", "Dense": "dense", "Embedding": "embedding", "Dropout": "dropout",
     "SpatialDropout1D": "dropout", "SpatialDropout2D": "dropout", "SpatialDropout3D": "dropout", "LSTM": "lstm",
@@ -44,7 +46,22 @@ _BY_NAME = {"layers.MultiHeadAttention": ("num_heads", "key_dim")}
 
 
 class KerasStyle:
-    """The `Style` of Keras 3."""
+    """The `Style` of Keras 3.
+
+    `exact_training` takes a subclass of batch normalisation that keeps the unbiased variance, as PyTorch does.
+    """
+
+    def __init__(self, *, exact_training: bool = False):
+        self.exact_training = exact_training
+        self.helpers: set[str] = set()
+        self.unknown: list[str] = []
+        """Parameters whose initialiser is not known."""
+
+    def initialised(self, layer: spell.Layer, parameters_of) -> spell.Layer:
+        made, helpers, unknown = initialised(layer, parameters_of)
+        self.helpers.update(helpers)
+        self.unknown.extend(unknown)
+        return made
 
     omitted = frozenset(_DEFAULTS)
     append = "add"
@@ -86,6 +103,9 @@ class KerasStyle:
             if unknown and _alone(x, shape, unknown[0]):
                 shape = tuple(-1 if i == unknown[0] else size for i, size in enumerate(shape))
             return spell.Call(spelling.function, (x, tuple(shape), *rest), spelling.options, spelling.helper)
+        if self.exact_training and isinstance(spelling, spell.Layer) and spelling.layer == "layers.BatchNormalization":
+            name = "UnbiasedBatchNormalization"
+            return dataclasses.replace(spelling, layer=name, helper=name)
         if isinstance(spelling, spell.Layer) and not spelling.weights and not spelling.options and not spelling.arguments:
             named = _ACTIVATIONS.get(spelling.layer)
             if named:
@@ -135,8 +155,19 @@ class KerasStyle:
             "shape": tuple(member.value.shape),
             "trainable": outline.trainable(member.recipe),
             "dtype": None if member.value.dtype.startswith("float") else member.value.dtype,
-            "initializer": "zeros",
+            "initializer": self._weight_initialiser(member, outline),
         }
+
+    def _weight_initialiser(self, member: Member, outline: Outline) -> Any:
+        parameters = [p for p in outline.base_parameters(member.recipe) if p.trainable]
+        how = parameters[0].initialiser if parameters else None
+        if how is None or how.kind == "constant" and how.a == 0:
+            return "zeros"
+        if how.kind == "constant":
+            return "ones" if how.a == 1 else spell.call("keras.initializers.Constant", how.a)
+        if how.kind == "uniform":
+            return spell.call("keras.initializers.RandomUniform", how.a, how.b)
+        return spell.Call("keras.initializers.RandomNormal", (), {"stddev": float(f"{how.b:.6g}")})
 
     def weight_statements(self, member: Member, table: dict[str, ast.expr], outline: Outline):
         """The statements that make a bare variable."""

@@ -48,7 +48,7 @@ class Written:
     blueprints: dict[Instance, Blueprint] = field(default_factory=dict)
 
 
-def write(graph: Graph, *, keep_layout: bool = False) -> Written:
+def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = False) -> Written:
     """Writes `graph` as Keras source.
 
     Raises:
@@ -59,7 +59,7 @@ def write(graph: Graph, *, keep_layout: bool = False) -> Written:
     graph = zero_padded_maxima(graph)
     arranged = arrange(graph, keras.layouts, keep_interface=keep_layout)
     arranged.graph = canonicalise(arranged.graph)
-    outline = Outline(arranged.graph, keras, KerasStyle())
+    outline = Outline(arranged.graph, keras, KerasStyle(exact_training=exact_training))
     classes = blueprints(outline)
     source = _source(arranged.graph, outline, classes)
     root = classes[outline.root]
@@ -67,34 +67,37 @@ def write(graph: Graph, *, keep_layout: bool = False) -> Written:
 
 
 def _source(graph: Graph, outline: Outline, classes: dict[Instance, Blueprint]) -> str:
-    from netglot.dialects.keras.helpers import HELPERS
-
     order: list[Blueprint] = []
     for blueprint in classes.values():
         if blueprint not in order:
             order.append(blueprint)
     bodies = [ClassEmitter(b, outline, classes, b is classes[outline.root]).emit() for b in order]
-    helpers = {form.helper for form in outline.forms.values() if getattr(form, "helper", None)}
     parts = [
         f'"""{graph.name}, in Keras."""',
         "import math\nimport pathlib\n\nimport keras\nfrom keras import layers, ops",
-        *(HELPERS[name].strip() for name in sorted(helpers)),
+        *_helpers(outline),
         *bodies,
         _load(graph, classes[outline.root].name),
     ]
     return tidy_source("\n\n\n".join(parts) + "\n")
 
 
+def _helpers(outline: Outline) -> list[str]:
+    """The source of every helper that the network uses."""
+    from netglot.dialects.keras.helpers import HELPERS
+    from netglot.dialects.keras.initialisers import HELPERS as INITIALISERS
+
+    used = {form.helper for form in outline.forms.values() if getattr(form, "helper", None)}
+    made = [INITIALISERS[name].strip() for name in sorted(outline.style.helpers)]
+    return [*made, *(HELPERS[name].strip() for name in sorted(used))]
+
+
 def trace(written: Written) -> tuple[str, dict[str, tuple[int, ...]]]:
     """The text of `trace.py` for what was written, and the order of axes of each value that it records."""
-    from netglot.dialects.keras.helpers import HELPERS
     from netglot.source.tracing import trace_source
 
     recorded = {new: old.name for old, (new, _) in written.arranged.moved.items() if not isinstance(new, Parameter)}
-    helpers = {form.helper for form in written.outline.forms.values() if getattr(form, "helper", None)}
-    imports = "\n\n".join(
-        ["import math\n\nimport keras\nfrom keras import layers, ops", *(HELPERS[n].strip() for n in sorted(helpers))]
-    )
+    imports = "\n\n".join(["import math\n\nimport keras\nfrom keras import layers, ops", *_helpers(written.outline)])
     orders = {old.name: order for old, (_, order) in written.arranged.moved.items()}
     source = trace_source(written.outline, imports, recorded, as_dict=len(written.arranged.graph.inputs) > 1)
     return source, orders

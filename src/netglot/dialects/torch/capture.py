@@ -64,6 +64,33 @@ def _attention_shapes(
     return query.new_empty(query.shape), query.new_empty(query.shape[0], query.shape[1], keys)
 
 
+_RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+
+
+def _keep_recurrent_whole() -> None:
+    """Declares the recurrent functions as custom ops: PyTorch's own would fix the number of steps during export."""
+    for name in _RECURRENT:
+        states = "Tensor[] hx" if name == "lstm" else "Tensor hx"
+        results = "(Tensor, Tensor, Tensor)" if name == "lstm" else "(Tensor, Tensor)"
+        torch.library.define(
+            f"netglot::{name}",
+            f"(Tensor input, {states}, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, "
+            f"bool bidirectional, bool batch_first) -> {results}",
+        )
+        torch.library.impl(f"netglot::{name}", "CompositeExplicitAutograd", getattr(torch, name))
+        torch.library.register_fake(f"netglot::{name}", _recurrent_shapes)
+
+
+def _recurrent_shapes(input, hx, params, has_biases, layers, dropout, train, bidirectional, batch_first):
+    states = list(hx) if isinstance(hx, list | tuple) else [hx]
+    features = states[0].shape[-1] * (2 if bidirectional else 1)
+    out = input.new_empty((*input.shape[:-1], features))
+    return (out, *(s.new_empty(s.shape) for s in states))
+
+
+_keep_recurrent_whole()
+
+
 @dataclass
 class Captured:
     """An exported program and what was seen while it was made."""
@@ -113,6 +140,8 @@ class _Observer(TorchFunctionMode):
             out = _whole_attention(*args, **kwargs)
             if out is None:
                 out = func(*args, **kwargs)
+        elif getattr(func, "__name__", "") in _RECURRENT and _is_plain_recurrent(args, kwargs):
+            out = getattr(torch.ops.netglot, func.__name__)(*args)
         else:
             out = func(*args, **kwargs)
         mode = get_proxy_mode()
@@ -139,6 +168,14 @@ class _Observer(TorchFunctionMode):
         rate = self.draws.attention.get(self.places.next_attention(), 0.0)
         first = tuple(given.pop(name) for name in names[:3])
         return first, given | ({"dropout_p": rate} if rate else {})
+
+
+def _is_plain_recurrent(args, kwargs) -> bool:
+    """Whether a recurrent function is called on a padded batch, without projections."""
+    if kwargs or len(args) != 9 or args[0].dim() != 3 or not isinstance(args[3], bool):
+        return False
+    states = args[1] if isinstance(args[1], list | tuple) else [args[1]]
+    return len({s.shape[-1] for s in states}) == 1
 
 
 def _whole_attention(

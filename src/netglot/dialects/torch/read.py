@@ -19,6 +19,7 @@ from torch.export.graph_signature import InputKind
 
 import netglot.dialects.torch.ops
 from netglot.dialects.torch.capture import _PLACES, Captured, capture
+from netglot.dialects.torch.construction import arguments_of, initialiser_of
 from netglot.dialects.torch.dialect import torch as dialect
 from netglot.dialects.torch.symbols import size
 from netglot.errors import Bug, Reason, RefusedOp, Refusal, UnsupportedOps, never, notimpl
@@ -214,6 +215,7 @@ class _Reader:
                 kind={InputKind.PARAMETER: "parameter", InputKind.BUFFER: "buffer"}.get(spec.kind, "constant"),
                 trainable=tensor.requires_grad,
                 aliases=aliases.get(path, ()),
+                initialiser=initialiser_of(self.model, path, tensor) if spec.kind == InputKind.PARAMETER else None,
             )
             first = next((p for p in parameters.values() if path in p.aliases), None)
             if first is not None:
@@ -409,7 +411,7 @@ class _Reader:
             return self.modules
         described = {}
         for path, module in self.model.named_modules(remove_duplicate=False):
-            described[path] = describe(path, module)
+            described[path] = describe(path, module, arguments_of(self.model, module))
         return described
 
     def _output(self):
@@ -439,7 +441,7 @@ class _Reader:
         return any(isinstance(leaf, Value) for leaf in leaves)
 
 
-def describe(path: str, module: torch.nn.Module) -> Module:
+def describe(path: str, module: torch.nn.Module, arguments: dict[str, Any]) -> Module:
     """What a live module says of itself."""
     plain = {
         k: v
@@ -458,7 +460,6 @@ def describe(path: str, module: torch.nn.Module) -> Module:
         inputs = tuple(inspect.signature(module.forward).parameters)
     except (TypeError, ValueError):
         inputs = ()
-    arguments = getattr(module, "__dict__", {}).get("_netglot_arguments", {})
     own_doc = kind.__doc__ if not kind.__module__.startswith("torch.") else None
     return Module(
         path, kind.__name__, f"{kind.__module__}.{kind.__qualname__}", arguments, plain, own_doc or "", inputs, container
@@ -616,6 +617,8 @@ class _Storage:
         before = self.current(target)
         if before is _POISON:
             raise _Poisoned
+        if str(node.target) == "aten.detach_.default" and isinstance(before, Parameter) and not before.trainable:
+            return before
         value = self._functional(node, before)
         if value.dtype != before.dtype:
             value = reader._build(node, ops.Cast(value, before.dtype), [])

@@ -105,6 +105,8 @@ def _arange(start, end, step, dtype):
     if not all(is_scalar(v) for v in (start, end, step)):
         raise Refusal(_RANGE_OF_DATA)
     dtype = dtype or _kind(start, end, step).replace("bool", "int64")
+    if dtype in INTEGERS:
+        start, end, step = (int(v) if isinstance(v, float) and v.is_integer() else v for v in (start, end, step))
     if dtype in INTEGERS and any(isinstance(v, float) for v in (start, end, step)):
         # PyTorch counts the numbers before it drops the fractions.
         count, start, step = math.ceil((end - start) / step), int(start), int(step)

@@ -1,0 +1,140 @@
+"""How the source initialises its parameters, said in Keras where Keras's own default is another distribution.
+
+A Keras initialiser without a seed draws the same numbers each time it is asked for the same shape, so each layer
+gets one of its own: the emitted file has small functions that make them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from netglot.pivot.graph import Parameter
+from netglot.source import spell
+
+HELPERS = {
+    "scaled_uniform": '''
+def scaled_uniform():
+    """PyTorch's default for weights: uniform, within 1 / sqrt(fan_in)."""
+    return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+''',
+    "uniform": '''
+def uniform(fan_in):
+    """PyTorch's default for biases and recurrent layers: uniform, within 1 / sqrt(fan_in)."""
+    return keras.initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5)
+''',
+    "he_normal": '''
+def he_normal(mode="fan_out"):
+    """Normal, with variance 2 / fan."""
+    return keras.initializers.VarianceScaling(2.0, mode, "untruncated_normal")
+''',
+    "he_uniform": '''
+def he_uniform(mode="fan_out"):
+    """Uniform, with variance 2 / fan."""
+    return keras.initializers.VarianceScaling(2.0, mode, "uniform")
+''',
+    "glorot_normal": '''
+def glorot_normal():
+    """Normal, with variance 2 / (fan_in + fan_out)."""
+    return keras.initializers.VarianceScaling(1.0, "fan_avg", "untruncated_normal")
+''',
+}
+"""Functions that make an initialiser, by name."""
+
+_OPTIONS = {
+    "kernel": "kernel_initializer",
+    "bias": "bias_initializer",
+    "embeddings": "embeddings_initializer",
+    "recurrent_kernel": "recurrent_initializer",
+    "gamma": "gamma_initializer",
+    "beta": "beta_initializer",
+}
+_CONSTANT_DEFAULTS = {"bias": 0.0, "beta": 0.0, "gamma": 1.0, "moving_mean": 0.0, "moving_variance": 1.0}
+
+
+def initialised(layer: spell.Layer, parameters_of) -> tuple[spell.Layer, list[str], list[str]]:
+    """The layer with its initialisers, the helpers that they need, and the parameters whose initialiser is unknown.
+
+    `parameters_of` gives the parameters behind a weight.
+    """
+    chosen: dict[str, Any] = {}
+    unknown: list[str] = []
+    for key, tree in layer.weights.items():
+        name = key.rpartition(".")[2]
+        option = _OPTIONS.get(name)
+        trained = [p for p in parameters_of(tree) if p.trainable]
+        if option is None or not trained or layer.layer.startswith("Masked"):
+            continue
+        if "Depthwise" in layer.layer and name == "kernel":
+            option = "depthwise_initializer"
+        if trained[0].initialiser is None:
+            unknown.append(trained[0].name)
+            continue
+        said = _said(trained[0], name)
+        chosen[option] = said if option not in chosen or _same(chosen[option], said) else None
+    given = {k: v for k, v in chosen.items() if v is not None and k not in layer.options}
+    helpers = [v.function for v in given.values() if isinstance(v, spell.Call) and v.function in HELPERS]
+    return dataclasses.replace(layer, options={**layer.options, **given}), helpers, unknown
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, spell.Call) and isinstance(b, spell.Call):
+        return (a.function, a.arguments, a.options) == (b.function, b.arguments, b.options)
+    return a == b
+
+
+def _said(parameter: Parameter, name: str) -> Any:
+    """The initialiser as an argument; None where it is Keras's default."""
+    how = parameter.initialiser
+    if how.kind == "constant":
+        if how.a == _CONSTANT_DEFAULTS.get(name):
+            return None
+        words = {0.0: "zeros", 1.0: "ones"}
+        return words.get(how.a) or spell.call("keras.initializers.Constant", how.a)
+    shape = [int(s) for s in parameter.shape]
+    fan_in = math.prod(shape[1:]) if len(shape) > 1 else 0
+    fan_out = shape[0] * math.prod(shape[2:]) if len(shape) > 1 else 0
+    if how.kind == "uniform" and how.a == -how.b:
+        return _uniform(how.b, fan_in, fan_out, name)
+    if how.kind == "uniform":
+        return spell.call("keras.initializers.RandomUniform", how.a, how.b)
+    return _normal(how, fan_in, fan_out, name)
+
+
+def _near(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=1e-3)
+
+
+def _uniform(bound: float, fan_in: int, fan_out: int, name: str) -> Any:
+    fans = fan_in and name == "kernel"
+    if fans and _near(bound**2 * (fan_in + fan_out) / 6, 1):
+        return None  # glorot_uniform, Keras's default
+    if fans and _near(bound**2 * fan_in, 1):
+        return spell.call("scaled_uniform")
+    if fans and _near(bound**2 * fan_in / 6, 1):
+        return "he_uniform"
+    if fans and _near(bound**2 * fan_out / 6, 1):
+        return spell.call("he_uniform")
+    fan = bound**-2
+    if _near(fan, round(fan)):
+        return spell.call("uniform", round(fan))
+    return spell.call("keras.initializers.RandomUniform", -bound, bound)
+
+
+def _normal(how, fan_in: int, fan_out: int, name: str) -> Any:
+    if how.kind == "normal" and how.a == 0 and fan_in and name == "kernel":
+        if _near(how.b**2 * fan_out, 2):
+            return spell.call("he_normal")
+        if _near(how.b**2 * fan_in, 2):
+            return spell.Call("he_normal", (), {"mode": "fan_in"})
+        if _near(how.b**2 * (fan_in + fan_out), 2):
+            return spell.call("glorot_normal")
+    kind = "RandomNormal" if how.kind == "normal" else "TruncatedNormal"
+    mean = {} if how.a == 0 else {"mean": how.a}
+    return spell.Call(f"keras.initializers.{kind}", (), {**mean, "stddev": _short(how.b)})
+
+
+def _short(number: float) -> float:
+    """A deviation without the digits that its computation left behind."""
+    return float(f"{number:.6g}")

@@ -1,0 +1,222 @@
+"""What happens while a network is built: the arguments of its modules, and how its parameters are initialised.
+
+    with watching() as seen:
+        model = Net(10)
+    seen.keep(model)
+
+The arguments name what varies between the blocks of a class. The initialisers are what training from scratch starts
+from; frameworks' defaults differ, so they are carried over. For a network that was built elsewhere, `initialiser_of`
+recognises constants and PyTorch's default by the numbers themselves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch.overrides import TorchFunctionMode
+
+
+@dataclass(frozen=True)
+class Initialiser:
+    """A distribution: `kind` is "uniform" (from `a` to `b`), "normal" and "truncated" (mean `a`, deviation `b`, the
+    latter cut at two deviations), or "constant" (`a`)."""
+
+    kind: str
+    a: float
+    b: float = 0.0
+
+
+@dataclass
+class Construction:
+    """What was seen while modules were built."""
+
+    arguments: weakref.WeakKeyDictionary = field(default_factory=weakref.WeakKeyDictionary)
+    filled: dict[int, Initialiser | None] = field(default_factory=dict)
+
+    def keep(self, model: Any) -> None:
+        """Remembers what was seen for as long as `model` lives."""
+        if isinstance(model, torch.nn.Module):
+            _KEPT[model] = self
+
+
+_KEPT: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_PLAIN = (bool, int, float, str, tuple, type(None))
+
+
+def arguments_of(root: torch.nn.Module | None, module: torch.nn.Module) -> dict[str, Any]:
+    """The constructor arguments of a module of a watched model; empty where nothing was seen."""
+    seen = _KEPT.get(root) if root is not None else None
+    return dict(seen.arguments.get(module, {})) if seen else {}
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[Construction]:
+    """Watches the construction of modules; what it patches is put back at the end."""
+    seen = Construction()
+    original = torch.nn.Module.__init__
+
+    def init(self, *args, **kwargs):
+        seen.arguments[self] = _bound(self)
+        original(self, *args, **kwargs)
+
+    torch.nn.Module.__init__ = init  # type: ignore[method-assign]
+    try:
+        with _Filling(seen.filled):
+            yield seen
+    finally:
+        torch.nn.Module.__init__ = original  # type: ignore[method-assign]
+
+
+def _bound(module) -> dict[str, Any]:
+    """The plain arguments of the outermost `__init__` that is building `module`."""
+    frame, found = sys._getframe(2), None
+    while frame is not None and frame.f_code.co_name == "__init__" and frame.f_locals.get("self") is module:
+        found, frame = frame, frame.f_back
+    if found is None:
+        return {}
+    code = found.f_code
+    names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    return {n: found.f_locals[n] for n in names if isinstance(found.f_locals.get(n, ...), _PLAIN)}
+
+
+class _Filling(TorchFunctionMode):
+    """Notes how each storage was last filled as a whole."""
+
+    def __init__(self, filled: dict[int, Initialiser | None]):
+        super().__init__()
+        self.filled = filled
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        name = getattr(func, "__name__", "")
+        if name.endswith("_") and not name.endswith("__") and args and type(args[0]) in _TENSORS:
+            self._note(name, args[0], args[1:], kwargs)
+        return out
+
+    def _note(self, name: str, tensor: torch.Tensor, args, kwargs) -> None:
+        if tensor.device.type == "meta" or name in ("requires_grad_", "detach_"):
+            return
+        storage = tensor.untyped_storage()
+        if tensor.numel() * tensor.element_size() != storage.nbytes():
+            return  # a part of it: a row of zeros for padding, say
+        key = storage.data_ptr()
+        filling = _FILLS.get(name)
+        if filling is not None:
+            self.filled[key] = filling(args, kwargs)
+        elif key in self.filled:
+            self.filled[key] = _changed(name, self.filled[key], args, kwargs)
+
+
+_TENSORS = (torch.Tensor, torch.nn.Parameter)
+
+
+def _argument(args, kwargs, position: int, name: str, default: float) -> float:
+    value = args[position] if len(args) > position else kwargs.get(name, default)
+    return float(value)
+
+
+_FILLS = {
+    "uniform_": lambda a, k: Initialiser(
+        "uniform", _argument(a, k, 0, "from", k.get("a", 0.0)), _argument(a, k, 1, "to", k.get("b", 1.0))
+    ),
+    "normal_": lambda a, k: Initialiser("normal", _argument(a, k, 0, "mean", 0.0), _argument(a, k, 1, "std", 1.0)),
+    "fill_": lambda a, k: Initialiser("constant", _argument(a, k, 0, "value", 0.0)),
+    "zero_": lambda a, k: Initialiser("constant", 0.0),
+}
+
+
+def _changed(name: str, before: Initialiser | None, args, kwargs) -> Initialiser | None:
+    """What an in-place function makes of a distribution; `trunc_normal_` is a uniform one through `erfinv_`."""
+    if before is None:
+        return None
+    number = args[0] if args and isinstance(args[0], int | float) else None
+    match name, before.kind:
+        case "erfinv_", "uniform":  # cut so far out that it is not cut, or at about two deviations
+            whole = before.b > 0.9999
+            return Initialiser("normal" if whole else "truncated", 0.0, 1 / math.sqrt(2))
+        case "mul_", "truncated" if number is not None:
+            return replace(before, a=before.a * number, b=before.b * number)
+        case "add_", "truncated" | "normal" if number is not None:
+            return replace(before, a=before.a + number)
+        case "clamp_", "truncated" | "normal":
+            return before
+        case "mul_" | "div_", "normal" | "uniform" | "constant" if number is not None and number > 0:
+            factor = number if name == "mul_" else 1 / number
+            return replace(before, a=before.a * factor, b=before.b * factor)
+    return None
+
+
+def initialiser_of(root: torch.nn.Module | None, path: str, tensor: torch.Tensor) -> Initialiser | None:
+    """How a parameter is initialised: as it was seen, else as its present numbers show beyond doubt."""
+    seen = _KEPT.get(root) if root is not None else None
+    if seen is not None:
+        known = seen.filled.get(tensor.untyped_storage().data_ptr())
+        if known is not None:
+            return known
+    return _recognised(root, path, tensor)
+
+
+_ENOUGH = 24
+"""With so many numbers, a maximum below a bound and close to it is no accident."""
+
+
+def _recognised(root, path: str, tensor: torch.Tensor) -> Initialiser | None:
+    if not tensor.is_floating_point() or tensor.numel() == 0 or tensor.device.type == "meta":
+        return None
+    low, high = (float(x) for x in torch.aminmax(tensor.detach()))
+    if low == high and low in (0.0, 1.0):
+        return Initialiser("constant", low)
+    bell = _recognised_normal(tensor)
+    if bell is not None:
+        return bell
+    bound = _default_bound(root, path)
+    if bound is None or tensor.numel() < _ENOUGH:
+        return Initialiser("uniform", -bound, bound) if bound and max(-low, high) <= bound else None
+    top = max(-low, high)
+    return Initialiser("uniform", -bound, bound) if 0.85 * bound < top <= bound * (1 + 1e-6) else None
+
+
+_BELL = 512
+"""So many numbers show a normal distribution by their fourth moment."""
+
+
+def _recognised_normal(tensor: torch.Tensor) -> Initialiser | None:
+    """A normal distribution with one of the usual deviations: He, Glorot, or a round number."""
+    if tensor.dim() < 2 or tensor.numel() < _BELL:
+        return None
+    numbers = tensor.detach().flatten()[: 1 << 16].double()
+    deviation = float(numbers.std())
+    if deviation == 0 or abs(float(numbers.mean())) > 0.1 * deviation:
+        return None
+    kurtosis = float(((numbers / deviation) ** 4).mean())
+    allowed = 5 * math.sqrt(24 / len(numbers))
+    if abs(kurtosis - 3) > allowed:
+        return None
+    fan_in, fan_out = int(np.prod(tensor.shape[1:])), int(tensor.shape[0] * np.prod(tensor.shape[2:]))
+    usual = [math.sqrt(2 / fan_out), math.sqrt(2 / fan_in), math.sqrt(2 / (fan_in + fan_out)), 0.02, 0.01, 1.0]
+    error = 4 / math.sqrt(2 * len(numbers))
+    return next((Initialiser("normal", 0.0, u) for u in usual if abs(deviation / u - 1) < error), None)
+
+
+def _default_bound(root, path: str) -> float | None:
+    """The bound of PyTorch's own uniform initialisation of a layer's parameter."""
+    owner = path.rpartition(".")[0]
+    try:
+        module = root.get_submodule(owner) if root is not None else None
+    except AttributeError:
+        return None
+    if isinstance(module, torch.nn.Linear | torch.nn.modules.conv._ConvNd):
+        fan_in = int(np.prod(module.weight.shape[1:]))
+        return fan_in**-0.5 if fan_in else None
+    if isinstance(module, torch.nn.RNNBase):
+        return module.hidden_size**-0.5
+    return None
