@@ -183,7 +183,7 @@ def convert(
         if verify:
             report = _verified(request, graph, sizes, written, folder, report, seed, time_limit, trace, phases)
         notes = [*report.get("differences", []), *request.notes, *graph.notes, *_initialisers(written)]
-    report["differences"] = list(dict.fromkeys(notes))
+        report["differences"] = list(dict.fromkeys(notes))
         report["phases"] = [*phases.rows, *report.get("phases", [])]
         _save_texts(folder, written, report)
         return Conversion(report, graph, written, folder)

@@ -182,7 +182,15 @@ def _recognised(root, path: str, tensor: torch.Tensor) -> Initialiser | None:
     if bound is None or tensor.numel() < _ENOUGH:
         return Initialiser("uniform", -bound, bound) if bound and max(-low, high) <= bound else None
     top = max(-low, high)
-    return Initialiser("uniform", -bound, bound) if 0.85 * bound < top <= bound * (1 + 1e-6) else None
+    close = 0.85 * bound < top <= bound * (1 + 1e-6)
+    return Initialiser("uniform", -bound, bound) if close and _is_flat(tensor) else None
+
+
+def _is_flat(tensor: torch.Tensor) -> bool:
+    """Whether the fourth moment is that of a uniform distribution and not of a normal one that happens to fit."""
+    numbers = tensor.detach().flatten()[: 1 << 16].double()
+    kurtosis = float((numbers**4).mean() / (numbers**2).mean() ** 2)
+    return kurtosis < 2.3
 
 
 _BELL = 512
