@@ -6,15 +6,23 @@ factor for each row and one for each column.
 
 from __future__ import annotations
 
-from functools import reduce
-
 from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.windows import channels_last, compact, is_none, is_same, options, per_axis
 from netglot.errors import Refusal, never
 from netglot.pivot import ops
-from netglot.pivot.dims import maximum, product
+from netglot.pivot.dims import product
 from netglot.pivot.op import dtype_of, is_scalar, shape_of
 from netglot.pivot.ops.pool import adaptive_spans
+from netglot.pivot.pooling import (
+    amounts_of,
+    by_slices,
+    dilation_of,
+    lowest,
+    mean_with_padding,
+    padded,
+    power_mean,
+    unpadded,
+)
 from netglot.source.spell import OMIT, Call, Layer
 
 NAMES = {ops.MaxPool: "Max", ops.AvgPool: "Average", ops.AdaptiveMaxPool: "Max", ops.AdaptiveAvgPool: "Average"}
@@ -26,10 +34,6 @@ def arrange(op):
     rest = [axis for axis in range(rank) if axis not in op.axes]
     order = channels_last(rank, rest[1], rest[0], op.axes) if len(rest) == 2 else None
     return {"x": order, "out": order} if order else None
-
-
-def _dilation(op) -> tuple[int, ...]:
-    return getattr(op, "dilation", (1,) * len(op.axes))
 
 
 def _is_same_here(op) -> bool:
@@ -47,90 +51,35 @@ def _is_same_here(op) -> bool:
 
 def padding_name(op) -> str | None:
     """Keras's name for the padding of a pool, or None where it has none. "same" leaves the padding out of a mean."""
-    if max(_dilation(op)) > 1:
+    if max(dilation_of(op)) > 1:
         return None
     overhang = op.overhangs()
     if is_none(op.padding) and all(isinstance(extra, int) and extra <= 0 for extra in overhang):
         return "valid"
     if isinstance(op, ops.AvgPool) and op.count_include_pad and not is_none(op.padding):
         return None
-    if is_same(op.kernel, op.stride, _dilation(op), op.padding):
+    if is_same(op.kernel, op.stride, dilation_of(op), op.padding):
         return "same"
     return "same" if op.ceil_mode and _is_same_here(op) else None
-
-
-def _padded(x, op, amounts, value):
-    """`x` with `value` around it by `amounts`, and what the last window overhangs."""
-    rank = len(shape_of(x))
-    before = per_axis(rank, op.axes, [before for before, _ in amounts])
-    after = per_axis(rank, op.axes, [after for _, after in amounts])
-    if not any(side != 0 for side in (*before, *after)):
-        return x
-    return ops.Pad(x, before, after, "constant", value)
-
-
-def _amounts(op) -> list[tuple]:
-    """The padding of each axis with what the last window overhangs."""
-    extras = [maximum(extra, 0) for extra in op.overhangs()]
-    return [(before, after + extra) for (before, after), extra in zip(op.padding, extras, strict=True)]
-
-
-def _valid(op, x, **changes):
-    """The pool of `x`, which has all its padding."""
-    return op.replace(x=x, padding=((0, 0),) * len(op.axes), ceil_mode=False, **changes)
-
-
-def _lowest(x) -> float | int:
-    dtype = dtype_of(x)
-    if dtype.startswith("int"):
-        return -(2 ** (int(dtype[3:]) - 1))
-    return 0 if dtype.startswith("uint") else -float("inf")
 
 
 @keras.lowers(ops.MaxPool)
 def lower_max_pool(op):
     if padding_name(op):
         return None
-    x = _padded(op.x, op, _amounts(op), _lowest(op.x))
-    return _valid(op, x) if max(op.dilation) == 1 else _by_slices(op, x, ops.Maximum)
-
-
-def _by_slices(op, x, fold):
-    """Windows folded axis by axis: the first elements of all windows, the second ones, ..."""
-    counts = shape_of(op)
-    for axis, kernel, stride, dilation in zip(op.axes, op.kernel, op.stride, _dilation(op), strict=True):
-        starts = [i * dilation for i in range(kernel)]
-        parts = [ops.Slice(x, axis, at, at + (counts[axis] - 1) * stride + 1, stride) for at in starts]
-        x = reduce(fold, parts)
-    return x
+    x = padded(op.x, op, amounts_of(op), lowest(op.x))
+    return unpadded(op, x) if max(op.dilation) == 1 else by_slices(op, x, ops.Maximum)
 
 
 @keras.lowers(ops.AvgPool)
 def lower_avg_pool(op):
     if op.divisor is not None:
         share = product(op.kernel) / op.divisor
-        padded = _padded(op.x, op, _amounts(op), 0.0)
-        return ops.Multiply(_valid(op, padded, divisor=None, count_include_pad=True), share)
+        whole = padded(op.x, op, amounts_of(op), 0.0)
+        return ops.Multiply(unpadded(op, whole, divisor=None, count_include_pad=True), share)
     if padding_name(op):
         return None
-    mean = _valid(op, _padded(op.x, op, _amounts(op), 0.0), count_include_pad=True, divisor=None)
-    for i, axis in enumerate(op.axes):
-        counted = _counted(op, i)
-        if counted is not None:
-            along = per_axis(len(shape_of(op.x)), (axis,), shape_of(counted), 1)
-            mean = ops.Divide(ops.Multiply(mean, float(op.kernel[i])), ops.Reshape(counted, along))
-    return mean
-
-
-def _counted(op, i: int):
-    """How many positions of each window along one axis count; None where all do."""
-    (before, after), kernel, stride = op.padding[i], op.kernel[i], op.stride[i]
-    size, windows = shape_of(op.x)[op.axes[i]], shape_of(op)[op.axes[i]]
-    low, high = (-before, size + after) if op.count_include_pad else (0, size)
-    if low == -before and isinstance(high, int) and (windows - 1) * stride - before + kernel <= high:
-        return None
-    first = ops.Arange(-before, windows * stride - before, stride, dtype_of(op.x))
-    return ops.Subtract(ops.Minimum(ops.Add(first, kernel), high), ops.Maximum(first, low))
+    return mean_with_padding(op)
 
 
 @keras.writes(ops.MaxPool, ops.AvgPool)
@@ -147,10 +96,7 @@ def pool(op):
 
 @keras.lowers(ops.LpPool)
 def lower_lp_pool(op):
-    powers = ops.Power(ops.Abs(op.x), op.p)
-    none = ((0, 0),) * len(op.axes)
-    total = ops.AvgPool(powers, op.kernel, op.stride, none, op.ceil_mode, True, 1, op.axes)
-    return ops.Power(total, 1 / op.p)
+    return power_mean(op)
 
 
 # Adaptive windows.
@@ -207,7 +153,7 @@ def adaptive(op):
 
 @keras.lowers(ops.MaxPoolIndices)
 def lower_max_pool_indices(op):
-    x = _padded(op.x, op, _amounts(op), _lowest(op.x))
+    x = padded(op.x, op, amounts_of(op), lowest(op.x))
     counts, sizes = shape_of(op), shape_of(op.x)
     parts = [x]
     for axis, kernel, stride, dilation in zip(op.axes, op.kernel, op.stride, op.dilation, strict=True):
