@@ -1,0 +1,339 @@
+"""Following a live Keras model: every layer call and every `keras.ops` call on symbolic tensors is seen as it happens.
+
+The model is called on `Traced` tensors, which are Keras's own symbolic tensors with a value of the pivot behind them.
+Inside `following`, Keras hands each call to a tracer instead of recording it, the variables of the layers are traced
+tensors too (so that what a model computes from its weights is seen), tensors that are created with a symbolic size
+keep it, and drawing random numbers is refused. All of it is undone on exit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+from unittest import mock
+
+import keras
+from keras.src import backend
+from keras.src.ops.operation import Operation
+
+from netglot.dialects.keras.sizes import Size
+from netglot.errors import Refusal, never, notimpl
+from netglot.pivot import ops
+from netglot.pivot.graph import Site, Value
+
+_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_LIBRARIES = tuple(
+    os.path.dirname(sys.modules[name].__file__ or "") + os.sep
+    for name in ("keras", "tensorflow", "optree", "jax", "torch")
+    if name in sys.modules
+)
+
+
+class Tracer(Protocol):
+    """Who is told of the calls."""
+
+    def operation(self, operation: Operation, args: tuple, kwargs: dict) -> Any:
+        """A function of `keras.ops` is called on symbolic tensors."""
+
+    def layer(self, layer: keras.layers.Layer, args: tuple, kwargs: dict) -> Any:
+        """A layer is called on symbolic tensors."""
+
+    def create(self, op: Any) -> Traced:
+        """The tensor that `op` makes."""
+
+    def constant(self, array: Any) -> Traced:
+        """A tensor that the code holds."""
+
+
+class Traced(keras.KerasTensor):
+    """A symbolic tensor with a value of the pivot behind it; None behind what was refused."""
+
+    def __init__(self, held: Value | None, shape: tuple[int, ...], dtype: str):
+        super().__init__(tuple(int(size) for size in shape), dtype, name=held.name if held else "refused")
+        self._shape = shape
+        self.held = held
+
+    def __len__(self) -> int:
+        return self._shape[0]
+
+
+class TracedVariable(Traced):
+    """A traced tensor in the place of a layer's variable."""
+
+    def __init__(self, held: Value | None, shape: tuple[int, ...], dtype: str, variable: Any):
+        super().__init__(held, shape, dtype)
+        self.variable = variable
+
+    @property
+    def value(self):
+        """The variable's value: itself."""
+        return self
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training updates the variable."""
+        return self.variable.trainable
+
+    def assign(self, *_, **__):
+        """A write, which the pivot has no form for."""
+        raise Refusal(notimpl(f"the call writes to the variable {self.variable.name} while it runs"))
+
+    assign_add = assign_sub = assign
+
+
+@functools.cache
+def _position(code, instruction: int) -> tuple:
+    return next(p for i, p in enumerate(code.co_positions()) if i == instruction // 2)
+
+
+def sites(layer_call: Any, entry: Any) -> tuple[Site | None, ...]:
+    """The user's source line in each layer's call, outermost first; None inside Keras.
+
+    `layer_call` and `entry` are the code objects of the tracer's frames: the call of one layer, and where it began.
+    """
+    levels: list[Site | None] = []
+    innermost = None
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code is not entry:
+        code = frame.f_code
+        if code is layer_call:
+            levels.append(innermost)
+            innermost = None
+        elif innermost is None and not code.co_filename.startswith((*_LIBRARIES, _HERE, "<")):
+            line, end_line, column, end_column = _position(code, frame.f_lasti)
+            innermost = Site(code.co_filename, line or frame.f_lineno, code.co_name, column, end_line, end_column)
+        frame = frame.f_back
+    return tuple(reversed(levels))
+
+
+@contextlib.contextmanager
+def following(tracer: Tracer) -> Iterator[None]:
+    """Hands every call on symbolic tensors to `tracer` while it is open."""
+    from keras.src.utils import traceback_utils
+
+    def called(self, *args, **kwargs):
+        if isinstance(self, keras.layers.Layer):
+            return tracer.layer(self, args, kwargs)
+        return tracer.operation(self, args, kwargs)
+
+    filtering = traceback_utils.is_traceback_filtering_enabled()
+    traceback_utils.disable_traceback_filtering()
+    with contextlib.ExitStack() as stack:
+        stack.callback(traceback_utils.enable_traceback_filtering if filtering else lambda: None)
+        for kind in (Operation, keras.layers.Layer):
+            stack.enter_context(mock.patch.object(kind, "symbolic_call", called))
+        for target, name, made in _replacements(tracer):
+            stack.enter_context(mock.patch.object(target, name, made))
+        yield
+
+
+def _replacements(tracer: Tracer) -> Iterator[tuple[Any, str, Callable]]:
+    """Functions of Keras's backend that compute at once, and what stands in for them."""
+    for name, make in _CREATIONS.items():
+        plain = getattr(backend.numpy, name)
+        yield backend.numpy, name, _creation(tracer, plain, make)
+    for name in ("broadcast_to", "tile", "repeat"):
+        yield backend.numpy, name, _spreading(tracer, getattr(backend.numpy, name), name)
+    skipped = {*_CREATIONS, "broadcast_to", "tile", "repeat"}
+    for module, functions in ((backend.numpy, keras.ops), (backend.nn, keras.ops), (backend.math, keras.ops),
+                              (backend.linalg, keras.ops), (backend.image, keras.ops.image), (backend, keras.ops),
+                              (backend.core, keras.ops)):  # fmt: skip
+        for name in dir(functions):
+            plain = getattr(module, name, None)
+            if name not in skipped and inspect.isfunction(plain) and not name.startswith("_"):
+                yield module, name, _through_ops(plain, getattr(functions, name))
+    for name in ("normal", "uniform", "categorical", "randint", "truncated_normal", "gamma", "binomial", "beta"):
+        if hasattr(backend.random, name):
+            yield backend.random, name, _random(name)
+    plain_dropout = backend.random.dropout
+    yield backend.random, "dropout", lambda inputs, *args, **kw: _no_dropout(inputs, plain_dropout, args, kw)
+
+
+def _through_ops(plain: Callable, function: Callable) -> Callable:
+    """A function of the backend that hands symbolic tensors to the function of `keras.ops`, which is followed."""
+    inside = False
+
+    @functools.wraps(plain)
+    def call(*args, **kwargs):
+        nonlocal inside
+        if inside or not any(isinstance(one, Traced) for one in keras.tree.flatten((args, kwargs))):
+            return plain(*args, **kwargs)
+        inside = True
+        try:
+            return function(*args, **kwargs)
+        finally:
+            inside = False
+
+    return call
+
+
+def _creation(tracer: Tracer, plain: Callable, make: Callable) -> Callable:
+    """The creation of a tensor, traced where one of its sizes is symbolic."""
+
+    @functools.wraps(plain)
+    def create(*args, **kwargs):
+        if any(isinstance(size, Size) for size in keras.tree.flatten((args, kwargs))):
+            return tracer.create(make(*args, **kwargs))
+        return plain(*args, **kwargs)
+
+    return create
+
+
+def _spreading(tracer: Tracer, plain: Callable, name: str) -> Callable:
+    """The repetition of a tensor that is known, traced where it becomes as large as a symbolic size."""
+
+    @functools.wraps(plain)
+    def spread(x, *args, **kwargs):
+        symbolic = any(isinstance(size, Size) for size in keras.tree.flatten((args, kwargs)))
+        if isinstance(x, Traced):
+            return getattr(keras.ops, name)(x, *args, **kwargs)
+        if symbolic and not isinstance(x, keras.KerasTensor):
+            return getattr(keras.ops, name)(tracer.constant(x), *args, **kwargs)
+        return plain(x, *args, **kwargs)
+
+    return spread
+
+
+def _random(name: str) -> Callable:
+    def draw(*_, **__):
+        raise Refusal(
+            never(
+                f"keras.random.{name} draws random numbers in inference, which no other framework draws alike",
+                "give the numbers as an input of the model, or draw them in training only",
+            )
+        )
+
+    return draw
+
+
+def _no_dropout(inputs, plain, args, kwargs):
+    if isinstance(inputs, keras.KerasTensor):
+        raise Refusal(never("keras.random.dropout is called in inference", "call it where `training` is true"))
+    return plain(inputs, *args, **kwargs)
+
+
+def _dtype(dtype: Any, otherwise: str | None = None) -> str:
+    return keras.backend.standardize_dtype(dtype or otherwise or keras.config.floatx())
+
+
+def _shape(shape: Any) -> tuple:
+    from netglot.dialects.keras.sizes import without_sizes
+
+    return without_sizes(tuple(shape) if isinstance(shape, list | tuple) else (shape,))
+
+
+def _arange(start, stop=None, step=None, dtype=None):
+    start, stop = (0, start) if stop is None else (start, stop)
+    held = [1 if step is None else step, start, stop]
+    kind = keras.config.floatx() if any(isinstance(one, float) for one in held) else "int32"
+    step, start, stop = (_number(one) for one in held)
+    return ops.Arange(start, stop, step, _dtype(dtype, kind))
+
+
+def _number(one: Any) -> Any:
+    from netglot.dialects.keras.sizes import without_sizes
+
+    if isinstance(one, Size | int | float):
+        return without_sizes(one)
+    return one.item() if hasattr(one, "item") else one.numpy().item()
+
+
+def _full(shape, fill_value, dtype=None):
+    value = _number(fill_value)
+    kind = keras.config.floatx() if isinstance(value, float) else "bool" if isinstance(value, bool) else "int32"
+    return ops.Full(_shape(shape), value, _dtype(dtype, kind))
+
+
+def _like(value):
+    def make(shape, dtype=None):
+        kind = _dtype(dtype)
+        return ops.Full(_shape(shape), value if "float" in kind else int(value), kind)
+
+    return make
+
+
+def _eye(N, M=None, k=0, dtype=None):
+    if k:
+        raise Refusal(notimpl("an identity matrix of symbolic size with another diagonal"))
+    rows, columns = _number(N), _number(M if M is not None else N)
+    return ops.Eye(rows, columns, _dtype(dtype))
+
+
+def _tri(N, M=None, k=0, dtype=None):
+    rows, columns = _number(N), _number(M if M is not None else N)
+    return ops.Tril(ops.Full((rows, columns), 1, _dtype(dtype)), k)
+
+
+_CREATIONS: dict[str, Callable] = {
+    "zeros": _like(0.0),
+    "ones": _like(1.0),
+    "empty": _like(0.0),
+    "full": _full,
+    "arange": _arange,
+    "eye": _eye,
+    "identity": lambda n, dtype=None: _eye(n, dtype=dtype),
+    "tri": _tri,
+}
+"""What the functions that create tensors mean, by their name in Keras's backend."""
+
+
+@contextlib.contextmanager
+def traced_variables(layers: list[Any], traced: Callable[[Any], Traced]) -> Iterator[None]:
+    """Puts traced tensors in the place of the variables that `layers` hold as attributes."""
+    changed: list[tuple[dict, str, Any]] = []
+    for layer in layers:
+        held = layer.__dict__
+        for name, one in list(held.items()):
+            if name in _BOOKKEEPING:
+                continue
+            replaced = _replaced(one, traced)
+            if replaced is not one:
+                changed.append((held, name, one))
+                held[name] = replaced
+    try:
+        yield
+    finally:
+        for held, name, one in reversed(changed):
+            held[name] = one
+
+
+_BOOKKEEPING = {
+    "_trainable_variables",
+    "_non_trainable_variables",
+    "_layers",
+    "_metrics",
+    "_losses",
+    "_tracker",
+    "optimizer",
+    "_obj_reference_counts_dict",
+    "_self_unconditional_checkpoint_dependencies",
+    "_self_unconditional_dependency_names",
+    "_self_tracked_trackables",
+    "_seed_generators",
+    "_nodes",
+    "_nodes_by_depth",
+    "_operations",
+    "_operations_by_depth",
+}
+
+
+def is_variable(one: Any) -> bool:
+    """Whether this is a variable of Keras."""
+    return isinstance(one, backend.Variable)
+
+
+def _replaced(one: Any, traced: Callable) -> Any:
+    """`one` with its variables traced: itself where it holds none."""
+    if is_variable(one):
+        return traced(one)
+    if isinstance(one, list | tuple) and any(is_variable(item) for item in keras.tree.flatten(list(one))):
+        kind = tuple if isinstance(one, tuple) else list
+        return kind(_replaced(item, traced) for item in one)
+    if isinstance(one, dict) and any(is_variable(item) for item in keras.tree.flatten(list(one.values()))):
+        return {key: _replaced(item, traced) for key, item in one.items()}
+    return one

@@ -1,0 +1,218 @@
+"""What a live Keras model is made of: its layers by path, what each says of itself, and its variables by name.
+
+A layer's path is made of the names that the source gives: attributes where a class holds its layers, layer names
+in a Sequential or Functional model. Names that Keras made up are numbered afresh within their parent, because
+Keras counts them across all models of the process.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import keras
+from keras.src.models.functional import Functional
+
+from netglot.dialects.keras.capture import _BOOKKEEPING, is_variable
+from netglot.pivot.graph import Module, Names, Parameter
+from netglot.pivot.op import TensorType
+
+_NOT_INPUTS = {"training", "mask", "self"}
+
+
+@dataclass
+class Hierarchy:
+    """The layers and variables of one model."""
+
+    root: Any
+    paths: dict[int, str] = field(default_factory=dict)
+    """The path of each layer, by identity."""
+    layers: list[Any] = field(default_factory=list)
+    modules: dict[str, Module] = field(default_factory=dict)
+    parameters: dict[int, Parameter] = field(default_factory=dict)
+    """The parameter of each variable, by identity."""
+    variables: dict[str, Any] = field(default_factory=dict)
+    """Each variable by the name of its parameter."""
+
+
+def hierarchy(model: Any) -> Hierarchy:
+    """Walks a built model."""
+    found = Hierarchy(model)
+    _walk(found, model, "")
+    return found
+
+
+def add_layer(found: Hierarchy, layer: Any, parent: str) -> str:
+    """The path of a layer that no attribute holds, such as one that a closure keeps."""
+    taken = Names(found.modules)
+    path = taken.unique(_join(parent, _clean(layer.name)))
+    _walk(found, layer, path)
+    return path
+
+
+def _walk(found: Hierarchy, layer: Any, path: str) -> None:
+    if id(layer) in found.paths:
+        return
+    found.paths[id(layer)] = path
+    found.layers.append(layer)
+    found.modules[path] = describe(layer, path)
+    for name, variable in _variables(layer):
+        _add_variable(found, _join(path, name), variable, layer)
+    for name, child in _children(layer):
+        _walk(found, child, _join(path, name))
+
+
+def _join(parent: str, name: str) -> str:
+    return f"{parent}.{name}" if parent else name
+
+
+def _clean(name: str) -> str:
+    return re.sub(r"\W+", "_", name)
+
+
+# -- variables
+
+
+def _add_variable(found: Hierarchy, name: str, variable: Any, layer: Any) -> None:
+    if id(variable) in found.parameters:
+        return
+    name = Names(found.variables).unique(name)
+    own = any(variable is one for one in layer._trainable_variables)
+    found.variables[name] = variable
+    found.parameters[id(variable)] = Parameter(
+        name,
+        TensorType(keras.backend.standardize_dtype(variable.dtype), tuple(int(size) for size in variable.shape)),
+        lambda: keras.ops.convert_to_numpy(variable.value),
+        kind="parameter" if own or variable.trainable else "buffer",
+        trainable=bool(variable.trainable),
+        initialiser=_initialiser(variable),
+    )
+
+
+def _initialiser(variable: Any) -> dict[str, Any] | None:
+    """The class and the options with which the variable was first filled."""
+    initialiser = getattr(variable, "_initializer", None)
+    if not isinstance(initialiser, keras.initializers.Initializer):
+        return None
+    options = {key: _plain(value) for key, value in initialiser.get_config().items() if key != "seed"}
+    return {"name": type(initialiser).__name__} | options
+
+
+def _variables(layer: Any) -> Iterator[tuple[str, Any]]:
+    """The layer's own variables, named by attribute where one holds them."""
+    seeds = {id(one.state) for one in getattr(layer, "_seed_generators", ())}
+    seen: set[int] = set()
+    for attribute, held in layer.__dict__.items():
+        if attribute in _BOOKKEEPING:
+            continue
+        for name, one in _nested(attribute.lstrip("_"), held):
+            if is_variable(one) and id(one) not in seen | seeds:
+                seen.add(id(one))
+                yield name, one
+    for one in (*layer._trainable_variables, *layer._non_trainable_variables):
+        if id(one) not in seen | seeds:
+            seen.add(id(one))
+            yield _clean(one.name), one
+
+
+def _nested(name: str, held: Any) -> Iterator[tuple[str, Any]]:
+    """The leaves of lists and dictionaries with the place of each."""
+    if isinstance(held, dict):
+        for key, one in held.items():
+            yield from _nested(f"{name}.{_clean(str(key))}", one)
+    elif isinstance(held, list | tuple):
+        for index, one in enumerate(held):
+            yield from _nested(f"{name}.{index}", one)
+    else:
+        yield name, held
+
+
+# -- layers
+
+
+def _children(layer: Any) -> Iterator[tuple[str, Any]]:
+    """The layers that a layer holds, each with its name within it."""
+    names, seen = Names(), set()
+    if isinstance(layer, keras.Sequential | Functional):
+        for child in layer.layers:
+            if not isinstance(child, keras.layers.InputLayer):
+                seen.add(id(child))
+                yield names.unique(_own_name(child)), child
+    for attribute, held in layer.__dict__.items():
+        if attribute in _BOOKKEEPING or attribute == "_functional":
+            continue
+        for name, one in _nested(attribute.lstrip("_"), held):
+            if _is_layer(one) and id(one) not in seen:
+                seen.add(id(one))
+                yield names.unique(name), one
+    for child in layer._layers:
+        if _is_layer(child) and id(child) not in seen and child is not getattr(layer, "_functional", None):
+            yield names.unique(_own_name(child)), child
+
+
+def _is_layer(one: Any) -> bool:
+    return isinstance(one, keras.layers.Layer) and not isinstance(one, keras.layers.InputLayer | keras.metrics.Metric)
+
+
+def _own_name(layer: Any) -> str:
+    """The name that the user gave, or the one that Keras made up without its number."""
+    config = getattr(layer, "_auto_config", None)
+    given = config is None or config.config.get("name") is not None
+    return _clean(layer.name if given else re.sub(r"_\d+$", "", layer.name))
+
+
+def describe(layer: Any, path: str) -> Module:
+    """What a live layer says of itself."""
+    kind = type(layer)
+    theirs = kind.__module__.startswith("keras.")
+    attributes = {k: v for k, v in vars(layer).items() if not k.startswith("_") and isinstance(v, bool | int | float | str)}
+    if not theirs:
+        attributes = {k: v for k, v in attributes.items() if k not in _LAYER_STATE}
+    return Module(
+        path,
+        kind.__name__,
+        f"{kind.__module__}.{kind.__qualname__}",
+        _arguments(layer),
+        attributes,
+        "" if theirs else inspect.cleandoc(kind.__doc__ or ""),
+        _inputs(layer),
+        _container(layer),
+    )
+
+
+_LAYER_STATE = {"built", "name", "autocast", "supports_masking", "stop_training", "supports_jit"}
+
+
+def _container(layer: Any) -> Literal["", "sequential", "list", "dict"]:
+    return "sequential" if type(layer) is keras.Sequential else ""
+
+
+def _arguments(layer: Any) -> dict[str, Any]:
+    """The constructor's arguments that are plain values."""
+    config = getattr(layer, "_auto_config", None)
+    if isinstance(layer, keras.Sequential | Functional) or config is None:
+        return {}
+    given = {key: _plain(value) for key, value in config.config.items() if key not in ("name", "dtype", "trainable")}
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    """`value` where it is a plain one or a nest of them, else None."""
+    if isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        parts = [_plain(one) for one in value]
+        return None if any(p is None and one is not None for p, one in zip(parts, value, strict=True)) else tuple(parts)
+    return None
+
+
+def _inputs(layer: Any) -> tuple[str, ...]:
+    try:
+        parameters = inspect.signature(layer.call).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    return tuple(p.name for p in parameters if p.name not in _NOT_INPUTS and p.kind not in kinds)

@@ -1,0 +1,19 @@
+"""What Keras's built-in layers mean, by family. Importing this package fills the dialect's readers.
+
+A reader is given a view of the layer (its attributes, with values of the graph for its variables) and the arguments
+of the call that it declares. Layers whose own `call` uses nothing but `keras.ops` need no reader: they are entered.
+"""
+
+from netglot.dialects.keras.layers import (  # noqa: F401
+    activation,
+    attention,
+    conv,
+    core,
+    norm,
+    pool,
+    preprocess,
+    random,
+    recurrent,
+    shape,
+    wrap,
+)

@@ -1,0 +1,269 @@
+"""Recurrent layers: one op where it is the standard cell, else the cell's own steps one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netglot.dialects.keras.dialect import keras
+from netglot.dialects.keras.layers.core import transposed
+from netglot.errors import Refusal, notimpl
+from netglot.pivot import ops
+from netglot.pivot.graph import Part
+from netglot.pivot.op import shape_of, type_of
+
+LONGEST = 64
+"""So many steps are written one after the other where the pivot has no op for the recurrence."""
+
+
+# -- the standard cells
+
+
+def _weights(layer, gates) -> dict[str, Any]:
+    """The weights of one direction, with the gates in the pivot's order."""
+    cell = layer.view(layer.live.cell)
+    bias = cell.bias
+    found = {"w_ih": gates(transposed(cell.kernel)), "w_hh": gates(transposed(cell.recurrent_kernel))}
+    if bias is None:
+        return found | {"b_ih": None, "b_hh": None}
+    if len(shape_of(bias)) == 2:
+        rows = [ops.Select(bias, 0, i) for i in range(2)]
+        return found | {"b_ih": gates(rows[0]), "b_hh": gates(rows[1])}
+    return found | {"b_ih": gates(bias), "b_hh": None}
+
+
+def _reset_first(rows: Any) -> Any:
+    """Keras's gates update, reset, new in the pivot's order: reset, update, new."""
+    hidden = shape_of(rows)[0] // 3
+    parts = [ops.Slice(rows, 0, gate * hidden, (gate + 1) * hidden, 1) for gate in (1, 0, 2)]
+    return ops.Concat(tuple(parts), 0)
+
+
+def _same(rows: Any) -> Any:
+    return rows
+
+
+def _recurrence(layers: list, x: Any, states: list, direction: str) -> Any:
+    """The op of one layer, or of two that run in opposite directions."""
+    live = layers[0].live
+    kind = type(live).__name__ if type(live).__name__ in _OPS else _base(live)
+    gates = _reset_first if kind == "GRU" else _same
+    held = [_weights(layer, gates) for layer in layers]
+    many = {name: tuple(h[name] for h in held if h[name] is not None) for name in ("w_ih", "w_hh", "b_ih", "b_hh")}
+    shared: dict[str, Any] = many | {"direction": direction, "time_axis": 1}
+    if kind == "LSTM":
+        return ops.Lstm(x, h0=tuple(states[0::2]), c0=tuple(states[1::2]), **shared)
+    if kind == "GRU":
+        return ops.Gru(x, h0=tuple(states), reset_after=bool(live.cell.reset_after), **shared)
+    return ops.Rnn(x, h0=tuple(states), activation=live.cell.activation.__name__, **shared)
+
+
+_OPS = ("LSTM", "GRU", "SimpleRNN")
+
+
+def _base(live: Any) -> str:
+    return next(kind.__name__ for kind in type(live).__mro__ if kind.__name__ in _OPS)
+
+
+def _is_standard(live: Any) -> bool:
+    """Whether the pivot has the layer's cell."""
+    kind = next((k.__name__ for k in type(live).__mro__ if k.__name__ in _OPS), None)
+    if kind is None:
+        return False
+    activation = live.cell.activation.__name__
+    if kind == "SimpleRNN":
+        return activation in ("tanh", "relu")
+    return activation == "tanh" and live.cell.recurrent_activation.__name__ == "sigmoid"
+
+
+def _check(layer) -> None:
+    live = layer.live
+    if live.stateful:
+        raise Refusal(
+            notimpl("stateful=True keeps the states between calls", "return the states and give them to the next call")
+        )
+    if getattr(live.cell, "recurrent_dropout", 0):
+        layer.note(f"{layer.path} drops recurrent connections in training, which is left out")
+
+
+def _dropped(layer, x: Any) -> Any:
+    """The input with the dropout that is drawn once for all steps."""
+    rate = float(getattr(layer.live.cell, "dropout", 0) or 0)
+    return ops.Dropout(x, rate, (0, 2)) if rate else x
+
+
+def _states(initial_state: Any) -> list:
+    if initial_state is None:
+        return []
+    return list(initial_state) if isinstance(initial_state, list | tuple) else [initial_state]
+
+
+@keras.reads("layers.LSTM", "layers.GRU", "layers.SimpleRNN", "layers.RNN")
+def recurrent(layer, sequences, initial_state=None, mask=None, training=None):
+    _check(layer)
+    live = layer.live
+    if mask is None and _is_standard(live):
+        direction = "backward" if live.go_backwards else "forward"
+        run = _recurrence([layer], _dropped(layer, sequences), _states(initial_state), direction)
+        out = Part(run, 0)
+        final = [Part(run, i) for i in range(1, 3 if isinstance(run, ops.Lstm) else 2)]
+        if live.go_backwards and live.return_sequences:
+            out = ops.Flip(out, (1,))  # Keras leaves the outputs in the order in which it made them
+        return _returned(live, out if live.return_sequences else final[0], final)
+    out, last, final = _unrolled(layer, sequences, _states(initial_state), mask)
+    return _returned(live, out if live.return_sequences else last, final)
+
+
+def _returned(live: Any, out: Any, states: list) -> Any:
+    return (out, *states) if live.return_state else out
+
+
+# -- any cell
+
+
+def _unrolled(layer, x: Any, states: list, mask: Any) -> tuple[Any, Any, list]:
+    """The steps of the cell one after the other: all outputs, the last one, and the final states."""
+    live = layer.live
+    length = shape_of(x)[1]
+    cell = type(live.cell).__name__
+    if not isinstance(length, int) or length > LONGEST:
+        what = "a mask" if mask is not None and _is_standard(live) else f"the cell {cell}"
+        raise Refusal(
+            notimpl(
+                f"a recurrence with {what} over {length} steps: the pivot has no loop, and writes up to {LONGEST} steps",
+                "give the input a fixed, short length"
+                if mask is None
+                else "leave the padding out, or give the input a fixed, short length",
+            )
+        )
+    states = states or _zero_states(layer, x)
+    outputs, out = [], None
+    order = range(length - 1, -1, -1) if live.go_backwards else range(length)
+    for step in order:
+        new, after = _step(layer, layer.emit(ops.Select(x, 1, step)), states)
+        if mask is not None:
+            kept = layer.emit(ops.Reshape(ops.Select(mask, 1, step), (shape_of(x)[0], 1)))
+            before = out
+            if before is None or live.zero_output_for_mask:
+                before = layer.emit(ops.Full(shape_of(new), 0.0, type_of(new).dtype))
+            shown = layer.emit(ops.Where(kept, new, before))
+            out = layer.emit(ops.Where(kept, new, out if out is not None else before))
+            states = [layer.emit(ops.Where(kept, a, b)) for a, b in zip(after, states, strict=True)]
+            outputs.append(shown)
+        else:
+            out, states = new, after
+            outputs.append(out)
+    last = outputs[-1]
+    return ops.Stack(tuple(outputs), 1), last, states
+
+
+def _zero_states(layer, x: Any) -> list:
+    sizes = layer.live.cell.state_size
+    return [
+        layer.emit(ops.Full((shape_of(x)[0], size), 0.0, layer.live.compute_dtype))
+        for size in _flat(sizes)
+    ]
+
+
+def _flat(sizes: Any) -> list:
+    if isinstance(sizes, int):
+        return [sizes]
+    return [one for size in sizes for one in _flat(size)]
+
+
+def _packed(states: list, sizes: Any) -> Any:
+    """A flat list of states as the cell nests them."""
+    rest = iter(states)
+
+    def take(size):
+        return next(rest) if isinstance(size, int) else [take(one) for one in size]
+
+    return [take(sizes)] if isinstance(sizes, int) else take(sizes)
+
+
+def _step(layer, x: Any, states: list) -> tuple[Any, list]:
+    cell = layer.live.cell
+    out, after = layer.apply(lambda one, held: cell(one, held), x, _packed(states, cell.state_size))
+    return out, _leaves(after)
+
+
+def _leaves(tree: Any) -> list:
+    if isinstance(tree, list | tuple):
+        return [leaf for one in tree for leaf in _leaves(one)]
+    return [tree]
+
+
+# -- both directions
+
+
+@keras.reads("layers.Bidirectional")
+def bidirectional(layer, sequences, initial_state=None, mask=None, training=None):
+    """One op where both directions have the standard cell, else each direction by itself."""
+    forward, backward = layer.view(layer.forward_layer), layer.view(layer.backward_layer)
+    _check(forward)
+    _check(backward)
+    together = (
+        mask is None
+        and _is_standard(forward.live)
+        and type(forward.live) is type(backward.live)
+        and _alike(forward.live, backward.live)
+        and not forward.live.go_backwards
+    )
+    states = _states(initial_state)
+    if not together:
+        return _one_by_one(layer, sequences, states, mask)
+    run = _recurrence([forward, backward], _dropped(forward, sequences), _interleaved(states), "both")
+    count = 2 if isinstance(run, ops.Lstm) else 1
+    final = [Part(run, i) for i in range(1, 1 + 2 * count)]
+    merge = layer.merge_mode
+    if layer.return_sequences and merge == "concat":
+        return _returned(layer, Part(run, 0), final)
+    if layer.return_sequences:
+        units = shape_of(Part(run, 0))[2] // 2
+        halves = ops.Split(Part(run, 0), (units, units), 2)
+        pair = [Part(halves, 0), Part(halves, 1)]
+    else:
+        pair = [final[0], final[count]]
+    return _merged(layer, *pair, final)
+
+
+def _interleaved(states: list) -> list:
+    """The states of an LSTM stand in pairs for each direction already."""
+    return states
+
+
+def _alike(one: Any, other: Any) -> bool:
+    names = ("units", "activation", "use_bias", "recurrent_activation", "reset_after")
+    pairs = [(getattr(one.cell, n, None), getattr(other.cell, n, None)) for n in names]
+    return all(a == b or getattr(a, "__name__", a) == getattr(b, "__name__", b) for a, b in pairs)
+
+
+def _one_by_one(layer, x: Any, states: list, mask: Any) -> Any:
+    half = len(states) // 2
+    found, finals = [], []
+    for live, given in ((layer.forward_layer, states[:half]), (layer.backward_layer, states[half:])):
+        options = ({"mask": mask} if mask is not None else {}) | ({"initial_state": given} if given else {})
+        result = layer.apply(live, x, **options)
+        if layer.return_state:
+            found.append(result[0])
+            finals += list(result[1:])
+        else:
+            found.append(result)
+    if layer.return_sequences:
+        found[1] = ops.Flip(found[1], (1,))
+    return _merged(layer, *found, finals)
+
+
+def _merged(layer, y: Any, back: Any, states: list) -> Any:
+    """The outputs of both directions, merged as the layer says."""
+    match layer.merge_mode:
+        case "concat":
+            out = ops.Concat((y, back), len(shape_of(y)) - 1)
+        case "sum":
+            out = ops.Add(y, back)
+        case "ave":
+            out = ops.Divide(ops.Add(y, back), 2.0)
+        case "mul":
+            out = ops.Multiply(y, back)
+        case _:
+            return (y, back, *states) if layer.return_state else (y, back)
+    return _returned(layer, out, states)

@@ -1,0 +1,311 @@
+"""From a live Keras model to the pivot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from netglot.errors import NetglotError, Refusal, UnsupportedOps, UserCodeError, notimpl
+from netglot.pivot.dims import Dim
+from netglot.pivot.graph import Graph, Parameter, Value, flatten_tree
+from netglot.pivot.op import TensorType
+
+BATCH = 1009
+"""The size of a symbolic batch while a model is traced: a prime that no network uses, so that one that became a
+constant is seen."""
+
+LENGTHS = (
+    {"image": 1103, "plain": 127},
+    {"image": 224, "plain": 64},
+    {"image": 256, "plain": 16},
+    {"image": 96, "plain": 7},
+    {"image": 32, "plain": 4},
+)
+"""Sizes for other symbolic axes, tried in turn: an image may have to be divisible, a sequence short."""
+
+
+def read_keras(model: Any, *, inputs: Any = None, name: str | None = None) -> Graph:
+    """Reads a live Keras model as a graph.
+
+    Args:
+        inputs: what the model is called with where it does not say so itself: a nest of `InputSpec`s (in the order of
+            the call's arguments, or a dictionary of them), with symbolic sizes where axes may vary.
+        name: the name of the graph; the model's class where it has one of its own, else its name.
+
+    Raises:
+        UnsupportedOps: layers and functions without a pivot form, all of them.
+        Refusal: the model as a whole cannot be read.
+        UserCodeError: the model's own code raised.
+    """
+    import keras
+
+    import netglot.dialects.keras.functions
+    import netglot.dialects.keras.layers
+    import netglot.dialects.keras.ops  # noqa: F401
+
+    if not isinstance(model, keras.layers.Layer):
+        raise Refusal(notimpl(f"a {type(model).__name__} is not a Keras model"))
+    specs = _specs(model, inputs)
+    _build(model, specs)
+    last: NetglotError | None = None
+    for sizes in _choices(specs):
+        try:
+            return _read(model, specs, sizes, name)
+        except UserCodeError as error:
+            last = last or error
+    assert last is not None
+    raise last
+
+
+def _read(model: Any, specs: Any, sizes: dict[str, int], name: str | None) -> Graph:
+    import keras
+
+    from netglot.dialects.keras.trace import Tracer
+
+    tracer = Tracer(model, sizes)
+    values: list[Value] = []
+
+    def traced(spec):
+        value, tensor = tracer.input(spec.name or "x", TensorType(spec.dtype, spec.shape))
+        values.append(value)
+        return tensor
+
+    args, kwargs = _map(traced, specs)
+    with keras.device("cpu:0"):
+        output = tracer.run(args, kwargs)
+    if tracer.refused:
+        raise UnsupportedOps(tracer.refused, max(tracer.total, len(tracer.refused)), "pivot")
+    modules = tracer.tree.modules
+    graph = Graph(
+        name or _title(model), values, dict(tracer.parameters), tracer.nodes, output, modules, list(tracer.notes)
+    )
+    graph.prune()
+    _drop_unused_constants(graph)
+    _check_sizes(graph, sizes)
+    graph.notes.extend(_unused(graph))
+    return graph
+
+
+def _title(model: Any) -> str:
+    own = not type(model).__module__.startswith("keras.")
+    return type(model).__name__ if own else "".join(w[:1].upper() + w[1:] for w in _words(model.name)) or "Network"
+
+
+def _words(name: str) -> list[str]:
+    import re
+
+    return [word for word in re.split(r"\W+|_+", name) if word and not (word.isdigit())]
+
+
+# -- inputs
+
+
+def _specs(model: Any, inputs: Any) -> tuple[tuple, dict]:
+    """The arguments of the call as nests of `InputSpec`s."""
+    from netglot.frontend.inputs import Inputs, parse_inputs
+
+    if inputs is not None:
+        given = inputs if isinstance(inputs, Inputs) else parse_inputs(inputs)
+        return _as_struct(model, given.positional), dict(given.keyword)
+    struct = getattr(model, "_inputs_struct", None)
+    functional = getattr(model, "_functional", None)
+    if struct is None and functional is not None:
+        struct = functional._inputs_struct
+    if struct is not None:
+        return (_functional_specs(struct),), {}
+    return _subclassed_specs(model)
+
+
+def _as_struct(model: Any, positional: tuple) -> tuple:
+    """Several inputs of a functional model are one argument."""
+    struct = getattr(model, "_inputs_struct", None)
+    if struct is None or len(positional) == 1:
+        return positional
+    return (dict(zip(struct, positional, strict=True)) if isinstance(struct, dict) else list(positional),)
+
+
+def _functional_specs(struct: Any) -> Any:
+    import keras
+
+    batched: set[int] = set()
+    count = len(keras.tree.flatten(struct))
+
+    def spec(tensor):
+        from netglot.frontend.inputs import InputSpec
+
+        number = len(batched)
+        batched.add(number)
+        shape = tuple(_symbol(size, axis, number, count) for axis, size in enumerate(tensor.shape))
+        return InputSpec(shape, tensor.dtype, _identifier(tensor.name))
+
+    return keras.tree.map_structure(spec, struct)
+
+
+def _identifier(name: str) -> str:
+    import re
+
+    return re.sub(r"\W+", "_", re.sub(r"^(keras_tensor|input_layer)_\d+$", r"\1", name))
+
+
+def _symbol(size: int | None, axis: int, number: int, count: int) -> int | Dim:
+    if size is not None:
+        return int(size)
+    if axis == 0:
+        return Dim.symbol("B")
+    letter = "_TUVW"[axis] if axis < 5 else f"S{axis}"
+    return Dim.symbol(letter if count == 1 else f"{letter}{number}")
+
+
+def _subclassed_specs(model: Any) -> tuple[tuple, dict]:
+    """The inputs that a built model of the user's own class remembers."""
+    from netglot.frontend.inputs import InputSpec
+
+    shapes = getattr(model, "_build_shapes_dict", None)
+    if not model.built or not shapes:
+        raise Refusal(
+            notimpl("the model does not say what it is called with", "give inputs=..., such as inputs=[(1, 224, 224, 3)]")
+        )
+    dtype = model.input_dtype if hasattr(model, "input_dtype") else "float32"
+
+    def spec(shape, name):
+        if isinstance(shape, dict):
+            return {key: spec(one, key) for key, one in shape.items()}
+        if shape and isinstance(shape[0], list | tuple):
+            return [spec(one, f"{name}_{index}") for index, one in enumerate(shape)]
+        sizes = [_symbol(None if axis == 0 else size, axis, 0, 1) for axis, size in enumerate(shape)]
+        return InputSpec(tuple(sizes), dtype, name)
+
+    named = {key.removesuffix("_shape"): shape for key, shape in shapes.items()}
+    if list(named) == ["input"]:
+        return (spec(named["input"], _first_argument(model)),), {}
+    return (), {key: spec(shape, key) for key, shape in named.items()}
+
+
+def _first_argument(model: Any) -> str:
+    import inspect
+
+    return next(iter(inspect.signature(model.call).parameters), "inputs")
+
+
+def _build(model: Any, specs: tuple[tuple, dict]) -> None:
+    """Makes the variables of a model that has none yet."""
+    import keras
+
+    if model.built and all(layer.built for layer in model._flatten_layers()):
+        return
+
+    def example(spec):
+        shape = tuple(size if isinstance(size, int) else None for size in spec.shape)
+        return keras.KerasTensor(shape, dtype=spec.dtype)
+
+    args, kwargs = _map(example, specs)
+    try:
+        model(*args, **kwargs)
+    except Exception as error:
+        raise UserCodeError(f"the model cannot be built: {type(error).__name__}: {error}") from error
+
+
+def _map(function: Any, specs: tuple[tuple, dict]) -> tuple[tuple, dict]:
+    args, kwargs = specs
+    return tuple(_map_spec(function, one) for one in args), {key: _map_spec(function, one) for key, one in kwargs.items()}
+
+
+def _map_spec(function: Any, tree: Any) -> Any:
+    from netglot.frontend.inputs import InputSpec
+
+    if isinstance(tree, InputSpec):
+        return function(tree)
+    if isinstance(tree, dict):
+        return {key: _map_spec(function, one) for key, one in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(_map_spec(function, one) for one in tree)
+    return tree
+
+
+def _leaves(specs: Any) -> Iterator[Any]:
+    found: list[Any] = []
+    _map(found.append, specs)
+    yield from found
+
+
+# -- symbolic sizes
+
+
+def _choices(specs: Any) -> Iterator[dict[str, int]]:
+    """Sizes for the symbols, several tries where a network may need others."""
+    leaves = list(_leaves(specs))
+    symbols = {str(size): (len(leaf.shape), axis) for leaf in leaves for axis, size in enumerate(leaf.shape) if isinstance(size, Dim)}
+    for lengths in LENGTHS:
+        sizes: dict[str, int] = {}
+        for symbol, (rank, axis) in symbols.items():
+            kind = "image" if rank >= 4 else "plain"
+            sizes[symbol] = BATCH if axis == 0 else lengths[kind] + (0 if kind == "plain" else _apart(sizes, lengths))
+        yield sizes
+        if all(axis == 0 for _, axis in symbols.values()):
+            return
+
+
+def _apart(sizes: dict[str, int], lengths: dict[str, int]) -> int:
+    """How much to add to an image's second side, so that it differs from the first and divides as well."""
+    taken = sum(1 for size in sizes.values() if size != BATCH)
+    return taken * (32 if lengths["image"] % 32 == 0 else 6)
+
+
+def _check_sizes(graph: Graph, sizes: dict[str, int]) -> None:
+    """Refuses a graph in which a symbolic batch became a number."""
+    if BATCH not in sizes.values():
+        return
+    for parameter in graph.parameters.values():
+        if parameter.kind == "constant" and any(size and size % BATCH == 0 for size in parameter.shape):
+            _refuse_baked(parameter.name)
+    for node in graph.nodes:
+        for held in (*node.op.attributes().values(), *(o for o in node.op.operands() if isinstance(o, int | float))):
+            if any(_is_batch(one) for one in _flat(held)):
+                _refuse_baked(f"{node.path or 'the model'} ({type(node.op).__name__})")
+
+
+def _is_batch(one: Any) -> bool:
+    if isinstance(one, bool) or not isinstance(one, int | float):
+        return False
+    return one in (BATCH, -BATCH, float(BATCH)) or (isinstance(one, int) and one != 0 and one % BATCH == 0 and abs(one) < 2**31)
+
+
+def _flat(held: Any) -> Iterator[Any]:
+    if isinstance(held, list | tuple):
+        for one in held:
+            yield from _flat(one)
+    else:
+        yield held
+
+
+def _refuse_baked(where: str) -> None:
+    raise Refusal(
+        notimpl(
+            f"the size of the batch is computed with, outside keras.ops, in {where}",
+            "compute with keras.ops.shape(x)[0], or give the input a fixed batch size",
+        )
+    )
+
+
+# -- what is left
+
+
+def _drop_unused_constants(graph: Graph) -> None:
+    used = set(graph.consumers()) | {value for _, value in flatten_tree(graph.output)}
+    for name, parameter in list(graph.parameters.items()):
+        if parameter.kind == "constant" and parameter not in used:
+            del graph.parameters[name]
+
+
+def _unused(graph: Graph) -> list[str]:
+    """A sentence for the parameters that inference never uses."""
+    used = set(graph.consumers()) | {value for _, value in flatten_tree(graph.output)}
+    names = [p.name for p in graph.parameters.values() if p.kind == "parameter" and p not in used]
+    if not names:
+        return []
+    tops = list(dict.fromkeys(name.rpartition(".")[0] or name for name in names))
+    shown = ", ".join(tops[:4]) + (f" and {len(tops) - 4} more" if len(tops) > 4 else "")
+    return [f"{len(names)} parameters take no part in inference and are left out: {shown}"]
+
+
+__all__ = ["Parameter", "read_keras"]

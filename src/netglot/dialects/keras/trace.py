@@ -1,0 +1,601 @@
+"""Reading a live Keras model while it runs on symbolic tensors.
+
+A built-in layer is read by its own reader (`layers/`). A layer without one, and every layer that the user wrote, is
+entered: its `call` runs, and the layers and `keras.ops` functions that it calls are read in turn (`functions/`). What
+cannot be read is collected and reported once.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src import backend
+from keras.src.ops.operation import Operation
+
+from netglot.dialects.keras.capture import Traced, TracedVariable, following, is_variable, sites, traced_variables
+from netglot.dialects.keras.casting import Casting
+from netglot.dialects.keras.dialect import keras as dialect
+from netglot.dialects.keras.hierarchy import Hierarchy, add_layer, hierarchy
+from netglot.dialects.keras.sizes import Size, concrete_shape, without_sizes
+from netglot.errors import Bug, NetglotError, RefusedOp, Refusal, UserCodeError, never, notimpl
+from netglot.pivot.graph import Frame, Names, Node, Parameter, Part, Value
+from netglot.pivot.op import Op, TensorType, is_scalar
+
+LARGEST_SCALAR = 1
+"""Arrays of so many elements without axes become numbers of the graph."""
+
+
+class Poisoned(Exception):
+    """An operand was refused; what depends on it is neither read nor reported."""
+
+
+class Tracer:
+    """Reads what Keras hands it into nodes of a graph."""
+
+    def __init__(self, model: Any, sizes: dict[str, int]):
+        self.model = model
+        self.sizes = sizes
+        self.tree: Hierarchy = hierarchy(model)
+        self.names = Names(parameter.name for parameter in self.tree.parameters.values())
+        self.nodes: list[Node] = []
+        self.parameters: dict[str, Parameter] = {p.name: p for p in self.tree.parameters.values()}
+        self.frames: list[Frame] = []
+        self.calls: dict[int, int] = {}
+        self.constants: dict[int, tuple[Any, Parameter]] = {}
+        self.refused: list[RefusedOp] = []
+        self.notes: list[str] = []
+        self.casts: list[dict[int, TracedVariable]] = [{}]
+        self.total = 0
+        self._entry: Any = None
+
+    # -- running
+
+    def run(self, args: tuple, kwargs: dict) -> Any:
+        """Calls the model on traced tensors; what it returns, with values of the graph at the leaves."""
+        self._entry = sys_frame_code()
+        with following(self), traced_variables(self.tree.layers, self.variable):
+            try:
+                result = self.model(*args, **kwargs)
+            except NetglotError:
+                raise
+            except Poisoned:
+                return None
+            except Exception as error:
+                if self.refused:  # what follows a refusal may fail for it
+                    return None
+                raise UserCodeError(
+                    f"the model cannot be called: {type(error).__name__}: {error}",
+                    trace=_users_part(error),
+                    advice="call it on a tensor of that shape to see whether it runs",
+                ) from error
+            if self.refused:
+                return None
+            return self._values(result)
+
+    def input(self, name: str, type: TensorType) -> tuple[Value, Traced]:
+        """A new input of the graph."""
+        value = Value(self.names.unique(name), type, hint=name)
+        return value, self.traced(value)
+
+    # -- values and traced tensors
+
+    def traced(self, value: Value) -> Traced:
+        """The symbolic tensor of a value."""
+        return Traced(value, concrete_shape(value.shape, self.sizes), value.dtype)
+
+    def variable(self, variable: Any) -> Traced:
+        """The symbolic tensor that stands in for a variable."""
+        parameter = self.tree.parameters.get(id(variable))
+        if parameter is None:
+            return self.constant(variable.value)
+        return TracedVariable(parameter, parameter.shape, parameter.dtype, variable)  # type: ignore[arg-type]
+
+    def constant(self, array: Any) -> Traced:
+        """The symbolic tensor of an array that the code holds."""
+        return self.traced(self.constant_value(array))
+
+    def constant_value(self, array: Any) -> Parameter:
+        """A parameter for an array that the code holds; the same one for the same array."""
+        if id(array) not in self.constants:
+            held = array if isinstance(array, np.ndarray) else np.asarray(keras.ops.convert_to_numpy(array))
+            name = self.names.unique(".".join(filter(None, (self._path(), "constant"))))
+            dtype = "string" if held.dtype.kind in "OSU" else str(held.dtype)
+            parameter = Parameter(name, TensorType(dtype, held.shape), lambda: held, kind="constant", trainable=False)
+            self.parameters[name] = parameter
+            self.constants[id(array)] = (array, parameter)
+        return self.constants[id(array)][1]
+
+    def value(self, one: Any) -> Any:
+        """What a reader is given for an argument: values for tensors, sizes of the pivot for sizes, nests of these."""
+        if isinstance(one, Traced):
+            if one.held is None:
+                raise Poisoned
+            return one.held
+        if isinstance(one, keras.KerasTensor):
+            raise Poisoned
+        if is_variable(one):
+            return self.variable(one).held
+        if isinstance(one, Size):
+            return one.dim
+        if isinstance(one, np.generic):
+            return one.item()
+        if isinstance(one, np.ndarray) or backend.is_tensor(one) or type(one).__name__ in _TENSORS:
+            return _number(one) if len(one.shape) == 0 else self.constant_value(one)
+        if isinstance(one, slice):
+            return slice(self.value(one.start), self.value(one.stop), self.value(one.step))
+        if isinstance(one, dict):
+            return {key: self.value(held) for key, held in one.items()}
+        if isinstance(one, list | tuple):
+            items = [self.value(held) for held in one]
+            return tuple(items) if isinstance(one, tuple) else items
+        return one
+
+    def _values(self, result: Any) -> Any:
+        """A nest of results, traced tensors replaced by their values and absent ones left out."""
+        if isinstance(result, dict):
+            return {str(key): self._values(one) for key, one in result.items() if one is not None}
+        if isinstance(result, list | tuple):
+            return tuple(self._values(one) for one in result if one is not None)
+        held = self.value(result)
+        return held if isinstance(held, Value) else self.constant_value(np.asarray(held))
+
+    def _wrap(self, tree: Any) -> Any:
+        if isinstance(tree, Value):
+            return self.traced(tree)
+        if isinstance(tree, list | tuple):
+            return type(tree)(self._wrap(one) for one in tree)
+        if isinstance(tree, dict):
+            return {key: self._wrap(one) for key, one in tree.items()}
+        return tree
+
+    # -- building
+
+    def build(self, tree: Any, name: str | None = None) -> Any:
+        """Adds what a reader returned to the graph; values, numbers and absent results stay as they are."""
+        return self._build(tree, self._builder(), {}, name)
+
+    def _builder(self) -> Casting:
+        places = sites(_LAYER_CODE, self._entry)
+        return Casting(
+            self.names,
+            self.nodes,
+            self.promote,
+            keras.config.floatx(),
+            scope=tuple(self.frames),
+            sites=places[-len(self.frames) - 1 :] if places else (),
+        )
+
+    def _build(self, tree: Any, builder: Casting, built: dict, name: str | None) -> Any:
+        if isinstance(tree, Part):
+            return builder._resolve(tree, built)
+        if isinstance(tree, Op):
+            if id(tree) not in built:
+                built[id(tree)] = builder._add(tree, built, None, name)
+            results = built[id(tree)]
+            return results[0] if len(results) == 1 else results
+        if isinstance(tree, list | tuple):
+            return type(tree)(self._build(one, builder, built, name) for one in tree)
+        if isinstance(tree, dict):
+            return {key: self._build(one, builder, built, name) for key, one in tree.items()}
+        return tree
+
+    def create(self, op: Op) -> Traced:
+        """The tensor that an op without tensors for operands makes."""
+        return self.traced(self.build(op))
+
+    def promote(self, operands: list[Any]) -> str:
+        """Keras's common dtype of tensors and numbers."""
+        kinds = [type(one) if is_scalar(one) and not _is_dim(one) else _dtype(one) for one in operands]
+        return backend.result_type(*(int if kind is None else kind for kind in kinds))
+
+    # -- functions
+
+    def operation(self, operation: Operation, args: tuple, kwargs: dict) -> Any:
+        """Reads one call of a function of `keras.ops`."""
+        spec = operation.compute_output_spec(*args, **kwargs)
+        self.total += 1
+        spelling = function_name(operation)
+        try:
+            reader = dialect.readers.get(spelling)
+            if reader is None:
+                raise Refusal(dialect.unread.get(spelling, notimpl(f"{spelling} has no reading yet")))
+            arguments = self.value(_arguments(operation, args, kwargs))
+            read = _call(reader, _declared(reader, arguments, operation, spelling))
+            built = self.build(read)
+            held = next((one for one in args if isinstance(one, Traced) and one.held is built), None)
+            return self._as(spec, built) if held is None or held.dtype != spec.dtype else held
+        except Poisoned:
+            return _poisoned(spec)
+        except Refusal as refusal:
+            self._refuse(spelling, refusal)
+            return _poisoned(spec)
+
+    def _as(self, spec: Any, read: Any) -> Any:
+        """The traced tensors of what was read, with the dtypes and the nest that Keras says."""
+        if isinstance(spec, list | tuple) and isinstance(read, list | tuple):
+            if len(spec) != len(read):
+                raise Bug(f"{len(read)} results were read and Keras has {len(spec)}")
+            return type(spec)(self._as(s, r) for s, r in zip(spec, read, strict=True)) if _plain_nest(spec) else [
+                self._as(s, r) for s, r in zip(spec, read, strict=True)
+            ]
+        if not isinstance(spec, keras.KerasTensor):
+            return self._wrap(read)
+        value = read if isinstance(read, Value) else self.constant_value(np.asarray(read, dtype=spec.dtype))
+        if value.dtype != spec.dtype:
+            from netglot.pivot import ops
+
+            value = self.build(ops.Cast(value, spec.dtype))
+        shape = concrete_shape(value.shape, self.sizes)
+        if None not in spec.shape and tuple(int(s) for s in shape) != tuple(int(s) for s in spec.shape):
+            raise Bug(f"{value.name} was read as {list(shape)} and Keras says {list(spec.shape)}")
+        return self.traced(value)
+
+    # -- layers
+
+    def layer(self, layer: Any, args: tuple, kwargs: dict) -> Any:
+        """Reads one call of a layer: by its reader, or by entering it."""
+        path = self.tree.paths.get(id(layer))
+        if path is None:
+            path = self._new_layer(layer)
+        number = self.calls[id(layer)] = self.calls.get(id(layer), -1) + 1
+        entered = layer is not self.model or number > 0
+        if entered:
+            self.frames.append(Frame(path, number))
+        try:
+            return self._read_layer(layer, args, kwargs)
+        finally:
+            if entered:
+                self.frames.pop()
+
+    def _new_layer(self, layer: Any) -> str:
+        path = add_layer(self.tree, layer, self._path())
+        for parameter in self.tree.parameters.values():
+            if parameter.name not in self.parameters:
+                self.names.unique(parameter.name)
+                self.parameters[parameter.name] = parameter
+        return path
+
+    def _path(self) -> str:
+        return self.frames[-1].path if self.frames else ""
+
+    def _read_layer(self, layer: Any, args: tuple, kwargs: dict) -> Any:
+        name = reader_name(layer)
+        reader = dialect.readers.get(f"layers.{name}") if name else None
+        if reader is None:
+            reason = dialect.unread.get(f"layers.{name}") if name else None
+            if reason is None and not getattr(layer, "quantization_mode", None):
+                return self._enter(layer, args, kwargs)
+        self.total += 1
+        try:
+            if getattr(layer, "quantization_mode", None):
+                raise Refusal(notimpl("the layer is quantised", "convert the network before quantising it"))
+            if reader is None:
+                assert reason is not None
+                raise Refusal(reason)
+            view = LayerView(self, layer)
+            given = self.value(_bound(layer.call, args, kwargs))
+            read = reader(view, **_layer_arguments(reader, given, layer, view))
+            return self._wrap(self.build(read, name=_result_name(self._path())))
+        except Poisoned:
+            return _poisoned(layer.compute_output_spec(*args, **kwargs))
+        except Refusal as refusal:
+            self._refuse(type(layer).__name__, refusal)
+            return _poisoned(_spec(layer, args, kwargs))
+
+    def _enter(self, layer: Any, args: tuple, kwargs: dict) -> Any:
+        """Runs the layer's own call, in which further calls are seen."""
+        mixed = layer.compute_dtype != layer.variable_dtype and not isinstance(layer, keras.Model)
+        if not mixed:
+            return layer.call(*args, **kwargs)
+        with traced_variables_as(layer, self._cast_to(layer)):
+            return layer.call(*args, **kwargs)
+
+    def _cast_to(self, layer: Any):
+        def cast(traced: TracedVariable) -> Any:
+            if "float" not in traced.dtype or not getattr(traced.variable, "autocast", True):
+                return traced
+            return keras.ops.cast(traced, layer.compute_dtype)
+
+        return cast
+
+    def _refuse(self, what: str, refusal: Refusal) -> None:
+        places = sites(_LAYER_CODE, self._entry)
+        site = next((place for place in reversed(places) if place), None)
+        self.refused.append(RefusedOp(self._path(), what, refusal.reason, str(site) if site else None))
+
+    def note(self, text: str) -> None:
+        """Remembers a sentence for the report."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+class LayerView:
+    """A layer as its reader sees it: the layer's own attributes, with values of the graph for its variables."""
+
+    def __init__(self, tracer: Tracer, live: Any):
+        self._tracer = tracer
+        self.live = live
+
+    def __getattr__(self, name: str) -> Any:
+        held = getattr(self.live, name)
+        if isinstance(held, TracedVariable):
+            return self._tracer.value(self._cast(held))
+        return self._tracer.value(held) if is_variable(held) else held
+
+    def _cast(self, held: TracedVariable) -> Any:
+        layer = self.live
+        floats = "float" in held.dtype and getattr(held.variable, "autocast", True)
+        if floats and layer.compute_dtype != layer.variable_dtype and "float" in layer.compute_dtype:
+            return keras.ops.cast(held, layer.compute_dtype)
+        return held
+
+    @property
+    def path(self) -> str:
+        """The path of the layer."""
+        return self._tracer.tree.paths[id(self.live)]
+
+    def view(self, layer: Any) -> LayerView:
+        """A layer within this one."""
+        return LayerView(self._tracer, layer)
+
+    def emit(self, tree: Any) -> Any:
+        """Adds ops to the graph now."""
+        return self._tracer.build(tree)
+
+    def apply(self, function: Any, *trees: Any, **options: Any) -> Any:
+        """Calls a layer or a function of Keras on values, and reads what it does."""
+        traced = [self._tracer._wrap(self._tracer.build(tree)) for tree in trees]
+        result = function(*traced, **self._tracer._wrap(options))
+        return self._tracer.value(result)
+
+    def activated(self, function: Any, tree: Any) -> Any:
+        """`tree` with an activation behind it."""
+        if function is None or function is keras.activations.linear:
+            return tree
+        return self.apply(function, tree)
+
+    def note(self, text: str) -> None:
+        """Leaves a sentence for the report."""
+        self._tracer.note(text)
+
+    def refuse_training(self, training: Any) -> None:
+        """Refuses a layer that draws random numbers in inference because it is called with `training=True`."""
+        if training is True:
+            raise Refusal(never("it is called with training=True, so that it draws random numbers in inference"))
+
+
+# -- names and arguments
+
+_TENSORS = ("EagerTensor", "ResourceVariable")
+
+_FUNCTIONS = {
+    "BatchNorm": "batch_normalization",
+    "LayerNorm": "layer_normalization",
+    "RMSNorm": "rms_normalization",
+    "SearchSorted": "searchsorted",
+    "IsIn": "isin",
+    "CDist": "cdist",
+    "SVD": "svd",
+    "FFT": "fft",
+    "FFT2": "fft2",
+    "IFFT2": "ifft2",
+    "RFFT": "rfft",
+    "IRFFT": "irfft",
+    "STFT": "stft",
+    "ISTFT": "istft",
+    "CTCLoss": "ctc_loss",
+    "CTCDecode": "ctc_decode",
+    "PSNR": "psnr",
+    "JVP": "jvp",
+    "ReLU": "relu",
+    "RGBToGrayscale": "rgb_to_grayscale",
+    "RGBToHSV": "rgb_to_hsv",
+    "HSVToRGB": "hsv_to_rgb",
+    "SSIM": "ssim",
+}
+"""The functions of Keras's operation classes whose names are not theirs in snake case."""
+
+
+def function_name(operation: Operation) -> str:
+    """The spelling of an operation: the function that makes it."""
+    kind = type(operation)
+    name = _FUNCTIONS.get(kind.__name__)
+    if name is None:
+        name = re.sub("([a-z0-9])([A-Z])", r"\1_\2", kind.__name__).lower()
+    module = kind.__module__.rpartition(".")[2]
+    if "activations" in kind.__module__:
+        return f"activations.{name}"
+    return f"ops.image.{name}" if module == "image" else f"ops.{name}"
+
+
+def reader_name(layer: Any) -> str | None:
+    """The built-in class that says what a layer does; None where the user's own code does.
+
+    A subclass counts as its built-in parent while it overrides nothing that the parent's call uses.
+    """
+    for kind in type(layer).__mro__:
+        if kind.__module__.startswith("keras.src.layers."):
+            return kind.__name__
+        if kind.__module__.startswith("keras."):
+            return None
+        own = {name for name, held in kind.__dict__.items() if inspect.isfunction(held)}
+        if any(_is_built_in(parent, own) for parent in kind.__mro__[1:]):
+            return None
+    return None
+
+
+_HARMLESS = {"__init__", "build", "get_config", "from_config", "compute_output_shape", "compute_output_spec", "get_build_config"}
+
+
+def _is_built_in(parent: type, overridden: set[str]) -> bool:
+    theirs = parent.__module__.startswith("keras.src.")
+    return theirs and bool((overridden - _HARMLESS) & set(parent.__dict__))
+
+
+def _arguments(operation: Operation, args: tuple, kwargs: dict) -> dict[str, Any]:
+    """The arguments of the call and of the operation's constructor, by name."""
+    config = getattr(operation, "_auto_config", None)
+    options = dict(config.config) if config is not None else {}
+    options.pop("name", None)
+    return options | _bound(operation.call, args, kwargs)
+
+
+def _bound(function: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
+    """Arguments by parameter name; those of `*args` and `**kwargs` under the parameter's name and their own."""
+    signature = inspect.signature(function)
+    bound = signature.bind(*args, **kwargs).arguments
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            bound |= bound.pop(name, {})
+    return dict(bound)
+
+
+def _declared(reader: Any, arguments: dict[str, Any], operation: Operation, spelling: str) -> dict[str, Any]:
+    """The arguments that a reader takes.
+
+    Raises:
+        Refusal: another one is not at its default.
+    """
+    parameters = inspect.signature(reader).parameters
+    renamed = {_RENAMED.get((spelling, name), name): held for name, held in arguments.items()}
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        return renamed
+    for name, held in renamed.items():
+        if name not in parameters and not _is_default(operation, name, held):
+            raise Refusal(notimpl(f"{spelling} with {name}={held!r}"))
+    return {name: held for name, held in renamed.items() if name in parameters}
+
+
+def _call(reader: Any, arguments: dict[str, Any]) -> Any:
+    """Calls a reader by the names of its parameters, `*args` included."""
+    parameters = inspect.signature(reader).parameters.values()
+    several = next((p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL), None)
+    if several is None:
+        return reader(**arguments)
+    before = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    given = [*(arguments.pop(name) for name in before if name in arguments), *arguments.pop(several, ())]
+    return reader(*given, **arguments)
+
+
+_RENAMED = {
+    ("ops.get_item", "key"): "key",
+    ("ops.einsum", "subscripts"): "subscripts",
+}
+
+
+def _is_default(operation: Operation, name: str, held: Any) -> bool:
+    for function in (type(operation).__init__, operation.call):
+        parameter = inspect.signature(function).parameters.get(name)
+        if parameter is not None and parameter.default is not inspect.Parameter.empty:
+            return held is parameter.default or (not isinstance(held, Value) and held == parameter.default)
+    return False
+
+
+def _layer_arguments(reader: Any, given: dict[str, Any], layer: Any, view: LayerView) -> dict[str, Any]:
+    """The arguments of a layer's call that its reader takes.
+
+    Raises:
+        Refusal: an argument is given that the reader knows nothing of, or training behaviour is asked for.
+    """
+    parameters = inspect.signature(reader).parameters
+    if "training" not in parameters:
+        training = given.pop("training", None)
+        if training is True and not _trains_by_default(layer):
+            view.refuse_training(training)
+        if training is False and _MODES & {c.__name__ for c in type(layer).__mro__}:
+            view.note(f"{view.path} is called with training=False, so it never trains; the pivot's op does")
+    for name, held in given.items():
+        if name not in parameters and held is not None and held is not False:
+            raise Refusal(notimpl(f"it is called with {name}"))
+    return {name: held for name, held in given.items() if name in parameters}
+
+
+def _trains_by_default(layer: Any) -> bool:
+    """Whether the layer's call says `training=True` itself, as Keras's image layers do; a model's inference does not."""
+    parameter = inspect.signature(layer.call).parameters.get("training")
+    return parameter is not None and parameter.default is True
+
+
+_MODES = {"Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout"}
+"""Layers that do something in training only."""
+
+
+def _spec(layer: Any, args: tuple, kwargs: dict) -> Any:
+    try:
+        return layer.compute_output_spec(*args, **kwargs)
+    except Exception as error:  # nothing can follow a layer whose result has no known shape
+        raise Poisoned from error
+
+
+def _poisoned(spec: Any) -> Any:
+    def poison(one):
+        return Traced(None, tuple(1 if s is None else s for s in one.shape), one.dtype) if hasattr(one, "shape") else one
+
+    return keras.tree.map_structure(poison, spec)
+
+
+def _plain_nest(spec: Any) -> bool:
+    return type(spec) in (list, tuple)
+
+
+def _number(one: Any) -> Any:
+    held = np.asarray(keras.ops.convert_to_numpy(one))
+    return held.item()
+
+
+def _dtype(one: Any) -> str | None:
+    return getattr(one, "dtype", None) or getattr(getattr(one, "type", None), "dtype", None)
+
+
+def _is_dim(one: Any) -> bool:
+    return not isinstance(one, bool | int | float | complex)
+
+
+def _result_name(path: str) -> str | None:
+    last = path.rpartition(".")[2]
+    return last if last.isidentifier() else None
+
+
+def sys_frame_code() -> Any:
+    """The code of the caller."""
+    import sys
+
+    return sys._getframe(1).f_code
+
+
+def _users_part(error: BaseException) -> str:
+    import traceback
+
+    from netglot.dialects.keras.capture import _HERE, _LIBRARIES
+
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith((*_LIBRARIES, _HERE, "<"))]
+    return "".join(traceback.format_list(own))
+
+
+class traced_variables_as:
+    """Puts other tensors in the place of a layer's traced variables for a while."""
+
+    def __init__(self, layer: Any, convert: Any):
+        self.layer = layer
+        self.convert = convert
+        self.before: dict[str, Any] = {}
+
+    def __enter__(self) -> None:
+        held = self.layer.__dict__
+        for name, one in list(held.items()):
+            if isinstance(one, TracedVariable):
+                self.before[name] = one
+                held[name] = self.convert(one)
+
+    def __exit__(self, *_) -> None:
+        self.layer.__dict__.update(self.before)
+
+
+_LAYER_CODE = Tracer.layer.__code__
+
+__all__ = ["LayerView", "Tracer", "function_name", "reader_name", "without_sizes"]
