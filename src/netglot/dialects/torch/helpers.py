@@ -1,0 +1,83 @@
+"""What an emitted file defines itself, where PyTorch has nothing close: small functions and modules, by name.
+
+Each is source text that needs the imports `torch`, `nn`, `F` and `math` and nothing else. A helper that uses another
+names it, and the file then holds both.
+"""
+
+from __future__ import annotations
+
+HELPERS: dict[str, str] = {}
+"""The source of each helper by its name."""
+
+HELPERS["StochasticDepth"] = '''
+class StochasticDepth(nn.Module):
+    """Drops whole samples in training, with probability `p`."""
+
+    def __init__(self, p):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x):
+        if not self.training or self.p == 0.0:
+            return x
+        shape = (x.shape[0], *(1,) * (x.dim() - 1))
+        return x * F.dropout(x.new_ones(shape), self.p)
+'''
+
+HELPERS["SharedDropout"] = '''
+class SharedDropout(nn.Module):
+    """Dropout that decides for each place of `axes` and alike for all places of the other axes."""
+
+    def __init__(self, p, axes):
+        super().__init__()
+        self.p, self.axes = p, axes
+
+    def forward(self, x):
+        if not self.training or self.p == 0.0:
+            return x
+        shape = [size if axis in self.axes else 1 for axis, size in enumerate(x.shape)]
+        return x * F.dropout(x.new_ones(shape), self.p)
+'''
+
+HELPERS["ResetFirstGRU"] = '''
+class ResetFirstGRU(nn.GRU):
+    """A GRU whose reset gate scales the hidden state before its product with the weights; PyTorch's scales it after."""
+
+    def forward(self, x, h0=None):
+        x = x.transpose(0, 1) if self.batch_first else x
+        outputs, states = [], []
+        for number, suffix in enumerate(["", "_reverse"] if self.bidirectional else [""]):
+            h = x.new_zeros(x.shape[1], self.hidden_size) if h0 is None else h0[number]
+            steps = []
+            for step in x.flip(0) if suffix else x:
+                h = self._step(step, h, suffix)
+                steps.append(h)
+            out = torch.stack(steps)
+            outputs.append(out.flip(0) if suffix else out)
+            states.append(h)
+        out = torch.cat(outputs, dim=-1)
+        return out.transpose(0, 1) if self.batch_first else out, torch.stack(states)
+
+    def _step(self, x, h, suffix):
+        w_ih, w_hh = getattr(self, f"weight_ih_l0{suffix}"), getattr(self, f"weight_hh_l0{suffix}")
+        b_ih, b_hh = None, (None, None)
+        if self.bias:
+            b_ih = getattr(self, f"bias_ih_l0{suffix}")
+            b_hh = getattr(self, f"bias_hh_l0{suffix}").split([2 * self.hidden_size, self.hidden_size])
+        w_gates, w_new = w_hh.split([2 * self.hidden_size, self.hidden_size])
+        x_gates, x_new = F.linear(x, w_ih, b_ih).split([2 * self.hidden_size, self.hidden_size], dim=-1)
+        reset, update = torch.sigmoid(x_gates + F.linear(h, w_gates, b_hh[0])).chunk(2, dim=-1)
+        new = torch.tanh(x_new + F.linear(reset * h, w_new, b_hh[1]))
+        return (1 - update) * new + update * h
+'''
+
+for _size in ("1d", "2d", "3d"):
+    for _name, _lacking, _text in (("Unscaled", "weight", "scale"), ("Unshifted", "bias", "offset")):
+        HELPERS[f"{_name}BatchNorm{_size}"] = f'''
+class {_name}BatchNorm{_size}(nn.BatchNorm{_size}):
+    """Batch normalisation without a learnt {_text}."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.{_lacking} = None
+'''

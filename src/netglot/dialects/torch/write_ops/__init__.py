@@ -1,0 +1,43 @@
+"""How PyTorch writes each op, one file a family. Importing them fills the dialect's writers."""
+
+from netglot.dialects.torch.write_ops import (
+    activation,
+    arithmetic,
+    attention,
+    comparison,
+    conv,
+    creation,
+    embedding,
+    index,
+    loss,
+    matmul,
+    norm,
+    pool,
+    random,
+    recurrent,
+    reduction,
+    resize,
+    shape,
+    sort,
+)
+
+__all__ = [
+    "activation",
+    "arithmetic",
+    "attention",
+    "comparison",
+    "conv",
+    "creation",
+    "embedding",
+    "index",
+    "loss",
+    "matmul",
+    "norm",
+    "pool",
+    "random",
+    "recurrent",
+    "reduction",
+    "resize",
+    "shape",
+    "sort",
+]

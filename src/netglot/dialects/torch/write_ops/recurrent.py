@@ -1,0 +1,77 @@
+"""PyTorch's recurrent layers. What they return is a nest: the outputs, then the final states of all directions."""
+
+from __future__ import annotations
+
+from netglot.dialects.torch.dialect import torch
+from netglot.pivot import ops
+from netglot.pivot.graph import Part
+from netglot.pivot.op import shape_of
+from netglot.source.spell import Layer, Method, Unpacks, call, options, unless
+
+
+@torch.lowers(ops.Lstm, ops.Gru, ops.Rnn)
+def backward(op):
+    """A single backward layer reads the reversed sequence."""
+    if op.direction != "backward":
+        return None
+    axes = (op.time_axis,)
+    forward = op.replace(x=ops.Flip(op.x, axes=axes), direction="forward")
+    count = len(op.result_types())
+    return (ops.Flip(Part(forward, 0), axes=axes), *(Part(forward, index) for index in range(1, count)))
+
+
+def _state(held: tuple):
+    """The initial states of all directions as PyTorch takes them: (directions, batch, hidden)."""
+    return Method(held[0], "unsqueeze", (0,)) if len(held) == 1 else call("torch.stack", list(held))
+
+
+def _weights(op) -> dict:
+    weights = {}
+    for number in range(len(op.w_ih)):
+        suffix = ("", "_reverse")[number]
+        weights[f"weight_ih_l0{suffix}"] = op.w_ih[number]
+        weights[f"weight_hh_l0{suffix}"] = op.w_hh[number]
+        if op.b_ih:
+            weights[f"bias_ih_l0{suffix}"] = op.b_ih[number]
+            weights[f"bias_hh_l0{suffix}"] = op.b_hh[number]
+    return weights
+
+
+def _layer(op, layer: str, states: tuple[str, ...], initial: tuple, helper: str | None = None, **given) -> Layer:
+    directions = len(op.w_ih)
+    nest = ("out", states[0] if len(states) == 1 else states)
+    places = [("out", None)] + [(state, number) for number in range(directions) for state in states]
+    return Layer(
+        layer,
+        (op.x, *initial),
+        options(
+            **given,
+            bias=unless(bool(op.b_ih), True),
+            batch_first=unless(op.time_axis == 1, False),
+            bidirectional=unless(op.direction == "both", False),
+        ),
+        weights=_weights(op),
+        arguments=(shape_of(op.w_ih[0])[1], shape_of(op.w_hh[0])[1]),
+        unpacks=Unpacks(nest, tuple(places)),
+        helper=helper,
+    )
+
+
+@torch.writes(ops.Lstm)
+def lstm(op):
+    initial = ((_state(op.h0), _state(op.c0)),) if op.h0 else ()
+    return _layer(op, "nn.LSTM", ("h", "c"), initial)
+
+
+@torch.writes(ops.Gru)
+def gru(op):
+    initial = (_state(op.h0),) if op.h0 else ()
+    if op.reset_after:
+        return _layer(op, "nn.GRU", ("h",), initial)
+    return _layer(op, "ResetFirstGRU", ("h",), initial, helper="ResetFirstGRU")
+
+
+@torch.writes(ops.Rnn)
+def rnn(op):
+    initial = (_state(op.h0),) if op.h0 else ()
+    return _layer(op, "nn.RNN", ("h",), initial, nonlinearity=unless(op.activation, "tanh"))
