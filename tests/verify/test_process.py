@@ -81,3 +81,8 @@ def test_a_runtime_that_cannot_be_imported_is_an_error_and_no_hang():
     with Worker("no_such_runtime") as worker, pytest.raises(OperationError, match="No module named"):
         worker.request("load")
     assert gone(worker)
+
+
+def test_a_reply_that_nobody_waited_for_is_dropped(worker):
+    worker.send("echo", arrays=worker.put({"old": np.zeros(1)}))
+    assert list(worker.get(worker.request("echo", arrays=worker.put({"new": np.ones(1)})))) == ["new"]

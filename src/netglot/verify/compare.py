@@ -180,43 +180,41 @@ def _magnitude(array: np.ndarray) -> float:
 class KnownImprecision:
     """An op that a framework computes with less than float64's precision in a float64 run.
 
-    `repair` names what the worker can put right to show that nothing else differs.
+    `where` is the attribute and value with which it does ("" for always), `part` what suffers, "output" (and with it
+    the gradient) or only the "gradient". `size` is relative. `repair` names what the framework's worker can put
+    right, to show that nothing else differs.
     """
 
+    framework: str
     op: str
-    applies: str
+    where: str
+    part: str
     size: float
     reason: str
     repair: str
 
 
-KNOWN = {
-    "keras": (
-        KnownImprecision(
-            "Gelu", "approximate=False", 5e-9, "TensorFlow divides by a square root of two that has float32's digits",
-            "gelu",
-        ),
-        KnownImprecision(
-            "Attention", "dropout=0.0", 4e-8, "TensorFlow rounds the scale of attention to float32", "attention"
-        ),
-        KnownImprecision(
-            "Resize", "mode=linear", 6e-8, "TensorFlow resizes in float32 whatever the images' precision", "resize"
-        ),
-        KnownImprecision(
-            "Resize", "mode=cubic", 6e-8, "TensorFlow resizes in float32 whatever the images' precision", "resize"
-        ),
-    ),
-}  # fmt: skip
-"""Measured imprecisions of target frameworks. Never an excuse: where they matter, the run is repeated without them."""
+_CONSTANT = "TensorFlow divides by a square root of two that has float32's digits"
+_RESIZE = "TensorFlow resizes in float32 whatever the precision of the images"
+_SIXTH = "PyTorch's gradient multiplies by a sixth that has float32's digits"
+_ALPHA = "PyTorch's gradient multiplies by a 1/alpha that has float32's digits"
+KNOWN = (
+    KnownImprecision("keras", "Gelu", "approximate=False", "output", 5e-9, _CONSTANT, "gelu"),
+    KnownImprecision("keras", "Resize", "mode=linear", "output", 6e-8, _RESIZE, "resize"),
+    KnownImprecision("keras", "Resize", "mode=cubic", "output", 6e-8, _RESIZE, "resize"),
+    KnownImprecision("torch", "Hardsigmoid", "", "gradient", 3e-8, _SIXTH, "hardsigmoid"),
+    KnownImprecision("torch", "Celu", "", "gradient", 3e-8, _ALPHA, "celu"),
+)
+"""Measured imprecisions of frameworks. Never an excuse: where they matter, the run is repeated without them."""
 
 
-def known_imprecisions(graph: Graph, target: str) -> list[tuple[KnownImprecision, int]]:
-    """The known imprecisions that `graph` meets in the target framework, with the number of nodes."""
+def known_imprecisions(graph: Graph, *frameworks: str) -> list[tuple[KnownImprecision, int]]:
+    """The known imprecisions of these frameworks that `graph` meets, with the number of nodes."""
     found = []
-    for known in KNOWN.get(target, ()):
-        attribute, _, value = known.applies.partition("=")
+    for known in KNOWN:
+        attribute, _, value = known.where.partition("=")
         nodes = [n for n in graph.nodes if type(n.op).__name__ == known.op]
-        count = sum(str(n.op.attributes().get(attribute)) == value for n in nodes)
-        if count:
+        count = sum(not attribute or str(n.op.attributes().get(attribute)) == value for n in nodes)
+        if count and known.framework in frameworks:
             found.append((known, count))
     return found

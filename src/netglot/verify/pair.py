@@ -91,6 +91,8 @@ class Pair:
             ("load", {**self.loading.source, "call": self.spec.source_call}),
             ("load", {"path": self.loading.folder, "call": self.spec.target_call, "dtype": "float32"}),
         )
+        if any("float" in dtype and dtype != "float32" for _, _, dtype, _ in described["state"]):
+            self.source.request("set_dtype", dtype="float32")
         names = {name for name, *_ in described["state"]}
         for path, parameter in self.spec.parameters.items():
             same = next((name for name in (path, *parameter.aliases) if name in names), None)

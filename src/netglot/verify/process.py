@@ -32,12 +32,19 @@ from netglot.verify.arrays import read_arrays, write_arrays
 POLL = 0.05
 """Seconds between two looks at a worker that is busy."""
 
+_HALF = max(1, (os.cpu_count() or 2) // 2)
 QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "KERAS_BACKEND": "tensorflow",
     "HF_HUB_OFFLINE": "1",
     "PYTHONUNBUFFERED": "1",
+    "OMP_NUM_THREADS": str(_HALF),
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "TF_NUM_INTRAOP_THREADS": str(_HALF),
+    "TF_NUM_INTEROP_THREADS": "1",
 }
+"""A worker's environment where the parent's says nothing: no advice, no network, and half of the processors, because
+two workers work at once."""
 
 
 class OperationError(WorkerError):
@@ -79,6 +86,7 @@ class Worker:
         """The largest resident memory seen since `take_peak`, in bytes."""
         self.folder = Path(tempfile.mkdtemp(prefix=f"netglot-{framework.rpartition('.')[2]}-"))
         self._ids = itertools.count()
+        self._sent = -1
         self._buffer = b""
         self._log = open(self.folder / "log.txt", "w+b")  # noqa: SIM115  (closed with the worker)
         read, self._write = os.pipe()
@@ -117,14 +125,15 @@ class Worker:
 
     def send(self, op: str, **args: Any) -> None:
         """Asks without waiting; `receive` must follow. Lets two workers work at once."""
-        message = {"id": next(self._ids), "op": op, "args": args}
+        self._sent = next(self._ids)
+        message = {"id": self._sent, "op": op, "args": args}
         try:
             _write_all(self._write, json.dumps(message).encode() + b"\n")
         except OSError:
             self._lost(op)
 
     def receive(self, op: str = "", *, time_limit: float | None = None) -> Any:
-        """The result of what was sent."""
+        """The result of what was sent last; a reply to an earlier request that nobody waited for is dropped."""
         limit = time_limit or self.time_limit
         deadline = time.monotonic() + limit
         while b"\n" not in self._buffer:
@@ -140,6 +149,8 @@ class Worker:
                 self._fail(f"the {self.framework} worker did not finish {op!r} within {limit:g} s")
         line, _, self._buffer = self._buffer.partition(b"\n")
         reply = json.loads(line)
+        if reply["id"] != self._sent:
+            return self.receive(op, time_limit=limit)
         self.peak = max(self.peak, reply["peak"])
         if "error" in reply:
             error = reply["error"]

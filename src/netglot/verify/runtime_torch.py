@@ -6,6 +6,7 @@ is seen: a layer, a function, one inside attention or an LSTM, a hand-written dr
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Mapping
@@ -33,8 +34,8 @@ class Runtime:
     """The operations of the worker; each takes and returns JSON, arrays by way of `arrays`."""
 
     OPERATIONS = (
-        "load", "describe", "set_dtype", "restore", "set_state", "state", "run", "gradients", "train", "dropout",
-        "intermediates",
+        "load", "describe", "set_dtype", "repair", "restore", "set_state", "state", "run", "gradients",
+        "rate", "train", "dropout", "intermediates",
     )  # fmt: skip
 
     def __init__(self, folder):
@@ -42,6 +43,7 @@ class Runtime:
         self.module: torch.nn.Module
         self.call: dict = {}
         self.dtype = "float32"
+        self.exact: tuple[str, ...] = ()
         self.saved = os.path.join(folder, "state.pt")
 
     def load(self, call, kind, path=None, source=None, weights=None, operators=()):
@@ -51,6 +53,7 @@ class Runtime:
         weights file if there is one; "program": `path` is an ExportedProgram.
         """
         _declare(operators)
+        torch.set_default_dtype(torch.float32)
         if kind == "pickle":
             import cloudpickle
 
@@ -72,7 +75,7 @@ class Runtime:
         for module in self.module.modules():
             if hasattr(getattr(module, "config", None), "use_cache"):
                 module.config.use_cache = False
-        self.dtype = "float32"
+        self.dtype, self.exact = "float32", ()
         torch.save({name: tensor.detach() for name, tensor in self._tensors()}, self.saved)
         return self.describe()
 
@@ -95,6 +98,10 @@ class Runtime:
         torch.set_default_dtype(wanted)
         self.dtype = dtype
 
+    def repair(self, names):
+        """Computes these known imprecisions exactly from now on (see `REPAIRS`), so that what is left is not theirs."""
+        self.exact = tuple(names)
+
     def restore(self):
         """Sets the state back to what it was when the module was loaded."""
         held = torch.load(self.saved, weights_only=True)
@@ -116,7 +123,7 @@ class Runtime:
     def run(self, inputs, training=False, steady=False):
         """The outputs by name. `steady` switches all random dropping off."""
         self._mode(training)
-        with torch.no_grad(), _Watch(self.dtype, steady=steady):
+        with torch.no_grad(), self._watch(steady):
             return self._write(self._outputs(self._inputs(inputs)))
 
     def gradients(self, inputs, cotangents):
@@ -129,7 +136,7 @@ class Runtime:
         given = self._inputs(inputs)
         watched = {f"input:{name}": t.requires_grad_() for name, t in given.items() if t.is_floating_point()}
         watched.update({name: p for name, p in self.module.named_parameters() if p.requires_grad})
-        with _Watch(self.dtype, steady=True):
+        with self._watch(steady=True):
             outputs = self._outputs(given)
             total = sum((outputs[name] * weight).sum() for name, weight in weights.items())
             found = torch.autograd.grad(total, list(watched.values()), allow_unused=True)
@@ -137,32 +144,29 @@ class Runtime:
             {name: torch.zeros_like(t) if g is None else g for (name, t), g in zip(watched.items(), found, strict=True)}
         )
 
-    def train(self, inputs, targets, steps, rate=None, optimiser="sgd", frozen=()):
+    def train(self, inputs, targets, steps, rate, optimiser="sgd", frozen=()):
         """Trains on one batch, nothing dropped; the loss is the mean of `(output - target) ** 2`, summed over outputs.
 
         Args:
             targets: arrays by output name, in the order of the source's axes. Outputs are matched by position where
                 training mode names them differently.
-            rate: the learning rate; by default one whose first step moves the parameters by a hundredth of their norm.
             frozen: parameters that the optimiser leaves alone.
 
         Returns:
-            `losses`, `rate`; `first`, the buffers after the first step; `last`, the state after the last step; and
+            `losses`; `first`, the buffers after the first step; `last`, the state after the last step; and
             `biased_first`, `biased_last`: the running variances as they would be with the biased estimate.
         """
         self._mode(True)
         given, wanted = self._inputs(inputs), list(read_arrays(targets).items())
-        held = [p for n, p in self.module.named_parameters() if p.requires_grad and n not in frozen]
-        stepper = OPTIMISERS[optimiser](held, lr=rate or 0.0)
-        losses, watch, result = [], _Watch(self.dtype, steady=True), {}
+        held = self._trainable(frozen)
+        stepper = OPTIMISERS[optimiser](held, lr=rate)
+        losses, watch, result = [], self._watch(steady=True), {}
         for step in range(steps):
             with watch:
                 outputs = self._outputs(given)
                 loss = _loss(outputs, wanted)
                 stepper.zero_grad()
                 loss.backward()
-            if rate is None:
-                rate = stepper.param_groups[0]["lr"] = _modest_rate(held)
             stepper.step()
             losses.append(loss.item())
             if step == 0:
@@ -170,25 +174,33 @@ class Runtime:
                 result["biased_first"] = self._write(watch.biased_by_name(self._tensors()))
         stepper.zero_grad()
         result["biased_last"] = self._write(watch.biased_by_name(self._tensors()))
-        return {"losses": losses, "rate": rate, "outputs": list(outputs), **result, "last": self.state()}
+        return {"losses": losses, "outputs": list(outputs), **result, "last": self.state()}
+
+    def rate(self, inputs, targets, frozen=()):
+        """A learning rate at which the first step of `train` moves the parameters by a hundredth of their norm."""
+        self._mode(True)
+        held = self._trainable(frozen)
+        with self._kept_buffers(), self._watch(steady=True):
+            loss = _loss(self._outputs(self._inputs(inputs)), list(read_arrays(targets).items()))
+            found = torch.autograd.grad(loss, held, allow_unused=True)
+        slope = sum(float((g**2).sum()) for g in found if g is not None) ** 0.5
+        size = sum(float((p.detach() ** 2).sum()) for p in held) ** 0.5
+        return 0.01 * size / slope if slope else 0.01
 
     def dropout(self, inputs, runs):
         """How random dropping behaves in training: for each place where noise is drawn, in order of execution,
         `[rate, elements drawn in one run, fraction dropped, scale of the survivors]` over `runs` runs."""
         self._mode(True)
-        before = {name: tensor.clone() for name, tensor in self.module.named_buffers()}
         places: list[list] = []
         given = self._inputs(inputs)
-        with torch.no_grad():
+        with torch.no_grad(), self._kept_buffers():
             for _ in range(runs):
-                with _Watch(self.dtype) as watch:
+                with self._watch() as watch:
                     self._outputs(given)
                 for index, (rate, size, dropped, scale) in enumerate(watch.noise()):
                     if index == len(places):
                         places.append([rate, size, 0.0, scale])
                     places[index][2] += dropped / runs
-            for name, tensor in self.module.named_buffers():
-                tensor.copy_(before[name])
         return places
 
     def intermediates(self, inputs, program, names):
@@ -202,11 +214,26 @@ class Runtime:
         self._mode(False)
         exported = torch.export.load(program)
         interpreter = _Recorder(exported.graph_module, names)
-        with torch.no_grad(), _Watch(self.dtype, steady=True):
+        with torch.no_grad(), self._watch(steady=True):
             interpreter.run(*self._placeholders(exported, self._inputs(inputs)), enable_io_processing=False)
         return self._write(interpreter.seen)
 
     # -- pieces
+
+    def _watch(self, steady=False):
+        return _Watch(self.dtype, steady=steady, repairs=self.exact)
+
+    def _trainable(self, frozen):
+        return [p for n, p in self.module.named_parameters() if p.requires_grad and n not in frozen]
+
+    @contextlib.contextmanager
+    def _kept_buffers(self):
+        """Puts the buffers back that a run in training mode changes."""
+        before = {name: tensor.clone() for name, tensor in self.module.named_buffers()}
+        yield
+        with torch.no_grad():
+            for name, tensor in self.module.named_buffers():
+                tensor.copy_(before[name])
 
     def _placeholders(self, exported, given):
         """The values of the program's placeholders: state by name, then the call's tensors in order."""
@@ -265,14 +292,33 @@ def _declare(schemas):
             _libraries.append(library)
 
 
+def hardsigmoid(func, args, kwargs):
+    """The gradient with a sixth in full precision."""
+    gradient, x = args
+    return torch.where(x.abs() < 3, gradient / 6, torch.zeros_like(gradient))
+
+
+def celu(func, args, kwargs):
+    """The gradient with 1/alpha in full precision."""
+    gradient, alpha, scale, inverse, *rest = args
+    if scale == 1 and abs(inverse * alpha - 1) < 1e-6:
+        inverse = 1 / alpha
+    return func(gradient, alpha, scale, inverse, *rest, **kwargs)
+
+
+REPAIRS = {aten.hardsigmoid_backward.default: hardsigmoid, aten.elu_backward.default: celu}
+"""Known imprecisions: the op below autograd that has them, and its repair; see `compare.KNOWN`."""
+
+
 class _Watch(TorchDispatchMode):
     """Sees every op below autograd: widens explicit float32 in a float64 run, holds randomness still, keeps count.
 
     Widening makes `x.float()` in a network mean float64 as well, so that a float64 run is one throughout.
     """
 
-    def __init__(self, dtype, steady=False):
+    def __init__(self, dtype, steady=False, repairs=()):
         super().__init__()
+        self.repairs = {op: repair for op, repair in REPAIRS.items() if repair.__name__ in repairs}
         self.widen = dtype == "float64"
         self.steady = steady
         self.drawn: list = []
@@ -282,6 +328,8 @@ class _Watch(TorchDispatchMode):
         kwargs = dict(kwargs or {})
         if self.widen and kwargs.get("dtype") == torch.float32:
             kwargs["dtype"] = torch.float64
+        if func in self.repairs:
+            return self.repairs[func](func, args, kwargs)
         if func in BATCH_NORMS and args[3] is not None:
             return self._batch_norm(func, args, kwargs)
         if func in (aten.bernoulli_.float, aten.bernoulli.p):
@@ -374,13 +422,6 @@ def _loss(outputs, targets):
     else:
         pairs = [(outputs[name], target) for name, target in targets]
     return sum(((output - _tensor(target, str(output.dtype).split(".")[1])) ** 2).mean() for output, target in pairs)
-
-
-def _modest_rate(parameters):
-    """The learning rate at which one step of gradient descent moves the parameters by a hundredth of their norm."""
-    size = sum(float((p.detach() ** 2).sum()) for p in parameters) ** 0.5
-    slope = sum(float((p.grad**2).sum()) for p in parameters if p.grad is not None) ** 0.5
-    return 0.01 * size / slope if slope else 0.01
 
 
 def _tensor(array, dtype=None):

@@ -130,9 +130,10 @@ def compare_training(
 def _moved_alike(variable: Variable, spec: Spec, before: State, source: State, target: State) -> Comparison:
     """The variable after training; the difference is measured against how far it moved."""
     start, end = _made(variable, spec.parameters, before), _made(variable, spec.parameters, source)
-    way = float(np.abs(end - start).max(initial=0.0))
-    floor = ROUNDING * float(np.abs(start).max(initial=0.0))
-    compared = compare_exact(variable.path, end, target[variable.path], floor=floor, magnitude=max(way, floor))
+    way, size = (float(np.abs(one).max(initial=0.0)) for one in (end - start, start))
+    floor = ROUNDING * size
+    measure = way if TOGETHER * way > floor else size
+    compared = compare_exact(variable.path, end, target[variable.path], floor=floor, magnitude=measure)
     allowed = max(TOGETHER * way, floor)
     return Comparison(**{**vars(compared), "same": compared.max_abs <= allowed, "allowed": allowed})
 
