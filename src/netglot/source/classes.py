@@ -236,7 +236,7 @@ class _Parameters:
             if key in self.blueprint.holes:
                 continue
             present = [v for v in values if v is not NOTHING]
-            if all(_same(v, present[0]) for v in present):
+            if _all_same(values):
                 self.blueprint.holes[key] = _constant(present[0])
             else:
                 pending.append((key, values, wanted))
@@ -285,9 +285,10 @@ class _Parameters:
             return None
         others = [self._counterpart(i, member) for i in self.blueprint.instances]
         holes = list(self._member_holes((member.attr, member.index), others, member.attr))
-        if len(holes) != 1:
+        varying = [h for h in holes if not _all_same(h[1])]
+        if len(varying) != 1 and len(holes) != 1:
             return None
-        key, values, wanted = holes[0]
+        key, values, wanted = varying[0] if varying else holes[0]
         if any(v is not NOTHING and not v for v in values):
             return None
         values = [None if v is NOTHING else v for v in values]
@@ -343,7 +344,7 @@ class _Parameters:
                 NOTHING if t is None else t[name] if name in t else self._missing(m, name)
                 for t, m in zip(tables, members, strict=True)
             ]
-            yield (*key, name), values, name if isinstance(name, str) else "fan_in"
+            yield (*key, name), values, name if isinstance(name, str) else _word(name)
 
     def _item_flag(self, item: Member, present: list[bool], inner: list[Member | None]) -> None:
         """An item that some sequences lack is switched by a flag."""
@@ -373,11 +374,11 @@ class _Parameters:
             assert member.instance is not None
             return self.designer.of[member.instance].arguments(member.instance)
         if member.kind == "weight":
-            return self.style.weight_arguments(member, self.designer.outline)
+            return _opened(self.style.weight_arguments(member, self.designer.outline))
         assert member.layer is not None
         call = self.style.construct(member.layer)
         names = self.style.positional(call.function)
-        return dict(zip(names, call.arguments, strict=False)) | _opened(call.options)
+        return _opened(dict(zip(names, call.arguments, strict=False)) | call.options)
 
     # -- parameters
 
@@ -449,15 +450,22 @@ class _Parameters:
         self.blueprint.parameters.sort(key=lambda p: p.default is not NOTHING)
 
 
+def _word(name: tuple) -> str:
+    """What to call a part of an argument that was opened up."""
+    return "fan_in" if name[1] == "uniform" else "stddev" if name[1] else "size"
+
+
 def _opened(options: dict[str, Any]) -> dict[Any, Any]:
-    """Arguments with those that are calls of one number opened up: `uniform(64)` varies in its 64."""
+    """Arguments with calls of one number and tuples opened up: `uniform(64)` varies in its 64."""
     from netglot.source import spell
 
     table: dict[Any, Any] = {}
     for name, value in options.items():
         plain = isinstance(value, spell.Call) and "." not in value.function and not value.options
-        if plain and len(value.arguments) == 1 and isinstance(value.arguments[0], int):
+        if plain and len(value.arguments) == 1 and isinstance(value.arguments[0], int | float):
             table[(name, value.function)] = value.arguments[0]
+        elif isinstance(value, tuple) and len(value) > 1 and all(type(v) is int for v in value):
+            table.update({(name, "", position): size for position, size in enumerate(value)})
         else:
             table[name] = value
     return table
@@ -498,6 +506,11 @@ def _same(a: Any, b: Any) -> bool:
     if isinstance(a, tuple | list) and isinstance(b, tuple | list):
         return len(a) == len(b) and all(map(_same, a, b))
     return type(a) is type(b) and a == b
+
+
+def _all_same(values: list[Any]) -> bool:
+    present = [v for v in values if v is not NOTHING]
+    return all(_same(v, present[0]) for v in present)
 
 
 def _plain(value: Any) -> Any:

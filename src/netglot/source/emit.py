@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from netglot.source.outline import Body, Instance, Member, Outline, Statement
 from netglot.source.printing import literal
 
 _WIDTH = 100
+QUOTE = '"'
 
 
 @dataclass
@@ -42,7 +44,7 @@ class ClassEmitter:
         lines = [f"class {blueprint.name}({self.style.base(self.root)}):"]
         doc = _first_sentence(blueprint.base.module.doc)
         if doc:
-            lines += [f'    """{doc}"""', ""]
+            lines += [f'    """{doc}{" " if doc.endswith(QUOTE) else ""}"""', ""]
         lines += [f"    {line}" for line in self._constructor()]
         lines.append("")
         lines += [f"    {line}" for line in self._call()]
@@ -101,7 +103,7 @@ class ClassEmitter:
 
     def _hole_table(self, member: Member) -> dict[Any, ast.expr]:
         start = (member.attr, member.index)
-        return {k[2]: make() for k, make in self.blueprint.holes.items() if k[:2] == start and len(k) == 3}
+        return _closed({k[2]: make() for k, make in self.blueprint.holes.items() if k[:2] == start and len(k) == 3})
 
     def _made(self, member: Member, key: tuple) -> ast.expr:
         """The expression that constructs a member."""
@@ -125,7 +127,7 @@ class ClassEmitter:
             return ast.Call(ast.Name(inner.name, ast.Load()), positional, keywords)
         assert member.layer is not None
         call = self.style.construct(member.layer)
-        table = {k if isinstance(k, str) else k[0]: v if isinstance(k, str) else _closed(k, v) for k, v in table.items()}
+        table = _closed(table)
         names = self.style.positional(call.function)[: len(call.arguments)]
         keywords = [
             ast.keyword(k, v)
@@ -152,9 +154,20 @@ class ClassEmitter:
             yield f"    {line}"
 
 
-def _closed(key: tuple, argument: ast.expr) -> ast.expr:
-    """The call of one number that was opened up, see `classes._opened`."""
-    return ast.Call(ast.Name(key[1], ast.Load()), [argument], [])
+def _closed(table: dict[Any, ast.expr]) -> dict[str, ast.expr]:
+    """Arguments put together again that were opened up, see `classes._opened`."""
+    closed: dict[str, ast.expr] = {}
+    for key, value in table.items():
+        match key:
+            case (name, "", _):
+                elements = closed.setdefault(name, ast.Tuple([], ast.Load()))
+                assert isinstance(elements, ast.Tuple)
+                elements.elts.append(value)
+            case (name, function):
+                closed[name] = ast.Call(ast.Name(function, ast.Load()), [value], [])
+            case _:
+                closed[key] = value
+    return closed
 
 
 def _has_default(parameter: Parameter) -> bool:
@@ -563,6 +576,8 @@ def _word(value: Value) -> str:
     """A short word for a value that has no name in the source."""
     base = re.sub(r"(_\d+)+$|_transposed$", "", value.name)
     base = re.sub(r"\W", "_", base)
+    if keyword.iskeyword(base):
+        return f"{base}_"
     return base if base.isidentifier() else "y"
 
 

@@ -193,10 +193,16 @@ def log_add_exp(x, y):
     return larger + ops.log(ops.exp(x - larger) + ops.exp(y - larger))
 '''
 
+HELPERS["running"] = '''
+def running(combine, x, axis):
+    """Combines each element of `x` with all before it along an axis. The shape, which the scan forgets, stays."""
+    return ops.reshape(ops.associative_scan(combine, x, axis=axis), ops.shape(x))
+'''
+
 HELPERS["cumulative_log_sum_exp"] = '''
 def cumulative_log_sum_exp(x, axis):
     """The logarithm of the running sum of exponentials along an axis."""
-    return ops.associative_scan(log_add_exp, x, axis=axis)
+    return running(log_add_exp, x, axis=axis)
 '''
 
 HELPERS["ctc_loss"] = '''

@@ -24,6 +24,16 @@ def uniform(fan_in):
     """PyTorch's default for biases and recurrent layers: uniform, within 1 / sqrt(fan_in)."""
     return keras.initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5)
 ''',
+    "normal": '''
+def normal(stddev):
+    """Normal around zero."""
+    return keras.initializers.RandomNormal(stddev=stddev)
+''',
+    "truncated": '''
+def truncated(stddev):
+    """Normal around zero, cut at two deviations."""
+    return keras.initializers.TruncatedNormal(stddev=stddev)
+''',
     "he_normal": '''
 def he_normal(mode="fan_out"):
     """Normal, with variance 2 / fan."""
@@ -78,6 +88,18 @@ def initialised(layer: spell.Layer, parameters_of) -> tuple[spell.Layer, list[st
     return dataclasses.replace(layer, options={**layer.options, **given}), helpers, unknown
 
 
+def bare(parameters: list[Parameter]) -> Any:
+    """The initialiser of a variable outside of any layer; zeros where it is not known."""
+    how = parameters[0].initialiser if parameters else None
+    if how is None or how.kind == "constant" and how.a == 0:
+        return "zeros"
+    if how.kind == "constant":
+        return "ones" if how.a == 1 else spell.call("keras.initializers.Constant", how.a)
+    if how.kind == "uniform":
+        return spell.call("keras.initializers.RandomUniform", how.a, how.b)
+    return _normal(how, 0, 0, "")
+
+
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, spell.Call) and isinstance(b, spell.Call):
         return (a.function, a.arguments, a.options) == (b.function, b.arguments, b.options)
@@ -130,9 +152,10 @@ def _normal(how, fan_in: int, fan_out: int, name: str) -> Any:
             return spell.Call("he_normal", (), {"mode": "fan_in"})
         if _near(how.b**2 * (fan_in + fan_out), 2):
             return spell.call("glorot_normal")
+    if how.a == 0:
+        return spell.call("normal" if how.kind == "normal" else "truncated", _short(how.b))
     kind = "RandomNormal" if how.kind == "normal" else "TruncatedNormal"
-    mean = {} if how.a == 0 else {"mean": how.a}
-    return spell.Call(f"keras.initializers.{kind}", (), {**mean, "stddev": _short(how.b)})
+    return spell.Call(f"keras.initializers.{kind}", (), {"mean": how.a, "stddev": _short(how.b)})
 
 
 def _short(number: float) -> float:

@@ -6,7 +6,7 @@ import ast
 import dataclasses
 from typing import Any
 
-from netglot.dialects.keras.initialisers import initialised
+from netglot.dialects.keras.initialisers import HELPERS, bare, initialised
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Value
 from netglot.source import spell
@@ -159,15 +159,10 @@ class KerasStyle:
         }
 
     def _weight_initialiser(self, member: Member, outline: Outline) -> Any:
-        parameters = [p for p in outline.base_parameters(member.recipe) if p.trainable]
-        how = parameters[0].initialiser if parameters else None
-        if how is None or how.kind == "constant" and how.a == 0:
-            return "zeros"
-        if how.kind == "constant":
-            return "ones" if how.a == 1 else spell.call("keras.initializers.Constant", how.a)
-        if how.kind == "uniform":
-            return spell.call("keras.initializers.RandomUniform", how.a, how.b)
-        return spell.Call("keras.initializers.RandomNormal", (), {"stddev": float(f"{how.b:.6g}")})
+        made = bare([p for p in outline.base_parameters(member.recipe) if p.trainable])
+        if isinstance(made, spell.Call) and made.function in HELPERS:
+            self.helpers.add(made.function)
+        return made
 
     def weight_statements(self, member: Member, table: dict[str, ast.expr], outline: Outline):
         """The statements that make a bare variable."""

@@ -88,6 +88,8 @@ def _helpers(outline: Outline) -> list[str]:
     from netglot.dialects.keras.initialisers import HELPERS as INITIALISERS
 
     used = {form.helper for form in outline.forms.values() if getattr(form, "helper", None)}
+    while inner := {name for name in HELPERS if name not in used and any(f"{name}(" in HELPERS[u] or f"({name}," in HELPERS[u] for u in used)}:
+        used |= inner
     made = [INITIALISERS[name].strip() for name in sorted(outline.style.helpers)]
     return [*made, *(HELPERS[name].strip() for name in sorted(used))]
 

@@ -173,8 +173,8 @@ def _recognised(root, path: str, tensor: torch.Tensor) -> Initialiser | None:
     if not tensor.is_floating_point() or tensor.numel() == 0 or tensor.device.type == "meta":
         return None
     low, high = (float(x) for x in torch.aminmax(tensor.detach()))
-    if low == high and low in (0.0, 1.0):
-        return Initialiser("constant", low)
+    if low == high:
+        return Initialiser("constant", float(f"{low:.6g}"))
     bell = _recognised_normal(tensor)
     if bell is not None:
         return bell
@@ -210,7 +210,7 @@ def _recognised_normal(tensor: torch.Tensor) -> Initialiser | None:
     if abs(kurtosis - 3) > allowed:
         return None
     fan_in, fan_out = int(np.prod(tensor.shape[1:])), int(tensor.shape[0] * np.prod(tensor.shape[2:]))
-    usual = [math.sqrt(2 / fan_out), math.sqrt(2 / fan_in), math.sqrt(2 / (fan_in + fan_out)), 0.02, 0.01, 1.0]
+    usual = [1.0, 0.02, 0.01, math.sqrt(2 / fan_out), math.sqrt(2 / fan_in), math.sqrt(2 / (fan_in + fan_out))]
     error = 4 / math.sqrt(2 * len(numbers))
     return next((Initialiser("normal", 0.0, u) for u in usual if abs(deviation / u - 1) < error), None)
 

@@ -17,7 +17,6 @@ _UNARY = {
     "abs": ops.Abs,
     "sign": ops.Sign,
     "exp": ops.Exp,
-    "exp2": ops.Exp2,
     "expm1": ops.Expm1,
     "log": ops.Log,
     "log1p": ops.Log1p,
@@ -159,6 +158,12 @@ def extreme_of_truths(op):
 def power(op):
     x, y = adapted(op)
     return Infix("**", x, y) if is_scalar(y) else call("ops.power", x, y)
+
+
+@keras.lowers(ops.Exp2)
+def exp2(op):
+    """Keras raises a float32 two, which doubles do not take."""
+    return ops.Power(2.0, op.x)
 
 
 @keras.lowers(ops.FloorDivide)

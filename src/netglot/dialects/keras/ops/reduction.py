@@ -118,7 +118,7 @@ def _scanned_axis(op) -> int:
 
 @keras.writes(*_SCANNED)
 def scanned(op):
-    return call("ops.associative_scan", Name(_SCANNED[type(op)]), op.x, axis=_scanned_axis(op))
+    return Call("running", (Name(_SCANNED[type(op)]), op.x), {"axis": _scanned_axis(op)}, helper="running")
 
 
 @keras.writes(ops.CumulativeLogSumExp)
