@@ -147,7 +147,7 @@ def clip(op):
     if (op.low, op.high) == (0, 6):
         return Layer("nn.ReLU6", (x,), function=call("F.relu6", x))
     function = Method(x, "clamp", (), given)
-    if len(given) < 2:
+    if len(given) < 2 or op.low >= op.high:
         return function
     return Layer("nn.Hardtanh", (x,), arguments=(op.low, op.high), function=function)
 

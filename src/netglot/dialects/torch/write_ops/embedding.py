@@ -5,7 +5,7 @@ from __future__ import annotations
 from netglot.dialects.torch.dialect import torch
 from netglot.pivot import ops
 from netglot.pivot.graph import is_weight
-from netglot.pivot.op import shape_of
+from netglot.pivot.op import dtype_of, shape_of
 from netglot.source.spell import Call, Layer, Method, options, unless
 
 
@@ -25,10 +25,18 @@ def embedding(op):
     )
 
 
-@torch.writes(ops.SegmentFold)
-def segment_fold(op):
-    shape = (op.count, *shape_of(op.x)[1:])
+@torch.lowers(ops.SegmentFold)
+def segment_maximum(op):
+    """The largest of each segment, over a tensor of the lowest number."""
     if op.mode == "sum":
-        return Method(Method(op.x, "new_zeros", (shape,)), "index_add", (0, op.segments, op.x))
-    lowest = Method(op.x, "new_full", (shape, -float("inf")))
-    return Method(lowest, "index_reduce", (0, op.segments, op.x, "amax"))
+        return None
+    shape, rest = shape_of(op.x), len(shape_of(op.x)) - 1
+    lowest = ops.Full((op.count, *shape[1:]), -float("inf"), dtype_of(op.x))
+    lines = ops.Broadcast(ops.Reshape(op.segments, shape=(shape[0], *(1,) * rest)), shape=shape)
+    return ops.ScatterAlongAxis(lowest, lines, op.x, axis=0, mode="maximum")
+
+
+@torch.writes(ops.SegmentFold)
+def segment_sum(op):
+    shape = (op.count, *shape_of(op.x)[1:])
+    return Method(Method(op.x, "new_zeros", (shape,)), "index_add", (0, op.segments, op.x))

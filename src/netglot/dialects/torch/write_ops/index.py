@@ -5,7 +5,8 @@ from __future__ import annotations
 from netglot.dialects.torch.dialect import torch
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim
-from netglot.pivot.op import shape_of, type_of
+from netglot.pivot.op import broadcast_shapes, shape_of, type_of
+from netglot.pivot.ops.index import indexed_axes, indexed_shape, landing_axis
 from netglot.source.spell import Method, Subscript, options, unless
 from netglot.source.subscripts import bound, from_end, slice_indices
 
@@ -45,10 +46,28 @@ def advanced_index(op):
     return Subscript(op.x, tuple(slice(None) if index is None else index for index in op.indices))
 
 
+@torch.lowers(ops.IndexPut)
+def indexed_axes_first(op):
+    """PyTorch's function has no whole axes before indexed ones."""
+    axes, rank = indexed_axes(op.indices), len(shape_of(op.x))
+    if axes == list(range(len(axes))):
+        return None
+    order = (*axes, *(axis for axis in range(rank) if axis not in axes))
+    common = len(broadcast_shapes(*(shape_of(op.indices[axis]) for axis in axes)))
+    at, part = landing_axis(op.indices), indexed_shape(shape_of(op.x), op.indices)
+    value = op.value if tuple(shape_of(op.value)) == part else ops.Broadcast(op.value, shape=part)
+    landed = (*range(at, at + common), *range(at), *range(at + common, len(part)))
+    if at:
+        value = ops.Permute(value, axes=landed)
+    indices = tuple(op.indices[axis] for axis in axes)
+    written = ops.IndexPut(ops.Permute(op.x, axes=order), indices, value, accumulate=op.accumulate)
+    return ops.Permute(written, axes=tuple(order.index(axis) for axis in range(rank)))
+
+
 @torch.writes(ops.IndexPut)
 def index_put(op):
     given = options(accumulate=unless(op.accumulate, False))
-    return Method(op.x, "index_put", (tuple(op.indices), op.value), given)
+    return Method(op.x, "index_put", (tuple(index for index in op.indices if index is not None), op.value), given)
 
 
 _FOLDS = {"multiply": "prod", "maximum": "amax", "minimum": "amin"}

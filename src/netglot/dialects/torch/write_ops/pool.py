@@ -81,7 +81,10 @@ def lower_lp_pool(op):
     return power_mean(op)
 
 
-_ADAPTIVE = {ops.AdaptiveAvgPool: ("AdaptiveAvgPool", "adaptive_avg_pool"), ops.AdaptiveMaxPool: ("AdaptiveMaxPool", "adaptive_max_pool")}  # fmt: skip
+_ADAPTIVE = {
+    ops.AdaptiveAvgPool: ("AdaptiveAvgPool", "adaptive_avg_pool"),
+    ops.AdaptiveMaxPool: ("AdaptiveMaxPool", "adaptive_max_pool"),
+}
 
 
 @torch.writes(*_ADAPTIVE)
