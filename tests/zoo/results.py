@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "out" / "zoo"
+FOLDER = ROOT / ".zoo"
 RESULTS = FOLDER / "results.jsonl"
 SOURCES = FOLDER / "sources"
 
