@@ -283,7 +283,7 @@ class BodyMaker:
         latest = [v for statement in reversed(before) for v in statement.results]
         sizes = _Sizes([*candidates, *latest, *entering], self.outline, operand)
         member = self.outline.member_of.get(node)
-        printer = Printer(resolve, sizes, lambda _: self.access.expression(member, instance))
+        printer = Printer(resolve, sizes, lambda _: self.access.expression(member, instance), sizes.device)
         expression = printer(form)
         produces = getattr(form, "produces", None)
         results = node.results if produces is None else tuple(node.results[i] for i in produces)
@@ -311,6 +311,11 @@ class _Sizes:
 
     def __call__(self, dim: Dim) -> ast.expr:
         return self._axis(dim) or size_expression(dim, self._symbol)
+
+    def device(self) -> ast.expr:
+        """The device of the nearest tensor; None where there is none."""
+        nearest = next((v for v in (*self.near, *self.outline.graph.inputs)), None)
+        return ast.Constant(None) if nearest is None else ast.Attribute(self.operand(nearest), "device", ast.Load())
 
     def _symbol(self, symbol: str) -> ast.expr:
         found = self._axis(Dim.symbol(symbol))

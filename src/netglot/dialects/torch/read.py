@@ -240,6 +240,7 @@ class _Reader:
 
     def _inputs(self) -> list[Value]:
         inputs, index = [], 0
+        named: dict[tuple[str, int | None], Dim] = {}  # sizes of one name that agree in the example are one size
         for node, spec in self._placeholders():
             if spec.kind != InputKind.USER_INPUT:
                 continue
@@ -254,7 +255,9 @@ class _Reader:
                 if isinstance(extent, int):
                     self.notes.append(f"axis {axis} of input {node.name} is fixed at {extent}: the network needs it")
                 elif extent.node.expr.is_Symbol and extent.node.expr not in self.symbols:
-                    self.symbols[extent.node.expr] = Dim.symbol(self._free_symbol(wanted))
+                    key = (wanted, extent.node.hint)
+                    named.setdefault(key, Dim.symbol(self._free_symbol(wanted)))
+                    self.symbols[extent.node.expr] = named[key]
             value = Value(self.names.unique(node.name), self._type(fake), hint=node.name)
             self.env[node] = value
             inputs.append(value)
@@ -301,7 +304,10 @@ class _Reader:
             held = self._argument(node.args[0])
             if not node.users:
                 return None
-            return held[node.args[1]]
+            held, index = held if isinstance(held, list | tuple) else (held,), node.args[1]
+            if index >= len(held):
+                raise Refusal(notimpl(f"result {index} of {node.args[0].target}"))
+            return held[index]
         if isinstance(node.target, torch._ops.HigherOrderOperator):
             return self._nested(node, target)
         if not isinstance(node.target, torch._ops.OpOverload):
