@@ -16,7 +16,7 @@ from netglot.source.outline import Body, Instance, Member, Outline, Statement
 from netglot.source.printing import literal
 
 _WIDTH = 100
-QUOTE = '"'
+_QUOTE = '"'
 
 
 @dataclass
@@ -44,7 +44,7 @@ class ClassEmitter:
         lines = [f"class {blueprint.name}({self.style.base(self.root)}):"]
         doc = _first_sentence(blueprint.base.module.doc)
         if doc:
-            lines += [f'    """{doc}{" " if doc.endswith(QUOTE) else ""}"""', ""]
+            lines += [f'    """{doc}{" " if doc.endswith(_QUOTE) else ""}"""', ""]
         lines += [f"    {line}" for line in self._constructor()]
         lines.append("")
         lines += [f"    {line}" for line in self._call()]
