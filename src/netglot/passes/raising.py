@@ -144,9 +144,42 @@ def _keeps_earlier(mask: Any, made_by: MadeBy) -> bool:
     return False
 
 
+def _is_certain(value: Any, made_by: MadeBy) -> bool:
+    """Whether a truth value is true everywhere, such as a position that is at least zero."""
+    match made_by(value):
+        case ops.Full(value=filling):
+            return filling is True
+        case ops.GreaterEqual(x=x, y=y) if is_scalar(y) and y <= 0:
+            return _counts_from_zero(x, made_by)
+        case ops.Reshape(x=x) | ops.Broadcast(x=x):
+            return _is_certain(x, made_by)
+    return False
+
+
+def _counts_from_zero(value: Any, made_by: MadeBy) -> bool:
+    match made_by(value):
+        case ops.Arange(start=start, step=step):
+            return is_scalar(start) and start >= 0 and is_scalar(step) and step > 0
+        case ops.Reshape(x=x) | ops.Broadcast(x=x) | ops.Cast(x=x):
+            return _counts_from_zero(x, made_by)
+    return False
+
+
+def _what_decides(mask: Value, made_by: MadeBy) -> Value:
+    """A mask without the conditions that are always true; it may become smaller, for it broadcasts."""
+    op = made_by(mask)
+    if isinstance(op, ops.LogicalAnd):
+        for one, other in ((op.x, op.y), (op.y, op.x)):
+            if isinstance(other, Value) and other.type.rank == mask.type.rank and _is_certain(one, made_by):
+                return _what_decides(other, made_by)
+    return mask
+
+
 def raised_attention(op: Op, made_by: MadeBy) -> Op:
     """A mask that keeps what is not later is the causal option; one of minus infinity is one of truth values."""
     op = boolean_mask(op, made_by)
+    if isinstance(op.mask, Value):
+        op = op.replace(mask=_what_decides(op.mask, made_by))
     if isinstance(op.mask, Value) and not op.causal and _keeps_earlier(op.mask, made_by):
         return op.replace(mask=None, causal=True)
     return op
