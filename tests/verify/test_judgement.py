@@ -15,6 +15,7 @@ from netglot.pivot.op import TensorType, rand
 from netglot.verify.compare import Noise, compare_exact, compare_single, noise_of
 from netglot.verify.findings import Findings, plain
 from netglot.verify.inputs import index_ranges, make_inputs, second_size, size_variants, to_target
+from netglot.verify.pair import _float32_equal
 from netglot.verify.paths import resolve
 from netglot.verify.spec import Input, Spec, spec_from_graph
 from netglot.verify.state import randomise, roles
@@ -216,3 +217,12 @@ class TestDropout:
 
 def test_reports_are_json():
     json.dumps(plain({"a": float("inf"), "b": [float("nan"), 1.0], "c": (1, None)}), allow_nan=False)
+
+
+def test_loaded_values_are_equal_to_the_last_digit_of_float32():
+    third = np.array([1 / 3, -2e10])
+    assert _float32_equal(third, third.astype("float32"))
+    assert not _float32_equal(third, third * (1 + 3e-7))
+    assert _float32_equal(np.array([True, False]), np.array([True, False]))
+    assert not _float32_equal(np.array([1, 2]), np.array([1, 3]))
+    assert not _float32_equal(third, np.full(2, np.nan))

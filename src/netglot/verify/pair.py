@@ -170,5 +170,8 @@ class Pair:
 
 
 def _float32_equal(wanted: np.ndarray, held: np.ndarray) -> bool:
-    """Equal but for the last digit of float32."""
+    """Equal but for the last digit of float32; integers and truth values are equal or not."""
+    if wanted.dtype.kind not in "fcV":
+        return np.array_equal(wanted, held)
+    wanted, held = wanted.astype("float64"), held.astype("float64")
     return bool(np.all(np.abs(wanted - held) <= 2.0**-23 * np.abs(wanted)))
