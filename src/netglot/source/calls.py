@@ -112,13 +112,16 @@ def _first_position(tree: CallTree) -> Callable:
     return lambda item: max((depth(n) for n in item.nodes()), default=0) if isinstance(item, CallTree) else depth(item)
 
 
+_LAYERS = ("torch.nn.", "torch.ao.nn.", "keras.src.layers.")
 _COMPOSITE = ("torch.nn.modules.transformer.", "torch.nn.modules.container.")
+
+PLAIN_SEQUENCES = ("torch.nn.modules.container.Sequential", "keras.src.models.sequential.Sequential")
+"""The classes that call their children in turn and do nothing else."""
 
 
 def is_framework_leaf(module: Module) -> bool:
     """Whether a module is one of the framework's own layers."""
-    name = module.qualified_name
-    return name.startswith(("torch.nn.", "torch.ao.nn.")) and not name.startswith(_COMPOSITE)
+    return module.qualified_name.startswith(_LAYERS) and not module.qualified_name.startswith(_COMPOSITE)
 
 
 @dataclass

@@ -156,14 +156,32 @@ class _Designer:
         return True
 
     def slots(self, base: Member, other: Member) -> list[int | None] | None:
-        """For each item of a sequence, the place of its counterpart in another, or None where that lacks it."""
+        """For each run of a sequence, the place of its counterpart in another, or None where that lacks it."""
         places: list[int | None] = []
+        theirs = runs(other, self.of)
         at = 0
-        for item in base.items:
-            fits = at < len(other.items) and self.alike(item, other.items[at])
+        for run in runs(base, self.of):
+            fits = at < len(theirs) and self.alike(run[0], theirs[at][0])
             places.append(at if fits else None)
             at += fits
-        return places if at == len(other.items) else None
+        return places if at == len(theirs) else None
+
+
+def runs(member: Member, of: dict[Instance, Blueprint]) -> list[list[Member]]:
+    """The items of a sequence, neighbours of one class together."""
+    grouped: list[list[Member]] = []
+    for item in member.items:
+        last = grouped[-1][-1].instance if grouped else None
+        if item.instance is not None and last is not None and of[item.instance] is of[last]:
+            grouped[-1].append(item)
+        else:
+            grouped.append([item])
+    return grouped
+
+
+EACH, COUNT = "each", "count"
+"""Marks of holes of a run: an argument that differs between its items, and the number of items."""
+_FEW = 3
 
 
 def _size(instance: Instance) -> int:
@@ -327,15 +345,16 @@ class _Parameters:
     def _member_holes(self, key: Key, members: list[Member | None], label: str):
         first = next(m for m in members if m is not None)
         if first.kind == "sequence":
-            base = max((m for m in members if m is not None), key=lambda m: len(m.items))
+            of = self.designer.of
+            base = max((m for m in members if m is not None), key=lambda m: len(runs(m, of)))
             slots = [None if m is None else self.designer.slots(base, m) for m in members]
-            for position, item in enumerate(base.items):
+            for position, run in enumerate(runs(base, of)):
                 inner = [
-                    None if m is None or places is None or places[position] is None else m.items[places[position]]
+                    None if m is None or places is None or places[position] is None else runs(m, of)[places[position]]
                     for m, places in zip(members, slots, strict=True)
                 ]
-                self._item_flag(item, [m is not None for m in members], inner)
-                yield from self._member_holes((*key, position), inner, label)
+                self._item_flag(run[0], [m is not None for m in members], inner)
+                yield from self._run_holes((*key, position), inner, label)
             return
         tables = [None if m is None else self._arguments(m) for m in members]
         names = dict.fromkeys(name for table in tables if table for name in table)
@@ -346,7 +365,59 @@ class _Parameters:
             ]
             yield (*key, name), values, name if isinstance(name, str) else _word(name)
 
-    def _item_flag(self, item: Member, present: list[bool], inner: list[Member | None]) -> None:
+    def _run_holes(self, key: Key, inner: list[list[Member] | None], label: str):
+        """The holes of neighbours of one class: shared arguments, arguments of each, and how many there are."""
+        lengths = {len(run) for run in inner if run is not None}
+        if lengths == {1} or lengths == {2} and not self._repeats(inner):
+            for position in range(max(lengths)):
+                members = [None if run is None else run[position] for run in inner]
+                yield from self._member_holes((*key, position), members, label)
+            return
+        names: dict[Any, None] = {}
+        tables = [None if run is None else [self._arguments(m) for m in run] for run in inner]
+        for rows in tables:
+            names.update({name: None for row in rows or () for name in row})
+        if len(lengths) == 1 and len(self._varying(tables, inner, names)) > 1 + (max(lengths) > _FEW):
+            for position in range(max(lengths)):
+                members = [None if run is None else run[position] for run in inner]
+                yield from self._member_holes((*key, position), members, label)
+            return
+        each = self._varying(tables, inner, names)
+        for name in names:
+            rows = [
+                NOTHING if run is None else tuple(self._argument(m, row, name) for m, row in zip(run, rows, strict=True))
+                for run, rows in zip(inner, tables, strict=True)
+            ]
+            if name in each:
+                yield (*key, (EACH, name)), rows, f"{name if isinstance(name, str) else _word(name)}s"
+            else:
+                values = [NOTHING if row is NOTHING else row[0] for row in rows]
+                yield (*key, name), values, name if isinstance(name, str) else _word(name)
+        if not each:
+            yield (*key, COUNT), [NOTHING if run is None else len(run) for run in inner], "depth"
+
+    def _repeats(self, inner) -> bool:
+        """Whether the items of every run have the same arguments."""
+        return all(
+            len({repr(sorted(self._arguments(m).items(), key=repr)) for m in run}) == 1 for run in inner if run is not None
+        )
+
+    def _argument(self, member: Member, row: dict, name: Any) -> Any:
+        return row[name] if name in row else self._missing(member, name)
+
+    def _varying(self, tables, inner, names) -> list[Any]:
+        """The arguments that differ between the items of some run."""
+        return [
+            name
+            for name in names
+            if any(
+                not _all_same([self._argument(m, row, name) for m, row in zip(run, rows, strict=True)])
+                for run, rows in zip(inner, tables, strict=True)
+                if run is not None
+            )
+        ]
+
+    def _item_flag(self, item: Member, present: list[bool], inner: list[list[Member] | None]) -> None:
         """An item that some sequences lack is switched by a flag."""
         if item in self.blueprint.member_flags:
             return
@@ -366,7 +437,8 @@ class _Parameters:
         if member is not None and member.instance is not None:
             blueprint = self.designer.of[member.instance]
             return next(p.default for p in blueprint.parameters if p.name == name)
-        return self.style.default(name) if isinstance(name, str) else NOTHING
+        layer = self.style.construct(member.layer).function if member is not None and member.layer is not None else ""
+        return self.style.default(name, layer) if isinstance(name, str) else NOTHING
 
     def _arguments(self, member: Member) -> dict[Any, Any]:
         """The constructor arguments of one member, positional ones by the name that the style gives them."""

@@ -6,26 +6,17 @@ import ast
 import keyword
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from netglot.pivot.graph import Value
-from netglot.source.classes import Blueprint, Parameter, _magnitude, value_expression
+from netglot.source.classes import COUNT, EACH, Blueprint, Parameter, runs, value_expression
 from netglot.source.hints import assigned_names
 from netglot.source.outline import Body, Instance, Member, Outline, Statement
 from netglot.source.printing import literal
+from netglot.source.spell import Unpacks
 
 _WIDTH = 100
 _QUOTE = '"'
-
-
-@dataclass
-class _Line:
-    """One printed statement of a call, before names are final."""
-
-    results: tuple[Value, ...]
-    expression: ast.expr
-    hint: list[str] | None = None
 
 
 class ClassEmitter:
@@ -86,7 +77,8 @@ class ClassEmitter:
         if member.kind == "weight":
             yield from self.style.weight_statements(member, self._hole_table(member), self.outline)
             return
-        if member.kind == "sequence" and flag is None and any(i in self.blueprint.member_flags for i in member.items):
+        optional = member.kind == "sequence" and any(i in self.blueprint.member_flags for i in member.items)
+        if optional and flag is None:
             yield from self._optional_items(member)
             return
         made = ast.unparse(self._made(member, (member.attr, member.index)))
@@ -95,11 +87,47 @@ class ClassEmitter:
     def _optional_items(self, member: Member) -> Iterator[str]:
         """A sequence that is filled step by step, because some of its items are optional."""
         target = f"self.{member.attr}"
-        yield f"{target} = {ast.unparse(self.style.sequence(ast.List([], ast.Load())))}"
-        for position, item in enumerate(member.items):
-            line = f"{target}.{self.style.append}({ast.unparse(self._made(item, (member.attr, member.index, position)))})"
-            flag = self.blueprint.member_flags.get(item)
-            yield f"if {flag.name}:\n    {line}" if flag else line
+        yield f"{target} = {ast.unparse(self.style.sequence(None))}"
+        for position, run in enumerate(runs(member, self.of)):
+            key = (member.attr, member.index, position)
+            flag = self.blueprint.member_flags.get(run[0])
+            indent = "    " if flag else ""
+            lines = [f"if {flag.name}:"] if flag else []
+            if self._is_repeated(key):
+                made, variable, source = self._repeated(run, key)
+                lines.append(f"{indent}for {variable} in {ast.unparse(source)}:")
+                lines.append(f"{indent}    {target}.{self.style.append}({ast.unparse(made)})")
+            else:
+                for k, item in enumerate(run):
+                    lines.append(f"{indent}{target}.{self.style.append}({ast.unparse(self._made(item, (*key, k)))})")
+            yield "\n".join(lines)
+
+    def _is_repeated(self, key: tuple) -> bool:
+        """Whether a run is written as a repetition: its count, or one of its arguments, is a hole of the run."""
+        size = len(key)
+        for hole in self.blueprint.holes:
+            if hole[:size] == key and len(hole) == size + 1:
+                if hole[size] == COUNT or isinstance(hole[size], tuple) and hole[size][0] == EACH:
+                    return True
+        return False
+
+    def _repeated(self, run: list[Member], key: tuple) -> tuple[ast.expr, str, ast.expr]:
+        """One item of a repetition, the loop's variable, and what it runs over."""
+        table = {k[len(key)]: make() for k, make in self.blueprint.holes.items() if k[: len(key)] == key and len(k) == len(key) + 1}
+        each = {k[1]: v for k, v in table.items() if isinstance(k, tuple) and k[0] == EACH}
+        count = table.pop(COUNT, None)
+        shared = {k: v for k, v in table.items() if not (isinstance(k, tuple) and k[0] == EACH)}
+        variables = {name: name if isinstance(name, str) else name[0] for name in each}
+        taken = {p.name for p in self.blueprint.parameters}
+        variables = {k: f"each_{v}" if v in taken else v for k, v in variables.items()}
+        shared.update({name: ast.Name(variable, ast.Load()) for name, variable in variables.items()})
+        made = self._constructed(run[0], shared)
+        if count is not None:
+            return made, "_", ast.Call(ast.Name("range", ast.Load()), [count], [])
+        if len(each) == 1:
+            return made, next(iter(variables.values())), next(iter(each.values()))
+        zipped = ast.Call(ast.Name("zip", ast.Load()), list(each.values()), [ast.keyword("strict", ast.Constant(True))])
+        return made, ", ".join(variables.values()), zipped
 
     def _hole_table(self, member: Member) -> dict[Any, ast.expr]:
         start = (member.attr, member.index)
@@ -108,11 +136,34 @@ class ClassEmitter:
     def _made(self, member: Member, key: tuple) -> ast.expr:
         """The expression that constructs a member."""
         if member.kind == "sequence":
-            items = [self._item(item, (*key, position)) for position, item in enumerate(member.items)]
-            return self.style.sequence(_runs(items))
+            return self.style.sequence(self._sequence_items(member, key))
         table = {
             k[len(key)]: make() for k, make in self.blueprint.holes.items() if k[: len(key)] == key and len(k) == len(key) + 1
         }
+        return self._constructed(member, table)
+
+    def _sequence_items(self, member: Member, key: tuple) -> ast.expr:
+        elements: list[ast.expr] = []
+        for position, run in enumerate(runs(member, self.of)):
+            place = (*key, position)
+            flag = self.blueprint.member_flags.get(run[0])
+            if not self._is_repeated(place):
+                made = [self._made(item, (*place, k)) for k, item in enumerate(run)]
+                if flag is not None:
+                    text = f"[*([{', '.join(map(ast.unparse, made))}] if {flag.name} else [])]"
+                    elements += ast.parse(text, mode="eval").body.elts  # type: ignore[attr-defined]
+                else:
+                    elements += made
+                continue
+            made, variable, source = self._repeated(run, place)
+            inner = f"{ast.unparse(made)} for {variable} in {ast.unparse(source)}"
+            if flag is None and len(member.items) == len(run):
+                return ast.parse(f"[{inner}]", mode="eval").body
+            repeated = f"*({inner})" if flag is None else f"*([{inner}] if {flag.name} else [])"
+            elements += ast.parse(f"[{repeated}]", mode="eval").body.elts  # type: ignore[attr-defined]
+        return _runs(elements)
+
+    def _constructed(self, member: Member, table: dict[Any, ast.expr]) -> ast.expr:
         if member.kind == "instance":
             assert member.instance is not None
             inner = self.of[member.instance]
@@ -132,16 +183,9 @@ class ClassEmitter:
         keywords = [
             ast.keyword(k, v)
             for k, v in table.items()
-            if k not in names and not (isinstance(v, ast.Constant) and v.value == self.style.default(k) and k in self.style.omitted)
+            if k not in names and not self._is_default(k, v, call.function)
         ]
         return ast.Call(ast.parse(call.function, mode="eval").body, [table[n] for n in names], keywords)
-
-    def _item(self, item: Member, key: tuple) -> ast.expr:
-        made = self._made(item, key)
-        flag = self.blueprint.member_flags.get(item)
-        if flag is None:
-            return made
-        return ast.parse(f"[*([{ast.unparse(made)}] if {flag.name} else [])]", mode="eval").body.elts[0]
 
     # -- the call
 
@@ -217,6 +261,9 @@ class _BodyPrinter:
         self.left: dict[Value, int] = dict(self.uses)
         self.growing: dict[str, int] = {}
         """Lists that a loop filled, with their lengths."""
+        self.bundles: dict[Value, list[tuple[Value, int]]] = {}
+        """Names that hold several values along their first axis, as values of their own."""
+        self.bundle_of: dict[Value, Value] = {}
 
     def _count_uses(self) -> dict[Value, int]:
         uses: dict[Value, int] = {}
@@ -256,6 +303,8 @@ class _BodyPrinter:
     def _bind(self, value: Value, name: str) -> None:
         self.names[value] = name
         self.held[name] = value
+        for part, index in self.bundles.get(value, ()):
+            self.names[part] = f"{name}[{index}]"
 
     def lines(self, root: bool) -> Iterator[str]:
         """The statements of the call, the return included."""
@@ -297,6 +346,8 @@ class _BodyPrinter:
 
     def _use(self, value: Value) -> ast.expr:
         self.left[value] = self.left.get(value, 1) - 1
+        if value in self.bundle_of:
+            self.left[self.bundle_of[value]] -= 1
         if value in self.pending:
             return self.pending.pop(value)
         return ast.parse(self.names[value], mode="eval").body
@@ -325,10 +376,51 @@ class _BodyPrinter:
             expression = ast.IfExp(self._condition(flag, statement), expression, self._use(passed))
         used = [v for v in statement.results if self.uses.get(v)]
         hint = self._hint(statement)
-        if len(statement.results) == 1 and flag is None and self._may_nest(statement, expression, hint):
+        if len(statement.results) == 1 and flag is None and self._maytarget_of(statement, expression, hint):
             self.pending[statement.results[0]] = expression
             return
+        unpacks = getattr(self.outline.forms.get(statement.node), "unpacks", None)
+        if unpacks is not None and (statement.member is None or statement.member.kind == "layer"):
+            yield from self._unpack(statement, unpacks, expression, used)
+            return
         yield from self._assign(statement.results, expression, hint, used)
+
+    def _unpack(self, statement: Statement, unpacks: Unpacks, expression: ast.expr, used) -> Iterator[str]:
+        """Assigns what a call returns as a nest of tuples: `x, (h, c) = self.lstm(x)`."""
+        leaves: dict[str, Value] = {}
+        for value, (leaf, index) in zip(statement.results, unpacks.places, strict=True):
+            if value not in used:
+                continue
+            if index is None:
+                leaves[leaf] = value
+                continue
+            bundle = leaves.setdefault(leaf, Value(leaf, value.type))
+            self.bundles.setdefault(bundle, []).append((value, index))
+            self.bundle_of[value] = bundle
+            self.left[bundle] = self.left.get(bundle, 0) + self.left.get(value, 0)
+        names = self._unpacked_names(statement, leaves)
+        for name in names.values():
+            clash = self.held.get(name)
+            if clash is not None and self.left.get(clash, 0) > 0 and self.names.get(clash) == name:
+                alias = self._free(f"{name}_before")
+                yield f"{alias} = {name}"
+                self._bind(clash, alias)
+        yield from self._settle(set(names.values()))
+        yield f"{target_of(unpacks.nest, names)} = {ast.unparse(expression)}"
+        for leaf, name in names.items():
+            self._bind(leaves[leaf], name)
+
+    def _unpacked_names(self, statement: Statement, leaves: dict[str, Value]) -> dict[str, str]:
+        """A name for each part that is used; the first as the source calls it."""
+        node, names = statement.node, {}
+        site = node.sites[self.body.depth] if node is not None and len(node.sites) > self.body.depth else None
+        hint = assigned_names(site) or []
+        for leaf, value in leaves.items():
+            plain = value not in self.bundles
+            wanted = hint[0] if plain and not names and hint and hint[0] != "_" else ""
+            wanted = wanted or (self._default_name(value) if plain else self._free(leaf))
+            names[leaf] = self._free_of(wanted, set(names.values())) if wanted in names.values() else wanted
+        return names
 
     def _condition(self, flag: Parameter, statement: Statement) -> ast.expr:
         if statement.member is not None:
@@ -342,7 +434,7 @@ class _BodyPrinter:
         if value in self.pending:
             yield from self._assign((value,), self.pending.pop(value), None, [value])
 
-    def _may_nest(self, statement: Statement, expression: ast.expr, hint) -> bool:
+    def _maytarget_of(self, statement: Statement, expression: ast.expr, hint) -> bool:
         value = statement.results[0]
         if self.uses.get(value, 0) != 1 or hint:
             return False
@@ -553,6 +645,16 @@ class _WholeLists(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
+def target_of(nest: Any, names: dict[str, str], depth: int = 0) -> str:
+    """The target of an assignment; `_` for what nobody uses."""
+    if isinstance(nest, str):
+        return names.get(nest, "_")
+    parts = [target_of(part, names, depth + 1) for part in nest]
+    if depth and set(parts) == {"_"}:
+        return "_"
+    return f"({', '.join(parts)})" if depth else ", ".join(parts)
+
+
 def _without_index(statement: Statement) -> str:
     assert statement.member is not None
     return statement.text.replace(f"self.{statement.member.attr}[{statement.member.index}]", "item")
@@ -581,4 +683,4 @@ def _word(value: Value) -> str:
     return base if base.isidentifier() else "y"
 
 
-__all__ = ["ClassEmitter", "_Line", "_magnitude", "field"]
+__all__ = ["ClassEmitter"]

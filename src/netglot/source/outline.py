@@ -7,6 +7,7 @@ list of statements. What the instances of one class have in common is found afte
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,15 +23,22 @@ from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import REARRANGING, Graph, Module, Node, Parameter, Part, Value
 from netglot.pivot.op import Op
 from netglot.source import spell
-from netglot.source.calls import CallTree, call_tree, is_framework_leaf
+from netglot.source.calls import PLAIN_SEQUENCES, CallTree, call_tree, is_framework_leaf
 from netglot.source.printing import Printer, name, size_expression
 
 
 class Style(Protocol):
     """What a target framework's source looks like, beyond the spelling of single ops."""
 
+    reserved: frozenset[str]
+    """Attributes that the framework's base classes have."""
+
     def construct(self, layer: spell.Layer) -> spell.Call:
         """The constructor call of a layer."""
+        ...
+
+    def default(self, name: str, layer: str) -> Any:
+        """The value of an argument of a layer's constructor where it is not given."""
         ...
 
     def role(self, layer: str) -> str:
@@ -304,7 +312,7 @@ class Outline:
         module = self.module(tree.path)
         if root:
             tree.kind = "class"
-        elif module.container == "sequential" and module.qualified_name == "torch.nn.modules.container.Sequential":
+        elif module.container == "sequential" and module.qualified_name in PLAIN_SEQUENCES:
             self._as_sequence(tree)
         elif is_framework_leaf(module) or self._is_small(tree, module):
             tree.items = list(tree.nodes())
@@ -350,7 +358,7 @@ class Outline:
         nodes = list(leaf.nodes())
         for previous, node in zip([None, *nodes], nodes, strict=False):
             layer = self.spelled[node]
-            if not isinstance(layer, spell.Layer) or len(layer.inputs) != 1 or layer.call_options:
+            if not isinstance(layer, spell.Layer) or len(layer.inputs) != 1 or layer.call_options or layer.unpacks:
                 return False
             if previous is not None and list(node.operand_values())[0] not in previous.results:
                 return False
@@ -507,14 +515,14 @@ class Outline:
         """The attribute of a member from its path within its owner: `layer.0` is the first of the list `layer`."""
         parts = inside.split(".")
         if len(parts) == 2 and parts[1].isdigit() and self._is_list(owner, parts[0]):
-            return _identifier(parts[0]), int(parts[1])
+            return self._identifier(parts[0]), int(parts[1])
         numbered = self._numbered(owner, parts)
         if numbered is not None and member.kind == "instance":
             return numbered
         if len(parts) == 1 and parts[0][:1].isdigit():
             parts = [self._role(member)]
-        wanted = _identifier("_".join(parts))
-        taken = {m.attr for m in owner.members} | _RESERVED
+        wanted = self._identifier("_".join(parts))
+        taken = {m.attr for m in owner.members} | self.style.reserved
         attr = next(a for a in (wanted, *(f"{wanted}_{i}" for i in range(2, 999))) if a not in taken)
         return attr, None
 
@@ -530,7 +538,7 @@ class Outline:
         if not all(numbers) or len(children) < 2:
             return None
         first = min(int(m[1]) for m in numbers if m)
-        return _identifier(match[1] + "s"), int(match[2]) - first
+        return self._identifier(match[1] + "s"), int(match[2]) - first
 
     def _is_list(self, owner: Instance, attr: str) -> bool:
         path = f"{owner.path}.{attr}" if owner.path else attr
@@ -543,6 +551,12 @@ class Outline:
         if member.instance is not None:
             return _snake(member.instance.module.class_name)
         return "block"
+
+    def _identifier(self, text: str) -> str:
+        word = re.sub(r"\W", "_", text)
+        if word[:1].isdigit():
+            word = f"_{word}"
+        return f"{word}_" if keyword.iskeyword(word) or word in self.style.reserved else word
 
     # -- bare variables
 
@@ -558,8 +572,8 @@ class Outline:
         member = Member("weight", "", value=value, recipe=self.recipe(value))
         inside = path[len(owner.path) + 1 :] if owner.path and path.startswith(owner.path + ".") else path
         member.path, member.order = path, 10**6
-        wanted = _identifier(inside.replace(".", "_"))
-        taken = {m.attr for m in owner.members} | _RESERVED
+        wanted = self._identifier(inside.replace(".", "_"))
+        taken = {m.attr for m in owner.members} | self.style.reserved
         member.attr = next(a for a in (wanted, *(f"{wanted}_{i}" for i in range(2, 999))) if a not in taken)
         owner.members.append(member)
         self.weights[value] = (owner, member)
@@ -599,22 +613,6 @@ def _substitute(tree: Any, leaf: Callable[[Parameter], Any]) -> Any:
     if isinstance(tree, Op):
         return tree.map_operands(lambda o: _substitute(o, leaf))
     return tree
-
-
-_RESERVED = frozenset(
-    "name dtype input output losses metrics variables weights layers call build trainable inputs outputs path "
-    "add_weight summary compile fit evaluate predict save quantize optimizer loss input_spec supports_masking "
-    "autocast built stop_evaluating distribute_strategy run_eagerly jit_compile train_step test_step".split()
-)
-
-
-def _identifier(text: str) -> str:
-    import keyword
-
-    word = re.sub(r"\W", "_", text)
-    if word[:1].isdigit():
-        word = f"_{word}"
-    return f"{word}_" if keyword.iskeyword(word) or word in _RESERVED else word
 
 
 def _snake(text: str) -> str:

@@ -36,6 +36,7 @@ class Printer:
         resolve: the expression for a graph value.
         size: the expression for a symbolic size.
         layer: the expression for the object of a layer spelling (`self.conv1`).
+        device: the expression for the device of the tensors at hand; without it, None is printed.
     """
 
     def __init__(
@@ -43,10 +44,12 @@ class Printer:
         resolve: Callable[[Value], ast.expr],
         size: Callable[[Dim], ast.expr],
         layer: Callable[[spell.Layer], ast.expr],
+        device: Callable[[], ast.expr] = lambda: ast.Constant(None),
     ):
         self.resolve = resolve
         self.size = size
         self.layer = layer
+        self.device = device
 
     def __call__(self, item: Any) -> ast.expr:
         """The expression for a spelling, a value, a size or a Python literal."""
@@ -89,6 +92,10 @@ class Printer:
                 return self._subscript(item)
             case spell.Name():
                 return name(item.name)
+            case spell.Choice():
+                return ast.IfExp(self(item.condition), self(item.yes), self(item.no))
+            case spell.Device():
+                return self.device()
         raise TypeError(f"no printed form for {type(item).__name__}")
 
     def _call(self, function: ast.expr, arguments, options) -> ast.Call:

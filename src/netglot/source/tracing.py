@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from netglot.pivot.graph import Value
 from netglot.source.bodies import _Sizes
+from netglot.source.emit import target_of
 from netglot.source.outline import Outline
 from netglot.source.printing import Printer
 
@@ -50,7 +51,7 @@ def trace_source(outline: Outline, imports: str, recorded: dict[Value, str], as_
 def _step(outline: Outline, node, position: int, names: dict[Value, str], recorded) -> Iterable[str]:
     def resolve(value: Value) -> ast.expr:
         if value in names:
-            return ast.Name(names[value], ast.Load())
+            return ast.parse(names[value], mode="eval").body
         expression = outline.variables.expression(value, outline.root)
         assert expression is not None, f"{value.name} is nowhere"
         return expression
@@ -59,10 +60,18 @@ def _step(outline: Outline, node, position: int, names: dict[Value, str], record
     near = [v for v in outline.needs(node) if v not in outline.offline]
     sizes = _Sizes([*near, *reversed(names)], outline, resolve)
     member = outline.member_of.get(node)
-    printer = Printer(resolve, sizes, lambda _: outline.access.expression(member, outline.root))
+    printer = Printer(resolve, sizes, lambda _: outline.access.expression(member, outline.root), sizes.device)
     text = ast.unparse(_Rooted().visit(printer(form)))
     produces = getattr(form, "produces", None)
     results = node.results if produces is None else tuple(node.results[i] for i in produces)
+    unpacks = getattr(form, "unpacks", None)
+    if unpacks is not None:
+        leaves = {leaf: f"v{position}_{leaf}" for leaf, _ in unpacks.places}
+        for value, (leaf, index) in zip(results, unpacks.places, strict=True):
+            names[value] = leaves[leaf] if index is None else f"{leaves[leaf]}[{index}]"
+        yield f"{target_of(unpacks.nest, leaves)} = {text}"
+        yield from (f'record("{recorded[v]}", {names[v]})' for v in results if v in recorded)
+        return
     for index, value in enumerate(results):
         names[value] = f"v{position}" if len(results) == 1 else f"v{position}_{index}"
     yield f"{', '.join(names[v] for v in results)} = {text}"

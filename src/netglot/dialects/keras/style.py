@@ -44,6 +44,12 @@ _POSITIONAL: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 _BY_NAME = {"layers.MultiHeadAttention": ("num_heads", "key_dim")}
 
+_RESERVED = frozenset(
+    "name dtype input output losses metrics variables weights layers call build trainable inputs outputs path "
+    "add_weight summary compile fit evaluate predict save quantize optimizer loss input_spec supports_masking "
+    "autocast built stop_evaluating distribute_strategy run_eagerly jit_compile train_step test_step".split()
+)
+
 
 class KerasStyle:
     """The `Style` of Keras 3.
@@ -65,6 +71,7 @@ class KerasStyle:
 
     omitted = frozenset(_DEFAULTS)
     append = "add"
+    reserved = _RESERVED
 
     def construct(self, layer: spell.Layer) -> spell.Call:
         options = {k: v for k, v in layer.options.items() if v is not spell.OMIT}
@@ -79,7 +86,7 @@ class KerasStyle:
         found = next((names for start, names in _POSITIONAL.items() if plain.startswith(start)), ())
         return (*found, *(f"argument{i}" for i in range(len(found), 9)))
 
-    def default(self, name: str) -> Any:
+    def default(self, name: str, layer: str) -> Any:
         return _DEFAULTS.get(name)
 
     def role(self, layer: str) -> str:
@@ -135,9 +142,9 @@ class KerasStyle:
         """A list of layers."""
         return text
 
-    def sequence(self, items: ast.expr) -> ast.expr:
-        """Layers that are called one after the other."""
-        return ast.Call(ast.parse("keras.Sequential", mode="eval").body, [items], [])
+    def sequence(self, items: ast.expr | None) -> ast.expr:
+        """Layers that are called one after the other; None for none yet."""
+        return ast.Call(ast.parse("keras.Sequential", mode="eval").body, [] if items is None else [items], [])
 
     def call_header(self, names: list[str], root: bool):
         """The first lines of a call."""
