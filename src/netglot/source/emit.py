@@ -187,6 +187,13 @@ class ClassEmitter:
         ]
         return ast.Call(ast.parse(call.function, mode="eval").body, [table[n] for n in names], keywords)
 
+    def _is_default(self, name: str, value: ast.expr, layer: str) -> bool:
+        """Whether an argument may be left out, because it is what the layer takes anyway."""
+        if name not in self.style.omitted or not isinstance(value, ast.Constant):
+            return False
+        default = self.style.default(name, layer)
+        return type(value.value) is type(default) and value.value == default
+
     # -- the call
 
     def _call(self) -> Iterator[str]:

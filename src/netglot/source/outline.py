@@ -160,6 +160,8 @@ class Outline:
         self.variables: Any = None
         self.owned: dict[Parameter, Member] = {}
         self.layers: dict[tuple, Member] = {}
+        self.owner_of: dict[Member, Instance] = {}
+        """The instance in which each layer was first called."""
         self._check_ownership()
         self.tree = call_tree(graph, self.runtime)
         self._classify(self.tree, root=True)
@@ -453,9 +455,13 @@ class Outline:
         if form.weights:
             key = ("weights", *self.layer_key(form))
         if key in self.layers:
+            if form.function is not None and not self._reaches(owner, self.owner_of[self.layers[key]]):
+                self.forms[node] = self._function(form, node)  # the weights are handed in
+                return
             self.member_of[node] = self.layers[key]
             return
         member = Member("layer", "", layer=form)
+        self.owner_of[member] = owner
         if form.weights and not path:
             path = self._weight_path(form, owner)
         elif not path:
@@ -473,6 +479,14 @@ class Outline:
         main = next(n for n in leaf.items if self._is_main(n, leaf))
         spelling = self.spelled[main]
         return self.style.role(spelling.layer) if isinstance(spelling, spell.Layer) else ""
+
+    def _reaches(self, start: Instance, holder: Instance) -> bool:
+        """Whether `start` encloses `holder` or is it."""
+        while holder is not start:
+            if holder.parent is None:
+                return False
+            holder = holder.parent
+        return True
 
     def _is_main(self, node: Node, leaf: CallTree) -> bool:
         weighted = [n for n in leaf.items if isinstance(self.spelled[n], spell.Layer) and self.spelled[n].weights]

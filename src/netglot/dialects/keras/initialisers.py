@@ -81,7 +81,7 @@ def initialised(layer: spell.Layer, parameters_of) -> tuple[spell.Layer, list[st
         if trained[0].initialiser is None:
             unknown.append(trained[0].name)
             continue
-        said = _said(trained[0], name)
+        said = _said(trained[0], name, "Depthwise" in layer.layer)
         chosen[option] = said if option not in chosen or _same(chosen[option], said) else None
     given = {k: v for k, v in chosen.items() if v is not None and k not in layer.options}
     helpers = [v.function for v in given.values() if isinstance(v, spell.Call) and v.function in HELPERS]
@@ -106,7 +106,7 @@ def _same(a: Any, b: Any) -> bool:
     return a == b
 
 
-def _said(parameter: Parameter, name: str) -> Any:
+def _said(parameter: Parameter, name: str, depthwise: bool = False) -> Any:
     """The initialiser as an argument; None where it is Keras's default."""
     how = parameter.initialiser
     if how.kind == "constant":
@@ -117,6 +117,8 @@ def _said(parameter: Parameter, name: str) -> Any:
     shape = [int(s) for s in parameter.shape]
     fan_in = math.prod(shape[1:]) if len(shape) > 1 else 0
     fan_out = shape[0] * math.prod(shape[2:]) if len(shape) > 1 else 0
+    if depthwise and len(shape) > 1:  # Keras counts the other way round where each channel has a kernel of its own
+        fan_in, fan_out = fan_out, fan_in
     if how.kind == "uniform" and how.a == -how.b:
         return _uniform(how.b, fan_in, fan_out, name)
     if how.kind == "uniform":
