@@ -23,15 +23,7 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-
-@dataclass(frozen=True)
-class Initialiser:
-    """A distribution: `kind` is "uniform" (from `a` to `b`), "normal" and "truncated" (mean `a`, deviation `b`, the
-    latter cut at two deviations), or "constant" (`a`)."""
-
-    kind: str
-    a: float
-    b: float = 0.0
+from netglot.pivot.initialiser import Initialiser
 
 
 @dataclass

@@ -75,8 +75,8 @@ def _summed_weights(op, number: int) -> dict:
         "kernel": ops.Permute(op.w_ih[number], axes=(1, 0)),
         "recurrent_kernel": ops.Permute(op.w_hh[number], axes=(1, 0)),
     }
-    if op.b_ih:
-        weights["bias"] = ops.Add(op.b_ih[number], op.b_hh[number])
+    if op.b_ih or op.b_hh:
+        weights["bias"] = _summed([one[number] for one in (op.b_ih, op.b_hh) if one])
     return weights
 
 
@@ -85,10 +85,17 @@ def _gru_weights(op, number: int) -> dict:
         "kernel": ops.Permute(_update_first(op.w_ih[number]), axes=(1, 0)),
         "recurrent_kernel": ops.Permute(_update_first(op.w_hh[number]), axes=(1, 0)),
     }
-    if op.b_ih:
-        biases = _update_first(op.b_ih[number]), _update_first(op.b_hh[number])
-        weights["bias"] = ops.Stack(biases, axis=0) if op.reset_after else ops.Add(*biases)
+    biases = [_update_first(one[number]) for one in (op.b_ih, op.b_hh) if one]
+    if biases and op.reset_after:
+        weights["bias"] = ops.Stack(tuple(biases), axis=0)
+    elif biases:
+        weights["bias"] = _summed(biases)
     return weights
+
+
+def _summed(biases: list):
+    """The two biases of a gate as one; a source with one bias has one."""
+    return ops.Add(*biases) if len(biases) == 2 else biases[0]
 
 
 def _update_first(rows):
