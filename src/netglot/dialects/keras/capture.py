@@ -61,6 +61,11 @@ class Traced(keras.KerasTensor):
     def __len__(self) -> int:
         return self._shape[0]
 
+    def __iter__(self):
+        if isinstance(self._shape[0], Size):
+            raise Refusal(notimpl("a loop over an axis whose size is not known", "give the input a fixed size"))
+        return (self[index] for index in range(self._shape[0]))
+
 
 class TracedVariable(Traced):
     """A traced tensor in the place of a layer's variable."""
@@ -127,9 +132,26 @@ def following(tracer: Tracer) -> Iterator[None]:
         stack.callback(traceback_utils.enable_traceback_filtering if filtering else lambda: None)
         for kind in (Operation, keras.layers.Layer):
             stack.enter_context(mock.patch.object(kind, "symbolic_call", called))
+        stack.enter_context(mock.patch.object(keras.layers.Layer, "_resolve_and_populate_arg", _given_argument))
         for target, name, made in _replacements(tracer):
             stack.enter_context(mock.patch.object(target, name, made))
         yield
+
+
+def _given_argument(self, arg_name, call_spec, call_context, kwargs) -> None:
+    """What a layer's call is told of training: what the user's code said, here or in a call around it.
+
+    Keras would also take the default of the signature, so that a `training=False` that somebody wrote could not be
+    told from one that nobody did. A default of True, which the image layers have, is that of training.
+    """
+    value = call_spec.user_arguments_dict.get(arg_name)
+    if value is None:
+        value = call_context.get_value(arg_name)
+    call_context.set_value(arg_name, value)
+    if value is None and arg_name == "training" and call_spec.arguments_dict.get(arg_name) is True:
+        value = False
+    if self._call_has_context_arg.get(arg_name, False) and value is not None:
+        kwargs[arg_name] = value
 
 
 def _replacements(tracer: Tracer) -> Iterator[tuple[Any, str, Callable]]:

@@ -8,6 +8,7 @@ Keras counts them across all models of the process.
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import keras
 from keras.src.models.functional import Functional
 
 from netglot.dialects.keras.capture import _BOOKKEEPING, is_variable
+from netglot.pivot.initialiser import Initialiser
 from netglot.pivot.graph import Module, Names, Parameter
 from netglot.pivot.op import TensorType
 
@@ -88,17 +90,49 @@ def _add_variable(found: Hierarchy, name: str, variable: Any, layer: Any) -> Non
         lambda: keras.ops.convert_to_numpy(variable.value),
         kind="parameter" if own or variable.trainable else "buffer",
         trainable=bool(variable.trainable),
-        initialiser=_initialiser(variable),
+        initialiser=_initialiser(layer, name.rpartition(".")[2], tuple(int(size) for size in variable.shape)),
     )
 
 
-def _initialiser(variable: Any) -> dict[str, Any] | None:
-    """The class and the options with which the variable was first filled."""
-    initialiser = getattr(variable, "_initializer", None)
+def _initialiser(layer: Any, name: str, shape: tuple[int, ...]) -> Initialiser | None:
+    """The distribution with which a variable was first filled, where its layer says so."""
+    initialiser = getattr(layer, f"{name}_initializer", None)
+    if name == "recurrent_kernel":
+        initialiser = getattr(layer, "recurrent_initializer", None)
     if not isinstance(initialiser, keras.initializers.Initializer):
         return None
-    options = {key: _plain(value) for key, value in initialiser.get_config().items() if key != "seed"}
-    return {"name": type(initialiser).__name__} | options
+    config = initialiser.get_config()
+    match type(initialiser).__name__:
+        case "Zeros":
+            return Initialiser("constant", 0.0)
+        case "Ones":
+            return Initialiser("constant", 1.0)
+        case "Constant" if isinstance(config["value"], int | float):
+            return Initialiser("constant", float(config["value"]))
+        case "RandomUniform":
+            return Initialiser("uniform", float(config["minval"]), float(config["maxval"]))
+        case "RandomNormal":
+            return Initialiser("normal", float(config["mean"]), float(config["stddev"]))
+        case "TruncatedNormal":
+            return Initialiser("truncated", float(config["mean"]), float(config["stddev"]))
+    return _scaled(initialiser, shape) if isinstance(initialiser, keras.initializers.VarianceScaling) else None
+
+
+def _scaled(initialiser: Any, shape: tuple[int, ...]) -> Initialiser:
+    """A distribution whose spread depends on how many numbers go in and out (Glorot and Bengio, 2010)."""
+    field = math.prod(shape[:-2])
+    fans = (shape[-2] * field, shape[-1] * field) if len(shape) > 1 else (shape[0] if shape else 1,) * 2
+    fan = {"fan_in": fans[0], "fan_out": fans[1], "fan_avg": sum(fans) / 2}[initialiser.mode]
+    variance = initialiser.scale / max(1.0, fan)
+    if initialiser.distribution == "uniform":
+        return Initialiser("uniform", -math.sqrt(3 * variance), math.sqrt(3 * variance))
+    if initialiser.distribution == "truncated_normal":
+        return Initialiser("truncated", 0.0, math.sqrt(variance) / _DEVIATION_WHEN_CUT)
+    return Initialiser("normal", 0.0, math.sqrt(variance))
+
+
+_DEVIATION_WHEN_CUT = 0.87962566103423978
+"""The deviation of a normal distribution that is cut at two deviations."""
 
 
 def _variables(layer: Any) -> Iterator[tuple[str, Any]]:
@@ -168,9 +202,8 @@ def describe(layer: Any, path: str) -> Module:
     """What a live layer says of itself."""
     kind = type(layer)
     theirs = kind.__module__.startswith("keras.")
-    attributes = {k: v for k, v in vars(layer).items() if not k.startswith("_") and isinstance(v, bool | int | float | str)}
-    if not theirs:
-        attributes = {k: v for k, v in attributes.items() if k not in _LAYER_STATE}
+    attributes = {k: v for k, v in vars(layer).items() if isinstance(v, bool | int | float | str) and not theirs}
+    attributes = {k: v for k, v in attributes.items() if not k.startswith("_") and k not in _LAYER_STATE}
     return Module(
         path,
         kind.__name__,
@@ -183,11 +216,24 @@ def describe(layer: Any, path: str) -> Module:
     )
 
 
-_LAYER_STATE = {"built", "name", "autocast", "supports_masking", "stop_training", "supports_jit"}
+_LAYER_STATE = {
+    "autocast",
+    "built",
+    "compiled",
+    "name",
+    "steps_per_execution",
+    "stop_training",
+    "supports_jit",
+    "supports_masking",
+    "unrolled_steps_per_execution",
+}
 
 
 def _container(layer: Any) -> Literal["", "sequential", "list", "dict"]:
     return "sequential" if type(layer) is keras.Sequential else ""
+
+
+_EVERYWHERE = {"name", "dtype", "trainable", "autocast", "activity_regularizer"}
 
 
 def _arguments(layer: Any) -> dict[str, Any]:
@@ -195,7 +241,7 @@ def _arguments(layer: Any) -> dict[str, Any]:
     config = getattr(layer, "_auto_config", None)
     if isinstance(layer, keras.Sequential | Functional) or config is None:
         return {}
-    given = {key: _plain(value) for key, value in config.config.items() if key not in ("name", "dtype", "trainable")}
+    given = {key: _plain(value) for key, value in config.config.items() if key not in _EVERYWHERE}
     return {key: value for key, value in given.items() if value is not None}
 
 

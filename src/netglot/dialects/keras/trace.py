@@ -196,7 +196,7 @@ class Tracer:
 
     def operation(self, operation: Operation, args: tuple, kwargs: dict) -> Any:
         """Reads one call of a function of `keras.ops`."""
-        spec = operation.compute_output_spec(*args, **kwargs)
+        spec = _spec_of(operation, _plain(args), _plain(kwargs))
         self.total += 1
         spelling = function_name(operation)
         try:
@@ -504,7 +504,7 @@ def _layer_arguments(reader: Any, given: dict[str, Any], layer: Any, view: Layer
     parameters = inspect.signature(reader).parameters
     if "training" not in parameters:
         training = given.pop("training", None)
-        if training is True and not _trains_by_default(layer):
+        if training is True:
             view.refuse_training(training)
         if training is False and _MODES & {c.__name__ for c in type(layer).__mro__}:
             view.note(f"{view.path} is called with training=False, so it never trains; the pivot's op does")
@@ -512,12 +512,6 @@ def _layer_arguments(reader: Any, given: dict[str, Any], layer: Any, view: Layer
         if name not in parameters and held is not None and held is not False:
             raise Refusal(notimpl(f"it is called with {name}"))
     return {name: held for name, held in given.items() if name in parameters}
-
-
-def _trains_by_default(layer: Any) -> bool:
-    """Whether the layer's call says `training=True` itself, as Keras's image layers do; a model's inference does not."""
-    parameter = inspect.signature(layer.call).parameters.get("training")
-    return parameter is not None and parameter.default is True
 
 
 _MODES = {"Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout"}
@@ -549,6 +543,27 @@ def _number(one: Any) -> Any:
 
 def _dtype(one: Any) -> str | None:
     return getattr(one, "dtype", None) or getattr(getattr(one, "type", None), "dtype", None)
+
+
+def _spec_of(operation: Operation, args: tuple, kwargs: dict) -> Any:
+    """Keras's own inference of what an operation makes; where that is stricter than the call itself, the call's."""
+    try:
+        return operation.compute_output_spec(*args, **kwargs)
+    except Exception:
+        return backend.compute_output_spec(operation.call, *args, **kwargs)
+
+
+def _plain(tree: Any) -> Any:
+    """A nest with each size as the integer that it is while the model is traced."""
+    if isinstance(tree, Size):
+        return int(tree)
+    if isinstance(tree, slice):
+        return slice(_plain(tree.start), _plain(tree.stop), _plain(tree.step))
+    if type(tree) in (list, tuple):
+        return type(tree)(_plain(one) for one in tree)
+    if type(tree) is dict:
+        return {key: _plain(one) for key, one in tree.items()}
+    return tree
 
 
 def _is_dim(one: Any) -> bool:
