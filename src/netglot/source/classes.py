@@ -176,7 +176,24 @@ def runs(member: Member, of: dict[Instance, Blueprint]) -> list[list[Member]]:
             grouped[-1].append(item)
         else:
             grouped.append([item])
-    return grouped
+    return [part for group in grouped for part in _parts(group, of)]
+
+
+def _parts(group: list[Member], of: dict[Instance, Blueprint]) -> list[list[Member]]:
+    """A first block that differs and its equal followers are two runs; blocks that all differ are one."""
+    parts: list[list[Member]] = []
+    before = None
+    for item in group:
+        now = repr(of[item.instance].arguments(item.instance)) if item.instance is not None else None
+        if parts and now is not None and now == before:
+            parts[-1].append(item)
+        else:
+            parts.append([item])
+        before = now
+    return parts if len(parts) <= _MOST_PARTS else [group]
+
+
+_MOST_PARTS = 2
 
 
 EACH, COUNT = "each", "count"
@@ -368,7 +385,7 @@ class _Parameters:
     def _run_holes(self, key: Key, inner: list[list[Member] | None], label: str):
         """The holes of neighbours of one class: shared arguments, arguments of each, and how many there are."""
         lengths = {len(run) for run in inner if run is not None}
-        if lengths == {1} or lengths == {2} and not self._repeats(inner):
+        if lengths in ({1}, {2}):
             for position in range(max(lengths)):
                 members = [None if run is None else run[position] for run in inner]
                 yield from self._member_holes((*key, position), members, label)
@@ -395,12 +412,6 @@ class _Parameters:
                 yield (*key, name), values, name if isinstance(name, str) else _word(name)
         if not each:
             yield (*key, COUNT), [NOTHING if run is None else len(run) for run in inner], "depth"
-
-    def _repeats(self, inner) -> bool:
-        """Whether the items of every run have the same arguments."""
-        return all(
-            len({repr(sorted(self._arguments(m).items(), key=repr)) for m in run}) == 1 for run in inner if run is not None
-        )
 
     def _argument(self, member: Member, row: dict, name: Any) -> Any:
         return row[name] if name in row else self._missing(member, name)
