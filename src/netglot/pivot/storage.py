@@ -55,10 +55,12 @@ def stored_type(type: TensorType) -> TensorType:
     return type
 
 
-def write_tensors(path: Path, tensors: Iterable[tuple[str, TensorType, Load]]) -> None:
+def write_tensors(
+    path: Path, tensors: Iterable[tuple[str, TensorType, Load]], metadata: dict[str, str] | None = None
+) -> None:
     """Writes tensors to a file, loading one at a time; the file appears when it is complete."""
     wide_first = sorted(tensors, key=lambda t: (-numpy_dtype(stored_type(t[1]).dtype).itemsize, t[0]))
-    header: dict = {"__metadata__": {"format": "netglot"}}
+    header: dict = {"__metadata__": metadata or {"format": "netglot"}}
     offset = 0
     for name, type, _ in wide_first:
         kept = stored_type(type)

@@ -3,49 +3,22 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
-from typing import Any
 
 import netglot.dialects.keras.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.keras.dialect import keras
-from netglot.dialects.keras.padding import pad_alike, zero_padded_maxima
+from netglot.dialects.keras.padding import global_vectors, pad_alike, zero_padded_maxima
 from netglot.dialects.keras.style import KerasStyle
 from netglot.passes.canonical import canonicalise
 from netglot.passes.fold import fold
-from netglot.passes.layout import Arranged, arrange
+from netglot.passes.layout import arrange
 from netglot.passes.legal import lower
 from netglot.passes.patterns import raise_patterns
 from netglot.passes.raising import raise_ops
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph, Parameter, Value
 from netglot.source.classes import Blueprint, blueprints
-from netglot.source.emit import ClassEmitter
-from netglot.source.format import tidy_source
+from netglot.source.module_file import TargetVariable, Written, helpers_used, module_text
 from netglot.source.outline import Instance, Outline
-
-
-@dataclass
-class TargetVariable:
-    """One variable of the emitted network."""
-
-    path: str
-    """The attribute path from the model: `layer1.layers[0].conv1.kernel`."""
-    stored: str
-    """The place in the weights file: a group and an index."""
-    recipe: Any
-    trainable: bool
-
-
-@dataclass
-class Written:
-    """What the writer made of a graph."""
-
-    source: str
-    arranged: Arranged
-    variables: list[TargetVariable]
-    class_name: str
-    outline: Outline
-    blueprints: dict[Instance, Blueprint] = field(default_factory=dict)
 
 
 def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = False) -> Written:
@@ -55,7 +28,7 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
         UnsupportedOps: everything that Keras cannot express.
     """
     graph = raise_ops(raise_patterns(canonicalise(fold(canonicalise(graph)))))
-    graph = canonicalise(lower(pad_alike(graph), keras))
+    graph = canonicalise(lower(pad_alike(global_vectors(graph)), keras))
     graph = zero_padded_maxima(graph)
     arranged = arrange(graph, keras.layouts, keep_interface=keep_layout)
     arranged.graph = canonicalise(arranged.graph)
@@ -67,19 +40,9 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
 
 
 def _source(graph: Graph, outline: Outline, classes: dict[Instance, Blueprint]) -> str:
-    order: list[Blueprint] = []
-    for blueprint in classes.values():
-        if blueprint not in order:
-            order.append(blueprint)
-    bodies = [ClassEmitter(b, outline, classes, b is classes[outline.root]).emit() for b in order]
-    parts = [
-        f'"""{graph.name}, in Keras."""',
-        "import math\nimport pathlib\n\nimport keras\nfrom keras import layers, ops",
-        *_helpers(outline),
-        *bodies,
-        _load(graph, classes[outline.root].name),
-    ]
-    return tidy_source("\n\n\n".join(parts) + "\n")
+    imports = "import math\nimport pathlib\n\nimport keras\nfrom keras import layers, ops"
+    head = [f'"""{graph.name}, in Keras."""', imports, *_helpers(outline)]
+    return module_text(outline, classes, head, _load(graph, classes[outline.root].name))
 
 
 def _helpers(outline: Outline) -> list[str]:
@@ -87,11 +50,8 @@ def _helpers(outline: Outline) -> list[str]:
     from netglot.dialects.keras.helpers import HELPERS
     from netglot.dialects.keras.initialisers import HELPERS as INITIALISERS
 
-    used = {form.helper for form in outline.forms.values() if getattr(form, "helper", None)}
-    while inner := {name for name in HELPERS if name not in used and any(f"{name}(" in HELPERS[u] or f"({name}," in HELPERS[u] for u in used)}:
-        used |= inner
     made = [INITIALISERS[name].strip() for name in sorted(outline.style.helpers)]
-    return [*made, *(HELPERS[name].strip() for name in sorted(used))]
+    return [*made, *helpers_used(outline, HELPERS)]
 
 
 def trace(written: Written) -> tuple[str, dict[str, tuple[int, ...]]]:

@@ -1,0 +1,157 @@
+"""From a graph to a folder of PyTorch source and weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+import netglot.dialects.torch.write_ops  # noqa: F401  (fills the dialect)
+from netglot.dialects.torch.dialect import torch
+from netglot.dialects.torch.helpers import HELPERS
+from netglot.dialects.torch.style import TorchStyle
+from netglot.passes.canonical import canonicalise
+from netglot.passes.fold import fold
+from netglot.passes.layout import arrange
+from netglot.passes.legal import lower
+from netglot.passes.patterns import raise_patterns
+from netglot.passes.raising import raise_ops
+from netglot.pivot.evaluate import evaluate_op
+from netglot.pivot.graph import Graph, Parameter
+from netglot.pivot.op import FLOATS, TensorType, type_of
+from netglot.pivot.storage import write_tensors
+from netglot.source.classes import blueprints
+from netglot.source.module_file import TargetVariable, Written, helpers_used, module_text
+from netglot.source.outline import Instance, Member, Outline
+
+IMPORTS = """import math
+import pathlib
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import nn"""
+
+
+def write(graph: Graph, *, keep_layout: bool = False) -> Written:
+    """Writes `graph` as PyTorch source.
+
+    Raises:
+        UnsupportedOps: everything that PyTorch cannot express.
+    """
+    graph = raise_ops(raise_patterns(canonicalise(fold(canonicalise(graph)))))
+    graph = canonicalise(lower(graph, torch))
+    arranged = arrange(graph, torch.layouts, keep_interface=keep_layout)
+    arranged.graph = canonicalise(arranged.graph)
+    outline = Outline(arranged.graph, torch, TorchStyle())
+    classes = blueprints(outline)
+    root = classes[outline.root].name
+    found = variables(outline)
+    head = [f'"""{graph.name}, in PyTorch."""', IMPORTS, *helpers_used(outline, HELPERS)]
+    source = module_text(outline, classes, head, _load(root, found))
+    return Written(source, arranged, found, root, outline, classes)
+
+
+def _load(class_name: str, found: list[TargetVariable]) -> str:
+    dtypes = {type_of(v.recipe).dtype for v in found if type_of(v.recipe).dtype in FLOATS}
+    cast = f".to(torch.{dtypes.pop()})" if len(dtypes) == 1 and "float32" not in dtypes else ""
+    frozen = [f"    model.{path}.requires_grad_(False)" for path in _frozen(found)]
+    return "\n".join(
+        [
+            'def load(weights=pathlib.Path(__file__).with_name("model.safetensors")):',
+            '    """The network with its trained weights, ready to run; `weights=None` leaves it as it was made."""',
+            f"    model = {class_name}(){cast}",
+            *frozen,
+            "    if weights is not None:",
+            "        model.load_state_dict(load_file(weights))",
+            "    return model.eval()",
+        ]
+    )
+
+
+def _frozen(found: list[TargetVariable]) -> list[str]:
+    """The largest parts of the network whose parameters are all frozen."""
+    trained = {v.path for v in found if v.trainable}
+    still = [v.path for v in found if not v.trainable and is_parameter(v)]
+    parts: dict[str, None] = {}
+    for path in still:
+        steps = path.split(".")
+        above = (".".join(steps[:n]) for n in range(1, len(steps)))
+        whole = next((a for a in above if not any(t == a or t.startswith((f"{a}.", f"{a}[")) for t in trained)), path)
+        parts[whole] = None
+    return list(parts)
+
+
+def is_parameter(variable: TargetVariable) -> bool:
+    """Whether a variable is an `nn.Parameter`, trained or not."""
+    return variable.kind == "parameter"
+
+
+def variables(outline: Outline) -> list[TargetVariable]:
+    """Every variable of the emitted network, with its attribute path and its name in the state dict."""
+    found: list[TargetVariable] = []
+    seen: set[int] = set()
+
+    def walk(instance: Instance, path: str, name: str) -> None:
+        if id(instance) in seen:
+            return
+        seen.add(id(instance))
+        for member in sorted(instance.members, key=lambda m: (m.order, m.index or 0)):
+            at = member.attr if member.index is None else f"{member.attr}[{member.index}]"
+            stored = member.attr if member.index is None else f"{member.attr}.{member.index}"
+            visit(member, f"{path}{at}", f"{name}{stored}")
+
+    def visit(member: Member, path: str, name: str) -> None:
+        if member.kind == "weight":
+            kind = outline.style.weight_arguments(member, outline)["kind"]
+            found.append(TargetVariable(path, name, member.recipe, outline.trainable(member.recipe), kind))
+        elif member.kind == "instance":
+            assert member.instance is not None
+            walk(member.instance, f"{path}.", f"{name}.")
+        elif member.kind == "sequence":
+            for index, item in enumerate(member.items):
+                visit(item, f"{path}[{index}]", f"{name}.{index}")
+        else:
+            assert member.layer is not None
+            for key, tree in member.layer.weights.items():
+                recipe = outline.recipe(tree)
+                frozen = key in member.layer.frozen
+                kind = "buffer" if frozen else "parameter"
+                trainable = not frozen and outline.trainable(recipe)
+                found.append(TargetVariable(f"{path}.{key}", f"{name}.{key}", recipe, trainable, kind))
+
+    walk(outline.root, "", "")
+    return found
+
+
+def save_weights(written: Written, path: str | Path) -> None:
+    """Writes the network's state dict, one tensor at a time."""
+    parameters = written.arranged.graph.parameters
+
+    def entries():
+        for variable in written.variables:
+            kind = type_of(variable.recipe)
+            yield variable.stored, kind, lambda v=variable, k=kind: _array(v, k)
+            if variable.stored.endswith("running_mean"):
+                yield _counter(variable, parameters)
+
+    write_tensors(Path(path), entries(), metadata={"format": "pt"})
+
+
+def _counter(variable: TargetVariable, parameters):
+    """The number of batches that a batch norm has seen: the source's, or 0."""
+    stored = variable.stored.removesuffix("running_mean") + "num_batches_tracked"
+    recipe = variable.recipe
+    source = recipe.name.rpartition(".")[0] + ".num_batches_tracked" if isinstance(recipe, Parameter) else ""
+    held = parameters.get(source)
+    load = held.load if held is not None else lambda: np.zeros((), "int64")
+    return stored, TensorType("int64", ()), lambda: np.asarray(load(), "int64").reshape(())
+
+
+def _array(variable: TargetVariable, kind: TensorType) -> np.ndarray:
+    recipe = variable.recipe
+    array = np.asarray(recipe.load() if isinstance(recipe, Parameter) else evaluate_op(recipe))
+    return array.reshape(tuple(int(size) for size in kind.shape))
+
+
+__all__ = ["Written", "save_weights", "write"]

@@ -1,0 +1,57 @@
+"""The text of an emitted module, whatever the framework: imports, helpers, classes, and `load()`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from netglot.passes.layout import Arranged
+from netglot.source.classes import Blueprint
+from netglot.source.emit import ClassEmitter
+from netglot.source.format import tidy_source
+from netglot.source.outline import Instance, Outline
+
+
+@dataclass
+class TargetVariable:
+    """One variable of the emitted network."""
+
+    path: str
+    """The attribute path from the model: `layer1.layers[0].conv1.kernel`."""
+    stored: str
+    """The place in the weights file."""
+    recipe: Any
+    trainable: bool
+    kind: str = ""
+    """ "parameter" or "buffer", where the framework tells them apart."""
+
+
+@dataclass
+class Written:
+    """What a writer made of a graph."""
+
+    source: str
+    arranged: Arranged
+    variables: list[TargetVariable]
+    class_name: str
+    outline: Outline
+    blueprints: dict[Instance, Blueprint] = field(default_factory=dict)
+
+
+def module_text(outline: Outline, classes: Mapping[Instance, Blueprint], head: Iterable[str], load: str) -> str:
+    """The file: `head` (docstring, imports, helpers), each class once, and `load`, laid out."""
+    order = list(dict.fromkeys(classes.values()))
+    bodies = [ClassEmitter(b, outline, classes, b is classes[outline.root]).emit() for b in order]  # type: ignore[arg-type]
+    return tidy_source("\n\n\n".join([*head, *bodies, load]) + "\n")
+
+
+def helpers_used(outline: Outline, helpers: Mapping[str, str]) -> list[str]:
+    """The source of every helper that the network uses, and of those that these name."""
+    used = {form.helper for form in outline.forms.values() if getattr(form, "helper", None)}
+    while True:
+        inner = {name for name in helpers if any(re.search(rf"\b{name}\b", helpers[u]) for u in used)} - used
+        if not inner:
+            return [helpers[name].strip() for name in sorted(used)]
+        used |= inner
