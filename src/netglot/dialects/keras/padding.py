@@ -1,8 +1,9 @@
-"""Padding as a Keras user writes it.
+"""Padding and pooling as a Keras user writes them.
 
-Two passes over the graph before it is written. Convolutions that stand at the same place of the same class are padded
+Three passes over the graph before it is written. Convolutions that stand at the same place of the same class are padded
 in the same way, so that a block with stride 1 and its sibling with stride 2 are one class. And max pooling over
-values that are never negative may pad with zeros, which a layer can do, instead of minus infinity.
+values that are never negative may pad with zeros, which a layer can do, instead of minus infinity. A global average
+that is flattened at once never keeps its axes of size 1.
 """
 
 from __future__ import annotations
@@ -103,3 +104,30 @@ def zero_padded_maxima(graph: Graph) -> Graph:
         ):
             node.op = op.replace(value=0.0)
     return graph
+
+
+def global_vectors(graph: Graph) -> Graph:
+    """Global average pooling and the flattening behind it are one mean over the spatial axes."""
+    producers, consumers = graph.producers(), graph.consumers()
+    gone: set[int] = set()
+    for node in graph.nodes:
+        pool = producers.get(node.op.x) if isinstance(node.op, ops.Reshape) else None
+        if pool is None or len(consumers.get(pool.result, ())) != 1 or pool.result in {v for _, v in graph.outputs}:
+            continue
+        axes = _averaged_axes(pool.op)
+        kept = tuple(size for axis, size in enumerate(pool.result.shape) if axis not in axes) if axes else None
+        if kept == tuple(node.op.shape):
+            pool.op = ops.Mean(pool.op.x, tuple(axes), False)
+            pool.results = node.results
+            gone.add(id(node))
+    graph.nodes = [node for node in graph.nodes if id(node) not in gone]
+    return graph
+
+
+def _averaged_axes(op) -> tuple[int, ...]:
+    """The axes that an op averages to size 1; none where it does anything else."""
+    if isinstance(op, ops.AdaptiveAvgPool) and all(size == 1 for size in op.output_size):
+        return tuple(op.axes)
+    if isinstance(op, ops.Mean) and op.keepdims:
+        return tuple(op.axes)
+    return ()

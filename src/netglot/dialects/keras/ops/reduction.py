@@ -7,7 +7,7 @@ from netglot.dialects.keras.ops.shape import from_end
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import dims, ops
 from netglot.pivot.op import dtype_of, shape_of
-from netglot.source.spell import OMIT, Call, Name, call, unless
+from netglot.source.spell import OMIT, Call, Layer, Name, call, unless
 
 _FOLDS = {
     ops.Sum: "ops.sum",
@@ -21,6 +21,8 @@ _FOLDS = {
     ops.Variance: "ops.var",
     ops.StandardDeviation: "ops.std",
 }
+_GLOBAL = {ops.Mean: "GlobalAveragePooling", ops.Max: "GlobalMaxPooling"}
+"""Folds over all axes between the batch and the channels, as layers."""
 
 
 def axis_of(op):
@@ -35,7 +37,12 @@ def axis_of(op):
 def fold(op):
     if not op.axes:  # Keras would fold all axes
         raise Refusal(notimpl("a reduction over no axes"))
-    return call(_FOLDS[type(op)], op.x, axis=axis_of(op), keepdims=unless(op.keepdims, False))
+    function = call(_FOLDS[type(op)], op.x, axis=axis_of(op), keepdims=unless(op.keepdims, False))
+    pool, space = _GLOBAL.get(type(op)), len(shape_of(op.x)) - 2
+    if pool is None or tuple(op.axes) != tuple(range(1, space + 1)) or not 1 <= space <= 3:
+        return function
+    options = {"keepdims": True} if op.keepdims else {}
+    return Layer(f"layers.{pool}{space}D", (op.x,), options, function=function)
 
 
 @keras.lowers(ops.Variance)
