@@ -1,0 +1,96 @@
+"""Autoencoder, in Keras."""
+
+import pathlib
+
+import keras
+from keras import layers, ops
+
+
+def scaled_uniform():
+    """PyTorch's default for weights: uniform, within 1 / sqrt(fan_in)."""
+    return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+
+
+def uniform(fan_in):
+    """PyTorch's default for biases and recurrent layers: uniform, within 1 / sqrt(fan_in)."""
+    return keras.initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5)
+
+
+class ConvTranspose2d(layers.Layer):
+    def __init__(self, bias_initializer, has_permute=False, out_channels=1, **kwargs):
+        super().__init__(**kwargs)
+        self.has_permute = has_permute
+        self.conv = layers.Conv2DTranspose(
+            out_channels,
+            3,
+            strides=2,
+            kernel_initializer=scaled_uniform(),
+            bias_initializer=bias_initializer,
+        )
+
+    def call(self, input):
+        x = ops.transpose(input, (0, 2, 3, 1)) if self.has_permute else input
+        return self.conv(x)[:, 1:][:, :, 1:]
+
+
+class Autoencoder(keras.Model):
+    """Mean and log variance of a hidden code, and what the mean decodes to."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.encoder = keras.Sequential(
+            [
+                layers.ZeroPadding2D(1),
+                layers.Conv2D(
+                    16,
+                    3,
+                    strides=2,
+                    kernel_initializer=scaled_uniform(),
+                    bias_initializer=uniform(9),
+                ),
+                layers.LeakyReLU(negative_slope=0.1),
+                layers.ZeroPadding2D(1),
+                layers.Conv2D(
+                    32,
+                    3,
+                    strides=2,
+                    kernel_initializer=scaled_uniform(),
+                    bias_initializer=uniform(144),
+                ),
+                layers.LeakyReLU(negative_slope=0.1),
+                layers.Flatten(),
+            ]
+        )
+        self.mean = layers.Dense(
+            8, kernel_initializer=scaled_uniform(), bias_initializer=uniform(1568)
+        )
+        self.log_variance = layers.Dense(
+            8, kernel_initializer=scaled_uniform(), bias_initializer=uniform(1568)
+        )
+        self.expand = layers.Dense(
+            1568, kernel_initializer=scaled_uniform(), bias_initializer=uniform(8)
+        )
+        self.decoder = keras.Sequential(
+            [
+                ConvTranspose2d("zeros", has_permute=True, out_channels=16),
+                layers.LeakyReLU(negative_slope=0.1),
+                ConvTranspose2d(keras.initializers.Constant(-0.00199489)),
+                layers.Activation("sigmoid"),
+            ]
+        )
+
+    def call(self, x):
+        features = self.encoder(x)
+        x = self.mean(features)
+        image = self.decoder(ops.reshape(self.expand(x), (-1, 32, 7, 7)))
+        clamp = ops.clip(self.log_variance(features), -9.210340371976184, 9.210340371976184)
+        return (image, x, clamp)
+
+
+def load(weights=pathlib.Path(__file__).with_name("model.weights.h5")):
+    """The network with its trained weights; `weights=None` leaves it freshly initialised."""
+    model = Autoencoder()
+    model(keras.Input((28, 28, 1)))
+    if weights is not None:
+        model.load_weights(weights)
+    return model
