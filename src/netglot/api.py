@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from netglot.dialects.targets import TARGETS, Target, target_called
 from netglot.errors import Refusal, RefusedOp, RequestError, UnsupportedOps, UserCodeError
 from netglot.frontend.inputs import InputSpec, as_numpy, draw
 from netglot.frontend.request import Request, understand
@@ -31,10 +32,9 @@ from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph
 
 if TYPE_CHECKING:
-    from netglot.dialects.keras.write import Written
+    from netglot.source.module_file import Written
 
 Progress = Callable[[str], None] | None
-FILES = ("model.py", "model.weights.h5", "report.json", "README.md")
 
 
 @dataclass
@@ -102,7 +102,7 @@ class Conversion:
         if self.folder is None:
             raise RequestError("there is nothing to save: the conversion was refused")
         folder.mkdir(parents=True, exist_ok=True)
-        for name in FILES:
+        for name in _target_of(self.written).files:
             shutil.copyfile(self.folder / name, folder / name)
         return folder
 
@@ -129,11 +129,12 @@ def write(graph: Graph, to: str, *, keep_layout: bool = False, exact_training: b
         RequestError: there is no such dialect.
         UnsupportedOps: operations that the dialect lacks, all of them.
     """
-    if to != "keras":
-        raise RequestError(f"netglot does not write {to!r}", advice="to='keras'")
-    from netglot.dialects.keras.write import write as write_keras
+    return target_called(to).module().write(graph, keep_layout=keep_layout, exact_training=exact_training)
 
-    return write_keras(graph, keep_layout=keep_layout, exact_training=exact_training)
+
+def _target_of(written: Any) -> Target:
+    """The framework in which something was written."""
+    return TARGETS[written.outline.dialect.name]
 
 
 def convert(
@@ -174,11 +175,10 @@ def convert(
     except (UnsupportedOps, Refusal) as refusal:
         return Conversion(_refused_report(refusal, phases))
     with _kept_unless_it_fails() as folder:
-        from netglot.dialects.keras.write import save_weights
-
+        target = _target_of(written)
         with phases.phase("weights"):
             (folder / "model.py").write_text(written.source, encoding="utf-8")
-            save_weights(written, folder / "model.weights.h5")
+            target.module().save_weights(written, folder / target.weights)
         report = _facts(graph, written)
         if verify:
             report = _verified(request, graph, sizes, written, folder, report, seed, time_limit, trace, phases)
@@ -218,7 +218,8 @@ def verify(
     request = understand(source, inputs=inputs, weights=weights)
     graph, sizes = _read(request)
     keep_layout = _kept_layout(target)
-    written = write(graph, "keras", keep_layout=keep_layout)
+    dialect = next((t.name for t in TARGETS.values() if (target / t.weights).exists()), "keras")
+    written = write(graph, dialect, keep_layout=keep_layout)
     report = _facts(graph, written)
     report = _verified(request, graph, sizes, written, target, report, seed, time_limit, trace, phases)
     report["phases"] = [*phases.rows, *report.get("phases", [])]
@@ -332,7 +333,7 @@ def _verified(request, graph, sizes, written, folder, report, seed, time_limit, 
         graph,
         [Variable(v.path, v.recipe, v.trainable) for v in written.variables],
         source_call=_source_call(request, names),
-        target_call=_target_call(names),
+        target_call=_target_call(names, _target_of(written)),
         sizes={k: v for k, v in sizes.items() if k in graph.symbols()},
         input_permutations=dict(zip(names, arranged.inputs, strict=True)),
         output_permutations={n: p for (n, _), p in zip(graph.outputs, arranged.outputs, strict=True)},
@@ -346,7 +347,8 @@ def _verified(request, graph, sizes, written, folder, report, seed, time_limit, 
             import torch
 
             torch.export.save(request.network, load["path"])
-        with Worker("torch", time_limit=time_limit) as source, Worker("keras", time_limit=time_limit) as target:
+        worker = _target_of(written).worker
+        with Worker("torch", time_limit=time_limit) as source, Worker(worker, time_limit=time_limit) as target:
             found = verify_pair(
                 source,
                 target,
@@ -391,9 +393,7 @@ class _Tracing:
 
     @functools.cached_property
     def _traced(self):
-        from netglot.dialects.keras.write import trace
-
-        return trace(self._written)
+        return _target_of(self._written).module().trace(self._written)
 
 
 def _source_call(request: Request, names: list[str]) -> dict[str, Any]:
@@ -415,9 +415,9 @@ def _source_call(request: Request, names: list[str]) -> dict[str, Any]:
     return {"args": positional, "kwargs": {k: tree(b) for k, b in request.inputs.keyword.items()}}
 
 
-def _target_call(names: list[str]) -> dict[str, Any]:
-    if len(names) == 1:
-        return {"args": [names[0]], "kwargs": {}}
+def _target_call(names: list[str], target: Target) -> dict[str, Any]:
+    if len(names) == 1 or not target.one_argument:
+        return {"args": list(names), "kwargs": {}}
     return {"args": [{"dict": {name: name for name in names}}], "kwargs": {}}
 
 
@@ -509,4 +509,4 @@ def _save_texts(folder: Path, written, report: dict[str, Any]) -> None:
     from netglot.report.readme import readme
 
     (folder / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False, default=str) + "\n")
-    (folder / "README.md").write_text(readme(written.class_name, report), encoding="utf-8")
+    (folder / "README.md").write_text(readme(written.class_name, report, _target_of(written)), encoding="utf-8")

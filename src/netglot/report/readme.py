@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from netglot.dialects.targets import TARGETS, Target
 
-def readme(name: str, record: Mapping[str, Any]) -> str:
+_TRAINING = {
+    "keras": 'Fine-tune: `model.compile("adam", loss); model.fit(x, y)`; for scores, a loss with `from_logits=True`.',
+    "torch": "Fine-tune: `model.train()`, and an optimiser on `model.parameters()`; `load()` gives it in inference mode.",
+}
+
+
+def readme(name: str, record: Mapping[str, Any], target: Target = TARGETS["keras"]) -> str:
     """The text. `record` is what `report.json` holds."""
     inputs = list(record.get("inputs") or ())
     call = ", ".join(_argument(tensor) for tensor in inputs)
     shapes = "; ".join(f"`{tensor['name']}` {_kind(tensor)}" for tensor in inputs)
     return "\n".join(
         (
-            f"# {name} in Keras",
+            f"# {name} in {target.title}",
             "",
-            "Load: `from model import load; model = load()` builds the network and reads `model.weights.h5`.",
+            f"Load: `from model import load; model = load()` builds the network and reads `{target.weights}`.",
             f"Run: `model({call})`" + (f", with {shapes}." if shapes else "."),
-            'Fine-tune: `model.compile("adam", loss); model.fit(x, y)`; for scores, a loss with `from_logits=True`.',
+            _TRAINING[target.name],
             f"{_verdict(record)} `report.json` has all the numbers.",
             "",
         )
@@ -36,7 +43,11 @@ def _kind(tensor: Mapping[str, Any]) -> str:
 
 def _axes(tensor: Mapping[str, Any]) -> str:
     permutation = list(tensor.get("permutation") or ())
-    return "" if permutation == sorted(permutation) else ", channels last"
+    rank = len(permutation)
+    if permutation == sorted(permutation):
+        return ""
+    named = {(0, *range(2, rank), 1): "channels last", (0, rank - 1, *range(1, rank - 1)): "channels first"}
+    return ", " + named.get(tuple(permutation), f"the source's axes {', '.join(map(str, permutation))}")
 
 
 def _verdict(record: Mapping[str, Any]) -> str:

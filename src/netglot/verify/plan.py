@@ -87,7 +87,7 @@ class _Verification:
     def __init__(self, pair: Pair, options: Options, findings: Findings):
         self.pair, self.spec, self.options, self.findings = pair, pair.spec, options, findings
         self.report: dict[str, Any] = {}
-        sides = pair.source.framework, pair.target.framework
+        sides = pair.source.dialect, pair.target.dialect
         self.known = known_imprecisions(self.spec.graph, *sides) if self.spec.graph else []
         self.runs = _runs(self.spec, options)
         self.single: dict[tuple[str, Run], tuple[Arrays, Arrays]] = {}
@@ -144,7 +144,7 @@ class _Verification:
         if self.findings.differs:
             self.findings.notes.append("gradients and training were not compared, since something differs already")
             return
-        repairs = self._repairs(self.pair.source.framework)
+        repairs = self._repairs(self.pair.source.dialect)
         if repairs:
             self.pair.source.request("repair", names=repairs)
         if self.options.gradients:
@@ -200,8 +200,8 @@ class _Verification:
         found += self._judge(RANDOM)
         for precision in ("float64", "float32"):
             self.report[precision] = _told(found, precision)
-        if self._repairs(pair.target.framework):
-            pair.load_target_double(exact=self._repairs(pair.target.framework))
+        if self._repairs(pair.target.dialect):
+            pair.load_target_double(exact=self._repairs(pair.target.dialect))
             pair.set_random()
             if not self.report["float64"]["same"]:
                 found = self._without_known(found)

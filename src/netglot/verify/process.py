@@ -80,6 +80,7 @@ class Worker:
         path: tuple[str, ...] = (),
     ):
         self.framework = framework
+        self.dialect = framework.partition("-")[0]
         self.time_limit = time_limit
         self.memory_limit = memory_limit
         self.peak = 0

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.util
 import inspect
-import itertools
 import os
-import sys
 from collections.abc import Mapping
 
 import keras
@@ -21,10 +18,10 @@ import tensorflow as tf
 from keras.src import backend
 
 from netglot.verify.arrays import build_call, each_array, read_arrays, write_arrays
+from netglot.verify.emitted import import_emitted
 from netglot.verify.paths import resolve
 
 OPTIMISERS = {"sgd": keras.optimizers.SGD, "adam": functools.partial(keras.optimizers.Adam, epsilon=1e-8)}
-_count = itertools.count()
 
 
 class Runtime:
@@ -53,7 +50,7 @@ class Runtime:
         keras.backend.clear_session()
         self.call, self.dtype, self.emitted, self.exact = call, dtype, str(path), tuple(exact)
         with self._patched():
-            self.model = getattr(_import(os.path.join(path, "model.py")), entry)()
+            self.model = getattr(import_emitted(os.path.join(path, "model.py")), entry)()
         return self.describe([])
 
     def describe(self, paths):
@@ -153,7 +150,7 @@ class Runtime:
     def intermediates(self, inputs):
         """What the folder's `trace.py` records: `trace(model, *arguments)` calls `record(name, value)` as it goes."""
         seen: dict = {}
-        module = _import(os.path.join(self.emitted, "trace.py"), record=lambda name, value: seen.update({name: value}))
+        module = import_emitted(os.path.join(self.emitted, "trace.py"), record=lambda name, value: seen.update({name: value}))
         args, kwargs = self._arguments(self._inputs(inputs))
         with self._patched(steady=True):
             module.trace(self.model, *args, **kwargs)
@@ -203,19 +200,6 @@ def flatten(tree, prefix=""):
         return
     for key, branch in branches:
         yield from flatten(branch, f"{prefix}.{key}" if prefix else str(key))
-
-
-def _import(path, **given):
-    """The module in the file at `path`, under a name of its own; `given` are its globals beforehand."""
-    name = f"netglot_emitted_{next(_count)}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not os.path.exists(path):
-        raise FileNotFoundError(f"there is no {path}")
-    module = importlib.util.module_from_spec(spec)
-    vars(module).update(given)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @contextlib.contextmanager

@@ -18,7 +18,11 @@ import threading
 import time
 import traceback
 
-RUNTIMES = {"torch": "netglot.verify.runtime_torch", "keras": "netglot.verify.runtime_keras"}
+RUNTIMES = {
+    "torch": "netglot.verify.runtime_torch",
+    "torch-target": "netglot.verify.target_torch",
+    "keras": "netglot.verify.runtime_keras",
+}
 
 
 def main(framework, read, write, folder, parent):

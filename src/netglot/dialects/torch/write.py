@@ -33,7 +33,7 @@ from safetensors.torch import load_file
 from torch import nn"""
 
 
-def write(graph: Graph, *, keep_layout: bool = False) -> Written:
+def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = False) -> Written:
     """Writes `graph` as PyTorch source.
 
     Raises:
@@ -122,6 +122,22 @@ def variables(outline: Outline) -> list[TargetVariable]:
 
     walk(outline.root, "", "")
     return found
+
+
+def trace(written: Written) -> tuple[str, dict[str, tuple[int, ...]]]:
+    """The text of `trace.py` for what was written, and the order of axes of each value that it records."""
+    from netglot.source.tracing import trace_source
+
+    moved = written.arranged.moved
+    recorded = {new: old.name for old, (new, _) in moved.items() if not isinstance(new, Parameter)}
+    imports = "\n\n".join(
+        [
+            "import math\n\nimport torch\nimport torch.nn.functional as F\nfrom torch import nn",
+            *helpers_used(written.outline, HELPERS),
+        ]
+    )
+    orders = {old.name: order for old, (_, order) in moved.items()}
+    return trace_source(written.outline, imports, recorded, as_dict=False), orders
 
 
 def save_weights(written: Written, path: str | Path) -> None:
