@@ -87,6 +87,10 @@ class KerasStyle:
         return (*found, *(f"argument{i}" for i in range(len(found), 9)))
 
     def default(self, name: str, layer: str) -> Any:
+        if (name, layer) == ("groups", "layers.GroupNormalization"):
+            return 32
+        if name == "strides" and "Pooling" in layer:
+            return None
         return _DEFAULTS.get(name)
 
     def role(self, layer: str) -> str:
