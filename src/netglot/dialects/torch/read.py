@@ -439,7 +439,7 @@ class _Reader:
             fields = {f.name: getattr(tree, f.name) for f in dataclasses.fields(tree)}
             return {k: self._plain(v) for k, v in fields.items() if self._tensors_in(v)}
         if isinstance(tree, list | tuple):
-            return tuple(self._plain(v) for v in tree if v is not None)
+            return tuple(self._plain(v) for v in tree if self._tensors_in(v))
         return tree
 
     def _tensors_in(self, tree: Any) -> bool:
