@@ -69,22 +69,22 @@ def to_copy(self, dtype=None, non_blocking=False):
 
 
 @torch.reads("aten.to.dtype")
-def to_dtype(self, dtype, non_blocking=False, copy=False):
+def to_dtype(self, dtype, non_blocking=False, copy=False, memory_format=None):
     return cast(self, dtype)
 
 
 @torch.reads("aten.to.dtype_layout")
-def to_dtype_layout(self, dtype=None, non_blocking=False, copy=False):
+def to_dtype_layout(self, dtype=None, non_blocking=False, copy=False, memory_format=None):
     return cast(self, dtype)
 
 
 @torch.reads("aten.to.device")
-def to_device(self, device=None, dtype=None, non_blocking=False, copy=False):
+def to_device(self, device=None, dtype=None, non_blocking=False, copy=False, memory_format=None):
     return cast(self, dtype)
 
 
 @torch.reads("aten.to.other")
-def to_other(self, other, non_blocking=False, copy=False):
+def to_other(self, other, non_blocking=False, copy=False, memory_format=None):
     return cast(self, type_of(other).dtype)
 
 
