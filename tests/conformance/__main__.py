@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tests.conformance import document, selection, torch_db, workers
 
-RESULTS = Path("out/conformance.jsonl")
+RESULTS = Path("build/conformance.jsonl")
 DOCUMENT = Path("docs/conformance.md")
 
 

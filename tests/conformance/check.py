@@ -18,7 +18,7 @@ import torch
 from tests.conformance.torch_db import Case, together
 
 from netglot.dialects.keras.write import Written, write
-from netglot.dialects.torch.read import read
+from netglot.dialects.torch.read import array_of, read
 from netglot.errors import Refusal, UnsupportedOps, UserCodeError
 from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import Parameter
@@ -116,9 +116,7 @@ def _outputs(case: Case) -> list[np.ndarray]:
     with torch.no_grad():
         result = case.network(*_copies(case.args), **_copies(case.kwargs))
     leaves = torch.utils._pytree.tree_leaves(result)
-    return [
-        leaf.detach().cpu().resolve_conj().resolve_neg().numpy() for leaf in leaves if isinstance(leaf, torch.Tensor)
-    ]
+    return [array_of(leaf.resolve_conj().resolve_neg()) for leaf in leaves if isinstance(leaf, torch.Tensor)]
 
 
 def _copies(tree: Any) -> Any:
