@@ -437,11 +437,10 @@ def _facts(graph: Graph, written) -> dict[str, Any]:
     arranged = written.arranged
 
     def described(name: str, value, permutation) -> dict[str, Any]:
-        shape = [value.shape[axis] for axis in permutation]
         return {
             "name": name,
             "dtype": value.dtype,
-            "shape": [size if isinstance(size, int) else str(size) for size in shape],
+            "shape": [size if isinstance(size, int) else str(size) for size in value.shape],
             "permutation": list(permutation),
         }
 
@@ -478,7 +477,7 @@ def _parameters(graph: Graph, written) -> dict[str, Any]:
 
 
 def _refused_report(refusal: UnsupportedOps | Refusal, phases: Phases) -> dict[str, Any]:
-    refused = refusal.refused if isinstance(refusal, UnsupportedOps) else [RefusedOp("", "network", refusal.reason)]
+    refused = refusal.refused if isinstance(refusal, UnsupportedOps) else [RefusedOp("", "network", refusal.reason, refusal.site)]
     return {
         "verdict": "refused",
         "inputs": [],

@@ -92,9 +92,11 @@ class Refusal(NetglotError):
 
     exit_code = 3
 
-    def __init__(self, reason: Reason):
+    def __init__(self, reason: Reason, *, site: str | None = None):
         super().__init__(str(reason), advice=reason.advice)
         self.reason = reason
+        self.site = site
+        """The place in the user's source, where the one who refuses knows it."""
 
 
 @dataclass(frozen=True)

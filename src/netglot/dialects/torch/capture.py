@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import os
 import sys
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
@@ -231,11 +233,15 @@ def _no_custom_autograd():
     """Refuses custom autograd functions: export would record their forward and lose their gradient."""
 
     def refuse(cls, *args, **kwargs):
+        frame = sys._getframe(1)
+        while frame.f_back is not None and not _is_users(frame.f_code.co_filename):
+            frame = frame.f_back
         raise Refusal(
             never(
                 f"the custom autograd function {cls.__qualname__} has a gradient that cannot be read from its forward",
                 "write it with ordinary operations, or call its forward directly if the default gradient will do",
-            )
+            ),
+            site=f"{frame.f_code.co_filename}:{frame.f_lineno}",
         )
 
     original = torch.autograd.Function.__dict__["apply"]
@@ -292,7 +298,8 @@ def _quiet():
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        nowhere = io.StringIO()
+        with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -310,22 +317,28 @@ def _explained(error: Exception, model, args, kwargs) -> Exception:
             trace=user_traceback(own),
             advice="check the --input shapes and dtypes against the model",
         )
-    text = str(error).strip().split("\n")[0]
-    place = user_traceback(error).strip()
+    site = _raised_at(error)
     if "data-dependent" in str(error).lower() or "GuardOnDataDependent" in type(error).__name__:
-        return Refusal(
-            never(f"the network branches on values that are known only when it runs: {text}\n{place}".rstrip())
+        reason = never(
+            "the network branches on values that are known only when it runs",
+            "compute both branches and choose with torch.where, or give the decision as an argument",
         )
-    return Refusal(notimpl(f"torch.export cannot follow the network: {type(error).__name__}: {text}\n{place}".rstrip()))
+        return Refusal(reason, site=site)
+    text = str(error).strip().split("\n")[0][:200]
+    return Refusal(notimpl(f"torch.export cannot follow the network: {type(error).__name__}: {text}"), site=site)
+
+
+def _raised_at(error: BaseException) -> str | None:
+    """The innermost line of the user's own code in a traceback."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if _is_users(f.filename)]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
+
+
+def _is_users(filename: str) -> bool:
+    return not filename.startswith((_TORCH, _HERE, "<")) and "netglot" not in filename.split(os.sep)
 
 
 def user_traceback(error: BaseException) -> str:
     """The traceback of `error` without the frames of netglot and of PyTorch."""
-    import traceback
-
-    frames = [
-        f
-        for f in traceback.extract_tb(error.__traceback__)
-        if not f.filename.startswith((_TORCH, _HERE)) and "netglot" not in f.filename.split(os.sep)
-    ]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if _is_users(f.filename)]
     return "".join(traceback.format_list(frames)) + "".join(traceback.format_exception_only(error))

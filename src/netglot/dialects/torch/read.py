@@ -297,6 +297,8 @@ class _Reader:
         fake = node.meta.get("val")
         target = str(node.target)
         if isinstance(fake, torch.SymInt | int) and not isinstance(fake, bool) and not isinstance(fake, torch.Tensor):
+            for argument in node.all_input_nodes:
+                self._argument(argument)  # a size of what was refused is no second refusal
             return size(fake, self._symbol)
         if isinstance(fake, torch.SymFloat | torch.SymBool) or target in _IGNORED or fake is None and "sym" in target:
             return fake
