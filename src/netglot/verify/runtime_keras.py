@@ -150,7 +150,9 @@ class Runtime:
     def intermediates(self, inputs):
         """What the folder's `trace.py` records: `trace(model, *arguments)` calls `record(name, value)` as it goes."""
         seen: dict = {}
-        module = import_emitted(os.path.join(self.emitted, "trace.py"), record=lambda name, value: seen.update({name: value}))
+        module = import_emitted(
+            os.path.join(self.emitted, "trace.py"), record=lambda name, value: seen.update({name: value})
+        )
         args, kwargs = self._arguments(self._inputs(inputs))
         with self._patched(steady=True):
             module.trace(self.model, *args, **kwargs)
