@@ -127,6 +127,26 @@ def select_of_stack(op, made_by):
     return inner.xs[op.index] if stacked else None
 
 
+@rule("Select(Reshape(x)) = Reshape(x) where the axis has one element", ops.Select)
+def select_of_reshape(op, made_by):
+    inner, shape = made_by(op.x), type_of(op.x).shape
+    alone = isinstance(inner, ops.Reshape) and shape[op.axis] == 1
+    return ops.Reshape(inner.x, (*shape[: op.axis], *shape[op.axis + 1 :])) if alone else None
+
+
+@rule("not not x = x", ops.LogicalNot)
+def double_not(op, made_by):
+    inner = made_by(op.x)
+    return inner.x if isinstance(inner, ops.LogicalNot) and isinstance(inner.x, Value) else None
+
+
+@rule("not Reshape(not x) = Reshape(x)", ops.LogicalNot)
+def double_not_reshaped(op, made_by):
+    reshaped = made_by(op.x)
+    inner = made_by(reshaped.x) if isinstance(reshaped, ops.Reshape) else None
+    return ops.Reshape(inner.x, reshaped.shape) if isinstance(inner, ops.LogicalNot) else None
+
+
 @rule("x + 0 = x, x * 1 = x", ops.Add, ops.Multiply)
 def neutral(op, made_by):
     unit = 0 if isinstance(op, ops.Add) else 1

@@ -39,7 +39,7 @@ def assigned_names(site: Site | None) -> list[str] | None:
                     return [statement.target.id]
             continue
         if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
-            if not _covers(site, statement.value):
+            if not _covers(site, statement.value) and not _is_branch(site, statement.value):
                 continue
             target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
             if isinstance(target, ast.Name):
@@ -55,6 +55,11 @@ def _span(node: ast.AST) -> tuple:
 
 def _covers(site: Site, node: ast.AST) -> bool:
     return (site.line, site.column, site.end_line, site.end_column) == _span(node)
+
+
+def _is_branch(site: Site, value: ast.expr) -> bool:
+    """Whether the expression at `site` is what `value`, a choice, is on one of its sides."""
+    return isinstance(value, ast.IfExp) and (_covers(site, value.body) or _covers(site, value.orelse))
 
 
 def _is_whole_statement(site: Site, statement: ast.stmt) -> bool:

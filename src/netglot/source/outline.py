@@ -32,6 +32,8 @@ class Style(Protocol):
 
     reserved: frozenset[str]
     """Attributes that the framework's base classes have."""
+    loose: frozenset[str]
+    """Layers that a person writes as functions where they stand beside another layer of the same source module."""
 
     def construct(self, layer: spell.Layer) -> spell.Call:
         """The constructor call of a layer."""
@@ -448,7 +450,10 @@ class Outline:
                     self._call_member(item, owner, [])
 
     def _layer_member(self, node: Node, owner: Instance, key: tuple, path: str, into, leaf: CallTree | None = None):
-        form = self._form(node, leaf is not None or into is not None)
+        spelling = self.spelled[node]
+        beside = leaf is not None and len(leaf.items) > 1 and into is None
+        loose = beside and isinstance(spelling, spell.Layer) and spelling.layer in self.style.loose
+        form = self._form(node, (leaf is not None or into is not None) and not loose)
         self.forms[node] = form
         if not isinstance(form, spell.Layer):
             return

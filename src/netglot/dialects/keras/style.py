@@ -71,6 +71,7 @@ class KerasStyle:
 
     omitted = frozenset(_DEFAULTS)
     append = "add"
+    loose: frozenset[str] = frozenset()
     reserved = _RESERVED
 
     def construct(self, layer: spell.Layer) -> spell.Call:

@@ -68,6 +68,7 @@ class TorchStyle:
 
     omitted = frozenset(_DEFAULTS)
     append = "append"
+    loose = frozenset({"nn.Flatten", "nn.Unflatten"})
     reserved = _RESERVED
 
     def construct(self, layer: spell.Layer) -> spell.Call:
@@ -102,7 +103,7 @@ class TorchStyle:
     def tidy(self, spelling: spell.Spelling) -> spell.Spelling:
         if isinstance(spelling, spell.Method) and spelling.name == "reshape":
             unknown = [i for i, size in enumerate(spelling.arguments) if isinstance(size, Dim)]
-            if unknown:
+            if unknown and -1 not in spelling.arguments:
                 sizes = tuple(-1 if i == unknown[0] else size for i, size in enumerate(spelling.arguments))
                 return spell.Method(spelling.target, spelling.name, sizes, spelling.options)
         if isinstance(spelling, spell.Layer) and isinstance(spelling.function, spell.Method):
@@ -133,9 +134,9 @@ class TorchStyle:
         """A list of modules."""
         return f"nn.ModuleList({text})"
 
-    def sequence(self, items: ast.expr) -> ast.expr:
-        """Modules that are called one after the other."""
-        arguments = items.elts if isinstance(items, ast.List) else [ast.Starred(items, ast.Load())]
+    def sequence(self, items: ast.expr | None) -> ast.expr:
+        """Modules that are called one after the other; None for none yet."""
+        arguments = [] if items is None else items.elts if isinstance(items, ast.List) else [ast.Starred(items, ast.Load())]
         return ast.Call(ast.parse("nn.Sequential", mode="eval").body, arguments, [])
 
     def call_header(self, names: list[str], root: bool) -> Iterator[str]:

@@ -10,15 +10,17 @@ import netglot.dialects.torch.write_ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.torch.dialect import torch
 from netglot.dialects.torch.helpers import HELPERS
 from netglot.dialects.torch.style import TorchStyle
+from netglot.dialects.torch.write_ops.attention import with_layer_mask
 from netglot.passes.canonical import canonicalise
 from netglot.passes.fold import fold
 from netglot.passes.layout import arrange
 from netglot.passes.legal import lower
 from netglot.passes.patterns import raise_patterns
 from netglot.passes.raising import raise_ops
+from netglot.pivot import ops
 from netglot.pivot.evaluate import evaluate_op
-from netglot.pivot.graph import Graph, Parameter
-from netglot.pivot.op import FLOATS, TensorType, type_of
+from netglot.pivot.graph import Builder, Graph, Node, Parameter, names_of
+from netglot.pivot.op import FLOATS, Op, TensorType, type_of
 from netglot.pivot.storage import write_tensors
 from netglot.source.classes import blueprints
 from netglot.source.module_file import TargetVariable, Written, helpers_used, module_text
@@ -40,7 +42,7 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
         UnsupportedOps: everything that PyTorch cannot express.
     """
     graph = raise_ops(raise_patterns(canonicalise(fold(canonicalise(graph)))))
-    graph = canonicalise(lower(graph, torch))
+    graph = canonicalise(_masked_alike(lower(graph, torch)))
     arranged = arrange(graph, torch.layouts, keep_interface=keep_layout)
     arranged.graph = canonicalise(arranged.graph)
     outline = Outline(arranged.graph, torch, TorchStyle())
@@ -50,6 +52,22 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
     head = [f'"""{graph.name}, in PyTorch."""', IMPORTS, *helpers_used(outline, HELPERS)]
     source = module_text(outline, classes, head, _load(root, found))
     return Written(source, arranged, found, root, outline, classes)
+
+
+def _masked_alike(graph: Graph) -> Graph:
+    """Gives each layer of attention its mask in the form that PyTorch's takes."""
+    names = names_of(graph)
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        made = with_layer_mask(node.op) if isinstance(node.op, ops.MultiHeadAttention) else None
+        if made is not None:
+            builder = Builder(names, scope=node.scope, sites=node.sites)
+            mask = builder.one(made.mask) if isinstance(made.mask, Op) else made.mask
+            nodes += builder.nodes
+            node = Node(made.replace(mask=mask), node.results, node.scope, node.sites)
+        nodes.append(node)
+    graph.nodes = nodes
+    return graph
 
 
 def _load(class_name: str, found: list[TargetVariable]) -> str:

@@ -7,7 +7,7 @@ from netglot.dialects.torch.write_ops.words import TRAINING, moved
 from netglot.pivot import ops
 from netglot.pivot.graph import is_weight
 from netglot.pivot.op import dtype_of, shape_of, type_of
-from netglot.source.spell import Call, Choice, Layer, Prefix, Subscript, Unpacks, options, unless
+from netglot.source.spell import Call, Choice, Layer, Unpacks, options, unless
 
 
 @torch.arranges(ops.Attention)
@@ -64,23 +64,30 @@ def attention(op):
 # --- the layer
 
 
-def _simple_mask(op):
-    """The option of the layer that the mask fits; None where none does."""
-    if op.mask is None:
-        return {}
+class LayerAttention(ops.MultiHeadAttention, abstract=True):
+    """`MultiHeadAttention` with a mask as PyTorch's layer takes it: truth values say what is left out.
+
+    With `by_key` the mask is (batch, key), else (query, key).
+    """
+
+    by_key: bool
+
+
+def with_layer_mask(op) -> LayerAttention | None:
+    """The op with the mask that the layer takes; None where the mask fits neither form, or there is none."""
+    if op.mask is None or isinstance(op, LayerAttention):
+        return None
     shape = shape_of(op.mask)
-    boolean = type_of(op.mask).dtype == "bool"
-
-    def turned(mask):
-        return Prefix("~", mask) if boolean else mask
-
-    if len(shape) == 2:
-        return {"attn_mask": turned(op.mask)}
-    if len(shape) == 4 and shape[:2] == (1, 1):
-        return {"attn_mask": turned(Subscript(op.mask, (0, 0)))}
-    if len(shape) == 4 and shape[1:3] == (1, 1):
-        return {"key_padding_mask": turned(Subscript(op.mask, (slice(None), 0, 0)))}
-    return None
+    if len(shape) == 2 or shape[:-2] == (1, 1):
+        by_key, flat = False, shape[-2:]
+    elif len(shape) == 4 and shape[1:3] == (1, 1):
+        by_key, flat = True, (shape[0], shape[3])
+    else:
+        return None
+    mask = op.mask if flat == shape else ops.Reshape(op.mask, shape=flat)
+    mask = ops.LogicalNot(mask) if type_of(op.mask).dtype == "bool" else mask
+    held = {f.name: getattr(op, f.name) for f in op.fields()}
+    return LayerAttention(**held | {"mask": mask, "by_key": by_key})
 
 
 def _fits_layer(op) -> bool:
@@ -88,7 +95,8 @@ def _fits_layer(op) -> bool:
     biases = {one is None for one in (op.bq, op.bk, op.bv, op.bo)}
     held = [one for one in (op.wq, op.wk, op.wv, op.wo, op.bq, op.bk, op.bv, op.bo) if one is not None]
     square = all(shape_of(w)[0] == width for w in (op.wq, op.wk, op.wv, op.wo)) and shape_of(op.wo)[1] == width
-    return len(biases) == 1 and square and all(map(is_weight, held)) and _simple_mask(op) is not None
+    masked = op.mask is None or with_layer_mask(op) is not None
+    return len(biases) == 1 and square and all(map(is_weight, held)) and masked
 
 
 @torch.lowers(ops.MultiHeadAttention)
@@ -130,7 +138,7 @@ def _scores(query, key, mask, scale):
     return ops.Where(keep, ops.Softmax(ops.Where(keep, logits, lowest), axis=3), 0.0)
 
 
-@torch.writes(ops.MultiHeadAttention)
+@torch.writes(ops.MultiHeadAttention, LayerAttention)
 def multi_head_attention(op, used):
     width = shape_of(op.query)[2]
     inputs = [shape_of(weight)[1] for weight in (op.wk, op.wv)]
@@ -152,7 +160,9 @@ def multi_head_attention(op, used):
         batch_first=unless(op.batch_axis == 0, False),
     )
     scores = 1 in used
-    call_options = _simple_mask(op) or {}
+    call_options = {}
+    if op.mask is not None:
+        call_options = {"key_padding_mask" if op.by_key else "attn_mask": op.mask}
     call_options |= {"average_attn_weights": False} if scores else {"need_weights": False}
     return Layer(
         "nn.MultiheadAttention",
