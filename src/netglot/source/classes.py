@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -375,12 +375,21 @@ class _Parameters:
             return
         tables = [None if m is None else self._arguments(m) for m in members]
         names = dict.fromkeys(name for table in tables if table for name in table)
-        for name in names:
+        for name in self._in_order(names, first):
             values = [
                 NOTHING if t is None else t[name] if name in t else self._missing(m, name)
                 for t, m in zip(tables, members, strict=True)
             ]
             yield (*key, name), values, name if isinstance(name, str) else _word(name)
+
+    def _in_order(self, names: Iterable[Any], member: Member) -> list[Any]:
+        """The arguments of a member in the order of its constructor, whichever instances give them."""
+        if member.instance is not None:
+            order = [p.name for p in self.designer.of[member.instance].parameters]
+        else:
+            order = list(self.style.order)
+        places = {name: place for place, name in enumerate(order)}
+        return sorted(names, key=lambda name: places.get(name if isinstance(name, str) else name[0], -1))
 
     def _run_holes(self, key: Key, inner: list[list[Member] | None], label: str):
         """The holes of neighbours of one class: shared arguments, arguments of each, and how many there are."""

@@ -185,6 +185,8 @@ class ClassEmitter:
             for k, v in table.items()
             if k not in names and not self._is_default(k, v, call.function)
         ]
+        order = {name: place for place, name in enumerate(self.style.order)}
+        keywords.sort(key=lambda keyword: order.get(keyword.arg or "", -1))
         return ast.Call(ast.parse(call.function, mode="eval").body, [table[n] for n in names], keywords)
 
     def _is_default(self, name: str, value: ast.expr, layer: str) -> bool:

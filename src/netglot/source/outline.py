@@ -32,6 +32,8 @@ class Style(Protocol):
 
     reserved: frozenset[str]
     """Attributes that the framework's base classes have."""
+    order: tuple[str, ...]
+    """The order in which arguments of layers are written; those that are not in it come first."""
     loose: frozenset[str]
     """Layers that a person writes as functions where they stand beside another layer of the same source module."""
 

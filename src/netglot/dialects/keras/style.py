@@ -72,6 +72,7 @@ class KerasStyle:
     omitted = frozenset(_DEFAULTS)
     append = "add"
     loose: frozenset[str] = frozenset()
+    order: tuple[str, ...] = ()
     reserved = _RESERVED
 
     def construct(self, layer: spell.Layer) -> spell.Call:

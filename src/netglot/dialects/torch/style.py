@@ -53,6 +53,11 @@ _POSITIONAL: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Threshold", ("threshold", "value")), ("Hardtanh", ("min_val", "max_val")), ("RReLU", ("lower", "upper")),
     ("Unfold", ("kernel_size",)), ("Fold", ("output_size", "kernel_size")),
 )  # fmt: skip
+_ORDER = tuple(
+    "kernel_size stride padding output_padding dilation groups eps momentum elementwise_affine affine "
+    "track_running_stats dropout nonlinearity bias kdim vdim batch_first bidirectional ceil_mode count_include_pad "
+    "divisor_override".split()
+)
 _RESERVED = frozenset(
     "training forward parameters buffers children modules train eval type to float double half bfloat16 apply cpu "
     "cuda ipu xpu mtia state_dict load_state_dict add_module register_buffer register_parameter register_module "
@@ -69,6 +74,7 @@ class TorchStyle:
     omitted = frozenset(_DEFAULTS)
     append = "append"
     loose = frozenset({"nn.Flatten", "nn.Unflatten"})
+    order = _ORDER
     reserved = _RESERVED
 
     def construct(self, layer: spell.Layer) -> spell.Call:
