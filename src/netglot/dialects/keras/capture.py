@@ -14,6 +14,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Protocol
 from unittest import mock
 
@@ -26,7 +27,7 @@ from netglot.errors import Refusal, never, notimpl
 from netglot.pivot import ops
 from netglot.pivot.graph import Site, Value
 
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_HERE = str(Path(__file__).resolve().parents[2]) + os.sep
 _LIBRARIES = tuple(
     os.path.dirname(sys.modules[name].__file__ or "") + os.sep
     for name in ("keras", "tensorflow", "optree", "jax", "torch")
@@ -304,24 +305,41 @@ _CREATIONS: dict[str, Callable] = {
 """What the functions that create tensors mean, by their name in Keras's backend."""
 
 
-@contextlib.contextmanager
-def traced_variables(layers: list[Any], traced: Callable[[Any], Traced]) -> Iterator[None]:
-    """Puts traced tensors in the place of the variables that `layers` hold as attributes."""
-    changed: list[tuple[dict, str, Any]] = []
-    for layer in layers:
-        held = layer.__dict__
-        for name, one in list(held.items()):
-            if name in _BOOKKEEPING:
-                continue
-            replaced = _replaced(one, traced)
-            if replaced is not one:
-                changed.append((held, name, one))
-                held[name] = replaced
-    try:
-        yield
-    finally:
-        for held, name, one in reversed(changed):
+class VariablesTraced:
+    """Puts traced tensors in the place of the variables that layers hold as attributes, while it is entered."""
+
+    def __init__(self, layers: list[Any], traced: Callable[[Any], Traced]):
+        self.layers = layers
+        self.traced = traced
+        self._changed: list[tuple[dict, str, Any]] = []
+
+    def __enter__(self) -> None:
+        for layer in self.layers:
+            held = layer.__dict__
+            for name, one in list(held.items()):
+                if name in _BOOKKEEPING:
+                    continue
+                replaced = _replaced(one, self.traced)
+                if replaced is not one:
+                    self._changed.append((held, name, one))
+                    held[name] = replaced
+
+    def __exit__(self, *_) -> None:
+        while self._changed:
+            held, name, one = self._changed.pop()
             held[name] = one
+
+    @contextlib.contextmanager
+    def suspended(self) -> Iterator[None]:
+        """The layers with their own variables for a while."""
+        traced = [(held, name, held[name]) for held, name, _ in self._changed]
+        for held, name, one in self._changed:
+            held[name] = one
+        try:
+            yield
+        finally:
+            for held, name, one in traced:
+                held[name] = one
 
 
 _BOOKKEEPING = {

@@ -8,6 +8,7 @@ cannot be read is collected and reported once.
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from keras.src import backend
 from keras.src.ops.operation import Operation
 
-from netglot.dialects.keras.capture import Traced, TracedVariable, following, is_variable, sites, traced_variables
+from netglot.dialects.keras.capture import Traced, TracedVariable, VariablesTraced, following, is_variable, sites
 from netglot.dialects.keras.casting import Casting
 from netglot.dialects.keras.dialect import keras as dialect
 from netglot.dialects.keras.hierarchy import Hierarchy, add_layer, hierarchy
@@ -57,7 +58,8 @@ class Tracer:
     def run(self, args: tuple, kwargs: dict) -> Any:
         """Calls the model on traced tensors; what it returns, with values of the graph at the leaves."""
         self._entry = sys_frame_code()
-        with following(self), traced_variables(self.tree.layers, self.variable):
+        self._swapped = VariablesTraced(self.tree.layers, self.variable)
+        with following(self), self._swapped:
             try:
                 result = self.model(*args, **kwargs)
             except NetglotError:
@@ -287,12 +289,31 @@ class Tracer:
             return _poisoned(_spec(layer, args, kwargs))
 
     def _enter(self, layer: Any, args: tuple, kwargs: dict) -> Any:
-        """Runs the layer's own call, in which further calls are seen."""
+        """Runs the layer's own call, in which further calls are seen; one that calls TensorFlow itself is traced."""
+        before = len(self.nodes), len(self.refused), self.total, dict(self.calls)
+        try:
+            return self._run_call(layer, args, kwargs)
+        except (NetglotError, Poisoned):
+            raise
+        except Exception as error:
+            if not _calls_tensorflow(error):
+                raise
+            del self.nodes[before[0] :], self.refused[before[1] :]
+            self.total, self.calls = before[2:]
+            return self._through_tensorflow(layer, args, kwargs, error)
+
+    def _run_call(self, layer: Any, args: tuple, kwargs: dict) -> Any:
         mixed = layer.compute_dtype != layer.variable_dtype and not isinstance(layer, keras.Model)
         if not mixed:
             return layer.call(*args, **kwargs)
         with traced_variables_as(layer, self._cast_to(layer)):
             return layer.call(*args, **kwargs)
+
+    def _through_tensorflow(self, layer: Any, args: tuple, kwargs: dict, error: Exception) -> Any:
+        from netglot.dialects.keras.raw import read_call
+
+        with self._swapped.suspended():
+            return read_call(self, layer, args, kwargs, error)
 
     def _cast_to(self, layer: Any):
         def cast(traced: TracedVariable) -> Any:
@@ -311,6 +332,16 @@ class Tracer:
         """Remembers a sentence for the report."""
         if text not in self.notes:
             self.notes.append(text)
+
+
+def _calls_tensorflow(error: Exception) -> bool:
+    """Whether a call failed because it hands its tensors to TensorFlow and not to Keras."""
+    if "KerasTensor" in str(error) or "Traced" in str(error):
+        return True
+    trace, last = error.__traceback__, None
+    while trace is not None:
+        trace, last = trace.tb_next, trace
+    return last is not None and f"{os.sep}tensorflow{os.sep}python" in last.tb_frame.f_code.co_filename
 
 
 class LayerView:

@@ -8,6 +8,7 @@ from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.functions.neural import additive_mask
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
+from netglot.pivot.graph import Part
 from netglot.pivot.op import shape_of, type_of
 
 
@@ -34,6 +35,8 @@ def multi_head_attention(
     mask = None
     if not causal:
         mask = layer.apply(layer.live._compute_attention_mask, query, value, use_causal_mask=use_causal_mask, **masks)
+    if not causal and _is_plain(layer, query, key, value):
+        return _whole(layer, query, key, value, mask, return_attention_scores)
     gate = layer.apply(layer._gate_dense, query) if getattr(layer.live, "_use_gate", False) else None
     projected = [
         layer.apply(dense, x)
@@ -52,17 +55,57 @@ def multi_head_attention(
     return (out, scores) if return_attention_scores else out
 
 
+def _is_plain(layer, *operands: Any) -> bool:
+    """Whether the layer is the pivot's own: three axes, heads of one size, and no gate."""
+    live = layer.live
+    dense = (live._query_dense, live._key_dense, live._value_dense, live._output_dense)
+    return (
+        all(len(shape_of(x)) == 3 for x in operands)
+        and not getattr(live, "_use_gate", False)
+        and live._value_dim == live._key_dim
+        and len(live._output_dense.kernel.shape) == 3
+        and not any(one.lora_enabled or one.quantization_mode for one in dense)
+    )
+
+
+def _whole(layer, query: Any, key: Any, value: Any, mask: Any, scored: bool) -> Any:
+    """The layer as one op. Its weights are matrices of the pivot, with the heads side by side."""
+    heads, size = layer._num_heads, layer._key_dim
+
+    def matrix(dense, rows: int, columns: int):
+        held = layer.view(dense)
+        bias = None if held.bias is None else ops.Reshape(held.bias, (columns,))
+        return ops.Permute(ops.Reshape(held.kernel, (rows, columns)), (1, 0)), bias
+
+    width = heads * size
+    (wq, bq), (wk, bk), (wv, bv) = (
+        matrix(dense, shape_of(x)[-1], width)
+        for dense, x in ((layer._query_dense, query), (layer._key_dense, key), (layer._value_dense, value))
+    )
+    wo, bo = matrix(layer._output_dense, width, layer._output_dense.kernel.shape[-1])
+    exact = layer._dropout > 0 or scored
+    whole = ops.MultiHeadAttention(
+        query, key, value, wq, wk, wv, bq, bk, bv, wo, bo, _mask(mask, query, exact), heads, float(layer._dropout), 0
+    )
+    return (Part(whole, 0), Part(whole, 1)) if scored else Part(whole, 0)
+
+
+def _mask(mask: Any, query: Any, exact: bool) -> Any:
+    """The mask over (batch, head, query, key); where Keras masks with a large number, as numbers to add."""
+    if mask is None:
+        return None
+    shape = shape_of(mask)
+    if len(shape) < 4:
+        mask = ops.Reshape(mask, (*shape[:-2], *(1,) * (4 - len(shape)), *shape[-2:]))
+    if exact:
+        return mask if type_of(mask).dtype == "bool" else ops.Cast(mask, "bool")
+    return additive_mask(mask, type_of(query).dtype)
+
+
 def _attended(layer, projected: list, mask: Any, causal: bool, dropout: float) -> Any:
     query, key, value = projected
     scale = float(getattr(layer.live, "_inverse_sqrt_key_dim", None) or layer._inverse_sqrt_head_dim)
-    if mask is not None:
-        extra = 4 - len(shape_of(mask))
-        shape = shape_of(mask)
-        mask = ops.Reshape(mask, (*shape[: len(shape) - 2], *(1,) * extra, *shape[-2:])) if extra else mask
-        if dropout > 0:
-            mask = mask if type_of(mask).dtype == "bool" else ops.Cast(mask, "bool")
-        else:
-            mask = additive_mask(mask, type_of(query).dtype)
+    mask = _mask(mask, query, dropout > 0)
     return ops.Attention(query, key, value, mask, scale, bool(causal), float(dropout), 2)
 
 

@@ -1,0 +1,112 @@
+"""Layers whose call uses TensorFlow itself: traced by `tf.function`, and read op by op.
+
+The name scopes that Keras opens for each layer say which layer an op belongs to.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from netglot.dialects.keras.capture import Traced
+from netglot.dialects.keras.sizes import Size
+from netglot.dialects.tensorflow.biases import with_biases
+from netglot.dialects.tensorflow.graphdef import Resource
+from netglot.dialects.tensorflow.read import built, read_function
+from netglot.errors import RefusedOp, Refusal, UserCodeError, notimpl
+from netglot.pivot.graph import Frame, Module
+
+
+def read_call(tracer: Any, layer: Any, args: tuple, kwargs: dict, error: Exception) -> Any:
+    """Reads one call of a layer through TensorFlow's own trace of it.
+
+    Raises:
+        UserCodeError: the call fails there too.
+    """
+    flat = keras.tree.flatten((args, kwargs))
+    tensors = [one for one in flat if isinstance(one, Traced)]
+
+    def call(*given):
+        held = iter(given)
+        filled = [next(held) if isinstance(one, Traced) else one for one in flat]
+        inner_args, inner_kwargs = keras.tree.pack_sequence_as((args, kwargs), filled)
+        return layer.call(*inner_args, **inner_kwargs)
+
+    specs = [tf.TensorSpec([None if isinstance(s, Size) else s for s in t.shape], t.dtype) for t in tensors]
+    try:
+        function = tf.function(call).get_concrete_function(*specs)
+    except Exception as second:
+        raise UserCodeError(
+            f"the call of {layer.name} runs neither on Keras's symbolic tensors ({_first(error)}) "
+            f"nor in tf.function ({_first(second)})"
+        ) from second
+    start = len(tracer.nodes)
+    handles = {id(_handle(v)): p for p in tracer.tree.parameters.values() for v in [tracer.tree.variables[p.name]]}
+    results = read_function(
+        function,
+        [tracer.value(tensor) for tensor in tensors],
+        resource=lambda captured: _resource(captured, handles),
+        build=lambda tree, scope: _build(tracer, layer, tree, scope),
+        constant=tracer.constant_value,
+        refuse=lambda one: _refuse(tracer, one),
+    )
+    traced = [tracer.traced(value) for value in results]
+    tracer.nodes[start:] = with_biases(tracer.nodes[start:])
+    return tf.nest.pack_sequence_as(function.structured_outputs, traced)
+
+
+def _first(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _handle(variable: Any) -> Any:
+    return getattr(getattr(variable, "_value", None), "handle", None)
+
+
+def _resource(captured: Any, handles: dict[int, Any]) -> Any:
+    if id(captured) in handles:
+        return Resource(handles[id(captured)])
+    if captured.dtype.name == "resource":
+        raise Refusal(notimpl("a variable that no layer of the model holds", "make it with self.add_weight"))
+    return np.asarray(captured)
+
+
+def _build(tracer: Any, layer: Any, tree: Any, scope: str) -> Any:
+    builder = tracer._builder()
+    builder.scope = (*builder.scope, *_frames(tracer, layer, scope))
+    return built(tree, builder, {})
+
+
+def _frames(tracer: Any, layer: Any, scope: str) -> tuple[Frame, ...]:
+    """The layers within the traced one that a name scope stands for."""
+    path = tracer.tree.paths[id(layer)]
+    frames: list[Frame] = []
+    for part in scope.split(".") if scope else []:
+        if part == layer.name:
+            continue
+        child = _child(tracer, path, part) or _child(tracer, path, re.sub(r"_\d+$", "", part))
+        path = child or (f"{path}.{part}" if path else part)
+        if path not in tracer.tree.modules:
+            words = "".join(word[:1].upper() + word[1:] for word in part.split("_"))
+            tracer.tree.modules[path] = Module(path, words or "Block")
+        frames.append(Frame(path))
+    return tuple(frames)
+
+
+def _child(tracer: Any, path: str, name: str) -> str | None:
+    """The path of the layer of that name below another; TensorFlow numbers the scopes of later calls."""
+    return next((p for one in tracer.tree.layers if (p := _below(tracer, one, path)) and one.name == name), None)
+
+
+def _below(tracer: Any, layer: Any, path: str) -> str | None:
+    own = tracer.tree.paths[id(layer)]
+    return own if not path or own.startswith(path + ".") else None
+
+
+def _refuse(tracer: Any, one: RefusedOp) -> None:
+    where = ".".join(filter(None, (tracer._path(), one.where)))
+    tracer.refused.append(RefusedOp(where, one.what, one.reason, one.site))

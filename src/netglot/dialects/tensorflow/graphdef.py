@@ -1,0 +1,323 @@
+"""Walking a TensorFlow graph definition: nodes in order, functions inlined, sizes followed by hand.
+
+A tensor of the graph is a value of the pivot, an array that is known (a NumPy array; of objects where symbolic sizes
+are among its elements), or a `Resource`, which stands for a variable. What is computed from known arrays alone is
+computed here; everything else is read by the dialect.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework import op_def_registry
+
+import netglot.dialects.tensorflow.ops  # noqa: F401  (fills the dialect)
+from netglot.dialects.tensorflow.dialect import tensorflow as dialect
+from netglot.dialects.tensorflow.known import FOLDED, known
+from netglot.errors import RefusedOp, Refusal, never, notimpl
+from netglot.pivot.dims import Dim
+from netglot.pivot.graph import Value
+from netglot.pivot.op import shape_of, type_of
+
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+_SKIPPED = {"NoOp", "Assert", "CheckNumerics"}
+_STATELESS_IDENTITY = {"Identity", "PreventGradient", "Snapshot", "EnsureShape", "ReadVariableOp"}
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A variable: what `ReadVariableOp` on it gives."""
+
+    value: Any
+
+
+class Poisoned(Exception):
+    """An operand was refused; what depends on it is neither read nor reported."""
+
+
+_POISON = object()
+
+
+@dataclass
+class Sink:
+    """Where what is read goes: `build(tree, scope)` adds it, `constant(array)` makes a parameter of an array."""
+
+    build: Callable[[Any, str], Any]
+    constant: Callable[[np.ndarray], Value]
+    refuse: Callable[[RefusedOp], None]
+
+
+class Interpreter:
+    """Reads the nodes of one graph definition and of the functions that they call."""
+
+    def __init__(self, library: Iterable[Any], sink: Sink):
+        self.library = {function.signature.name: function for function in library}
+        self.sink = sink
+        self.total = 0
+
+    def run(self, nodes: Iterable[Any], feeds: dict[str, Any], prefix: str = "") -> dict[str, list[Any]]:
+        """The results of all nodes by name. `feeds` holds those of placeholders."""
+        results: dict[str, list[Any]] = {name: [held] for name, held in feeds.items()}
+        for node in _ordered(list(nodes), set(feeds)):
+            if node.name in results:
+                continue
+            try:
+                inputs = [self._input(reference, results) for reference in node.input if not reference.startswith("^")]
+                results[node.name] = self._step(node, inputs, prefix)
+            except Poisoned:
+                results[node.name] = [_POISON] * 64
+            except Refusal as refusal:
+                self.sink.refuse(RefusedOp(_scope(node.name, prefix), f"tf.{node.op}", refusal.reason))
+                results[node.name] = [_POISON] * 64
+        return results
+
+    def output(self, reference: str, results: dict[str, list[Any]]) -> Any:
+        """The tensor that a reference names."""
+        return self._input(reference, results)
+
+    def _input(self, reference: str, results: dict[str, list[Any]]) -> Any:
+        name, *rest = reference.split(":")
+        if name not in results:
+            raise Refusal(notimpl(f"the tensor {reference} comes from a loop or from outside of the graph"))
+        index = int(rest[-1]) if rest else 0
+        if len(rest) == 2:
+            index += self._offset(name, rest[0])
+        held = results[name][index]
+        if held is _POISON:
+            raise Poisoned
+        return held
+
+    def _offset(self, name: str, output: str) -> int:
+        """The position of the first tensor of a named output of a node in a function."""
+        node = self._nodes.get(name)
+        if node is None or node.op in _CALLS:
+            return 0
+        offset = 0
+        for argument in op_def_registry.get(node.op).output_arg:
+            if argument.name == output:
+                return offset
+            offset += node.attr[argument.number_attr].i if argument.number_attr else 1
+        return 0
+
+    _nodes: dict[str, Any] = {}
+
+    def _step(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
+        if node.op in _CALLS:
+            return self._call(node.attr["f"].func.name, inputs, prefix)
+        if node.op in _SKIPPED:
+            return []
+        if node.op == "Const":
+            return [tf.make_ndarray(node.attr["value"].tensor)]
+        if node.op == "IdentityN":
+            return inputs
+        if node.op in _STATELESS_IDENTITY:
+            return [inputs[0].value if isinstance(inputs[0], Resource) and node.op == "ReadVariableOp" else inputs[0]]
+        if node.op in ("Shape", "Size", "Rank", "ShapeN"):
+            return _sizes(node, inputs)
+        if node.op in ("If", "StatelessIf"):
+            return self._branch(node, inputs, prefix)
+        if inputs and node.op in FOLDED and all(known(one) for one in inputs):
+            symbolic = any(np.asarray(one).dtype == object for one in inputs)
+            if not symbolic or FOLDED[node.op] is not None:
+                return _folded(node, inputs, symbolic)
+        return self._read(node, inputs, prefix)
+
+    def _branch(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
+        """A condition that is known chooses its branch here."""
+        if not known(inputs[0]) or np.asarray(inputs[0]).dtype == object:
+            raise Refusal(notimpl("a condition on data", "use tf.where, or keras.ops.where"))
+        taken = "then_branch" if bool(np.asarray(inputs[0])) else "else_branch"
+        return self._call(node.attr[taken].func.name, inputs[1:], prefix)
+
+    def _call(self, name: str, inputs: list[Any], prefix: str) -> list[Any]:
+        function = self.library[name]
+        feeds = {argument.name: held for argument, held in zip(function.signature.input_arg, inputs, strict=True)}
+        before = self._nodes
+        self._nodes = {node.name: node for node in function.node_def}
+        results = self.run(function.node_def, feeds, prefix)
+        found = []
+        for argument in function.signature.output_arg:
+            try:
+                found.append(self._input(function.ret[argument.name], results))
+            except Poisoned:
+                found.append(_POISON)
+        self._nodes = before
+        return found
+
+    def _read(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
+        self.total += 1
+        reader = dialect.readers.get(node.op)
+        if reader is None:
+            raise Refusal(dialect.unread.get(node.op, notimpl(f"tf.{node.op} has no reading yet")))
+        if any(isinstance(one, Resource) for one in inputs):
+            raise Refusal(never(f"tf.{node.op} changes or hands on a variable while the network runs"))
+        definition = op_def_registry.get(node.op)
+        parameters = inspect.signature(reader).parameters
+        arguments = _tensors(definition, node, inputs) | {
+            name: _attribute(node.attr[name]) for name in node.attr if not name.startswith("_")
+        }
+        given = {name: held for name, held in arguments.items() if name in parameters}
+        given = {name: self._operand(held, parameters[name]) for name, held in given.items()}
+        built = self.sink.build(reader(**given), _scope(node.name, prefix))
+        return list(built) if isinstance(built, list | tuple) else [built]
+
+    def _operand(self, held: Any, parameter: inspect.Parameter) -> Any:
+        """An argument as readers take it: known arrays stay known where the reader says so."""
+        if isinstance(held, list):
+            return [self._operand(one, parameter) for one in held]
+        if not isinstance(held, np.ndarray | np.generic) or parameter.annotation in ("Known", "list[Known]"):
+            return held
+        return as_operand(held, self.sink.constant)
+
+
+def as_operand(held: Any, constant: Callable[[np.ndarray], Value]) -> Any:
+    """A known array as an operand of an op: a number, or a constant."""
+    array = np.asarray(held)
+    if array.ndim == 0:
+        return array.item()
+    if array.dtype == object:
+        raise Refusal(notimpl("a tensor of sizes that are not known is computed with"))
+    return constant(array)
+
+
+def _tensors(definition: Any, node: Any, inputs: list[Any]) -> dict[str, Any]:
+    """The inputs of a node by the names that the op's definition gives them."""
+    found: dict[str, Any] = {}
+    position = 0
+    for argument in definition.input_arg:
+        if argument.number_attr:
+            count = node.attr[argument.number_attr].i
+            found[argument.name] = inputs[position : position + count]
+            position += count
+        elif argument.type_list_attr:
+            count = len(node.attr[argument.type_list_attr].list.type)
+            found[argument.name] = inputs[position : position + count]
+            position += count
+        else:
+            found[argument.name] = inputs[position]
+            position += 1
+    return found
+
+
+def _attribute(attr: Any) -> Any:
+    """The Python value of an attribute."""
+    kind = attr.WhichOneof("value")
+    match kind:
+        case "s":
+            return attr.s.decode("utf-8", "replace")
+        case "i" | "f" | "b":
+            return getattr(attr, kind)
+        case "type":
+            return tf.dtypes.as_dtype(attr.type).name
+        case "list":
+            held = attr.list
+            for field in ("i", "f", "b"):
+                if getattr(held, field):
+                    return list(getattr(held, field))
+            return [one.decode("utf-8", "replace") for one in held.s]
+        case "shape":
+            return [dim.size for dim in attr.shape.dim]
+        case _:
+            return None
+
+
+def _sizes(node: Any, inputs: list[Any]) -> list[Any]:
+    """The sizes of tensors, symbolic ones included."""
+
+    def shape(one: Any) -> tuple:
+        return np.shape(one) if known(one) else shape_of(one)
+
+    if node.op == "Rank":
+        return [np.asarray(len(shape(inputs[0])), dtype="int32")]
+    if node.op == "Size":
+        from netglot.pivot.dims import product
+
+        return [_array([product(shape(inputs[0]))])[0]]
+    return [_array(list(shape(one))) for one in inputs]
+
+
+def _array(sizes: list[Any]) -> np.ndarray:
+    symbolic = any(isinstance(size, Dim) for size in sizes)
+    made = np.empty(len(sizes), dtype=object if symbolic else "int32")
+    made[:] = sizes
+    return made
+
+
+def _folded(node: Any, inputs: list[Any], symbolic: bool) -> list[Any]:
+    """What a node computes from known arrays: by TensorFlow itself, or by hand where sizes are symbolic."""
+    if symbolic:
+        definition = op_def_registry.get(node.op)
+        attributes = {name: _attribute(node.attr[name]) for name in node.attr}
+        held = FOLDED[node.op](*_tensors(definition, node, inputs).values(), **_wanted(FOLDED[node.op], attributes))
+        return held if isinstance(held, list) else [held]
+    definition = op_def_registry.get(node.op)
+    arguments = _tensors(definition, node, inputs)
+    for attribute in definition.attr:
+        if attribute.name in node.attr and attribute.type not in ("int",) or attribute.name in _INTEGER_OPTIONS:
+            held = node.attr[attribute.name]
+            if attribute.name not in ("T", "N", "Tidx", "Tperm", "Tshape", "Index", "Tindices", "Tparams", "Taxis"):
+                arguments[attribute.name] = _attribute(held)
+    with tf.init_scope(), tf.device("cpu:0"):
+        result = getattr(tf.raw_ops, node.op)(**_raw(node.op, arguments))
+    several = isinstance(result, list | tuple)
+    return [np.asarray(one) for one in result] if several else [np.asarray(result)]
+
+
+_INTEGER_OPTIONS = {
+    "begin_mask",
+    "end_mask",
+    "ellipsis_mask",
+    "new_axis_mask",
+    "shrink_axis_mask",
+    "axis",
+    "batch_dims",
+}
+
+
+def _raw(op: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    names = inspect.signature(getattr(tf.raw_ops, op)).parameters
+    return {name: held for name, held in arguments.items() if name in names}
+
+
+def _wanted(function: Callable, attributes: dict[str, Any]) -> dict[str, Any]:
+    names = inspect.signature(function).parameters
+    return {name: held for name, held in attributes.items() if name in names}
+
+
+def _ordered(nodes: list[Any], fed: set[str]) -> list[Any]:
+    """The nodes, each behind those that it uses."""
+    table = {node.name: node for node in nodes}
+    done: dict[str, None] = dict.fromkeys(fed)
+    order: list[Any] = []
+    for first in nodes:
+        stack = [(first, False)]
+        while stack:
+            node, entered = stack.pop()
+            if node.name in done:
+                continue
+            if entered:
+                done[node.name] = None
+                order.append(node)
+                continue
+            stack.append((node, True))
+            for reference in node.input:
+                name = reference.lstrip("^").split(":")[0]
+                if name in table and name not in done:
+                    stack.append((table[name], False))
+    return order
+
+
+def _scope(name: str, prefix: str) -> str:
+    """The path of the name scope around a node."""
+    parts = [part for part in name.split("/")[:-1] if not re.match(r"(Stateful)?PartitionedCall|cond|while", part)]
+    parts = [re.sub(r"\W+", "_", part) for part in parts]
+    return ".".join(([prefix] if prefix else []) + parts)
+
+
+_TYPES = type_of

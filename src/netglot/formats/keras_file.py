@@ -1,0 +1,203 @@
+"""Models and weights that Keras saved: `.keras` archives, HDF5 of Keras 2 and 3, and architecture in JSON.
+
+Loading never runs code that a file carries. What is wrong with a file is said in one line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from netglot.errors import InputError, NetglotError, WeightsError
+from netglot.formats.keras_config import check_config, supplied_by
+
+ARCHIVE = ("config.json", "metadata.json", "model.weights.h5")
+"""What a `.keras` archive holds."""
+
+
+def sniff(path: str | Path) -> str | None:
+    """What a file is: "keras", "h5" (a whole model), "weights" or "json"; None where it is something else."""
+    path = Path(path)
+    if path.is_dir():
+        return None
+    with contextlib.suppress(OSError):
+        head = path.open("rb").read(8)
+        if path.suffix == ".keras" or (head[:2] == b"PK" and _is_archive(path)):
+            return "keras"
+        if head == b"\x89HDF\r\n\x1a\n":
+            return "h5" if _has_model(path) else "weights"
+        if path.suffix in (".h5", ".hdf5"):
+            return "weights" if path.name.endswith(".weights.h5") else "h5"
+        if path.suffix == ".json":
+            return "json"
+    return None
+
+
+def _is_archive(path: Path) -> bool:
+    with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+        return "config.json" in archive.namelist()
+    return False
+
+
+def _has_model(path: Path) -> bool:
+    import h5py
+
+    with contextlib.suppress(OSError), h5py.File(path) as file:
+        return "model_config" in file.attrs
+    return False
+
+
+def load(
+    path: str | Path, *, weights: str | Path | None = None, trust: bool = False, modules: Sequence[Any] = ()
+) -> Any:
+    """The live model of a file.
+
+    Args:
+        weights: a file of weights, for an architecture without them.
+        trust: whether code that the file carries may run.
+        modules: the user's own modules, which define classes that the file names.
+
+    Raises:
+        InputError: the file is missing, damaged, of an unknown kind, or names a class that nobody supplied.
+        UnsupportedOps: it holds code and is not trusted.
+        WeightsError: the weights do not fit the architecture.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    supplied = supplied_by(modules)
+    match sniff(path):
+        case "keras":
+            model = _load_archive(path, supplied, trust)
+        case "h5":
+            model = _load_hdf5(path, supplied, trust)
+        case "json":
+            model = _load_json(path, supplied, trust)
+        case "weights":
+            raise InputError(
+                f"{path} holds weights and no architecture",
+                advice=f"give the architecture and the weights: model.json --weights {path}",
+            )
+        case _:
+            raise InputError(
+                f"{path} is no Keras file", advice="a .keras archive, HDF5 (.h5), or an architecture in JSON"
+            )
+    if weights is not None:
+        load_weights(model, weights)
+    return model
+
+
+def _load_archive(path: Path, supplied: dict, trust: bool) -> Any:
+    import keras
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            config = json.loads(archive.read("config.json"))
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
+        raise InputError(f"{path} cannot be read as a .keras archive: {error}", advice="is it truncated?") from error
+    except KeyError as error:
+        raise InputError(f"{path} has no config.json, so it is no .keras archive") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: its config.json is damaged: {error}") from error
+    missing = [name for name in ARCHIVE if name not in names]
+    if damaged or missing:
+        what = f"{damaged} is damaged" if damaged else f"it lacks {', '.join(missing)}"
+        raise InputError(f"{path}: {what}", advice="is it truncated?")
+    check_config(config, supplied=supplied, trust=trust, path=str(path))
+    with _told(path):
+        return keras.saving.load_model(path, custom_objects=supplied, compile=False, safe_mode=not trust)
+
+
+def _load_hdf5(path: Path, supplied: dict, trust: bool) -> Any:
+    import h5py
+    import keras
+
+    try:
+        with h5py.File(path) as file:
+            text = file.attrs.get("model_config")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read as HDF5: {_first(error)}", advice="is it truncated?") from error
+    if text is None:
+        raise InputError(
+            f"{path} holds weights and no architecture",
+            advice=f"give the architecture and the weights: model.json --weights {path}",
+        )
+    config = json.loads(text)
+    check_config(config, supplied=supplied, trust=trust, path=str(path))
+    with _told(path):
+        return keras.models.load_model(path, custom_objects=supplied, compile=False, safe_mode=not trust)
+
+
+def _load_json(path: Path, supplied: dict, trust: bool) -> Any:
+    import keras
+
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: not JSON: {error}") from error
+    if not isinstance(config, dict) or "class_name" not in config:
+        raise InputError(f"{path} is JSON, and not the architecture of a Keras model")
+    check_config(config, supplied=supplied, trust=trust, path=str(path))
+    with _told(path), keras.saving.custom_object_scope(supplied):
+        if "module" in config:
+            return keras.saving.deserialize_keras_object(config, custom_objects=supplied, safe_mode=not trust)
+        return keras.models.model_from_json(json.dumps(config), custom_objects=supplied)
+
+
+def load_weights(model: Any, path: str | Path) -> None:
+    """Fills a live model from a file of weights, of Keras 3 (`.weights.h5`) or Keras 2 (`.h5`).
+
+    Raises:
+        InputError: the file is missing or damaged.
+        WeightsError: the weights do not fit.
+    """
+    import h5py
+
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    try:
+        with h5py.File(path) as file:
+            inside = "model_weights" in file
+    except OSError as error:
+        raise InputError(f"{path} cannot be read as HDF5: {_first(error)}", advice="is it truncated?") from error
+    try:
+        model.load_weights(str(path)) if not inside else _load_legacy_weights(model, path)
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path} does not fit {model.name}: {_first(error)}") from error
+
+
+def _load_legacy_weights(model: Any, path: Path) -> None:
+    """The weights of a whole model saved by Keras 2."""
+    import h5py
+    from keras.src.legacy.saving import legacy_h5_format
+
+    with h5py.File(path) as file:
+        legacy_h5_format.load_weights_from_hdf5_group(file["model_weights"], model)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Says what Keras could not load in one line."""
+    try:
+        yield
+    except NetglotError:
+        raise
+    except Exception as error:
+        text = str(error)
+        if any(word in text.lower() for word in ("mismatch", "shape", "expected", "weights")):
+            raise WeightsError(f"{path}: the weights do not fit the architecture: {_first(error)}") from error
+        raise InputError(
+            f"{path} cannot be loaded by this Keras: {_first(error)}",
+            advice="a file of Keras 2 that Keras 3 no longer reads can be read with tf-keras: pip install tf-keras",
+        ) from error
+
+
+def _first(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,134 @@
+"""SavedModels of TensorFlow 2: the function behind a signature, and the variables that it uses.
+
+Nothing of the Python that made the model is run: a SavedModel holds graphs.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from netglot.errors import InputError, RequestError
+from netglot.pivot.dims import Dim
+from netglot.pivot.graph import Graph
+from netglot.pivot.op import TensorType
+
+SERVING = "serving_default"
+
+
+def sniff(path: str | Path) -> bool:
+    """Whether a folder is a SavedModel."""
+    return any((Path(path) / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt"))
+
+
+def read(path: str | Path, *, signature: str | None = None, name: str | None = None) -> Graph:
+    """Reads one signature of a SavedModel as a graph.
+
+    Raises:
+        InputError: the folder is no SavedModel, or damaged.
+        RequestError: it has no such signature; the advice lists those that it has.
+        UnsupportedOps: ops without a pivot form.
+    """
+    from netglot.dialects.tensorflow.read import read_signature
+
+    loaded = load(path)
+    function = choose(loaded, signature, str(path))
+    specs = {key: _type(spec, number) for number, (key, spec) in enumerate(_inputs(function).items())}
+    title = "".join(w[:1].upper() + w[1:] for w in re.split(r"\W+|_+", Path(path).name) if w) or "Network"
+    graph = read_signature(function, variables(loaded), specs, name=name or title)
+    graph.notes.append(f"read from the signature {function_name(function, loaded)!r} of the SavedModel")
+    return graph
+
+
+def load(path: str | Path) -> Any:
+    """The loaded SavedModel.
+
+    Raises:
+        InputError: it cannot be loaded.
+    """
+    import tensorflow as tf
+
+    if not sniff(path):
+        raise InputError(f"{path} is no SavedModel: it has no saved_model.pb")
+    try:
+        return tf.saved_model.load(str(path))
+    except Exception as error:
+        detail = str(error).strip().partition("\n")[0]
+        raise InputError(f"{path} cannot be loaded as a SavedModel: {detail}", advice="is it complete?") from error
+
+
+def choose(loaded: Any, signature: str | None, path: str) -> Any:
+    """The function of a signature: the one that is asked for, the serving one, or the only one.
+
+    Raises:
+        RequestError: there is none such.
+    """
+    known = dict(loaded.signatures)
+    if signature is None:
+        signature = SERVING if SERVING in known or len(known) != 1 else next(iter(known))
+    if signature in known:
+        return known[signature]
+    if known:
+        raise RequestError(
+            f"{path} has no signature {signature!r}", advice=f"it has {', '.join(sorted(known))}: --signature NAME"
+        )
+    methods = [n for n in dir(loaded) if not n.startswith("_") and hasattr(getattr(loaded, n), "concrete_functions")]
+    advice = "save it with signatures=..., or with model.export(path)"
+    if methods:
+        advice = f"it has the functions {', '.join(methods)}, without signatures; {advice}"
+    raise RequestError(f"{path} has no signature to serve with", advice=advice)
+
+
+def function_name(function: Any, loaded: Any) -> str:
+    """The name of a signature."""
+    return next((name for name, one in loaded.signatures.items() if one is function), SERVING)
+
+
+def _inputs(function: Any) -> dict[str, Any]:
+    """The inputs by name, in the order in which the function's graph has them."""
+    _, named = function.structured_input_signature
+    captured = {tensor.name for tensor in function.graph.internal_captures}
+    order = [tensor for tensor in function.graph.inputs if tensor.name not in captured]
+    found = {}
+    for tensor in order:
+        bare = tensor.name.split(":")[0]
+        key = next((k for k, spec in named.items() if k == bare or getattr(spec, "name", None) == bare), None)
+        found[key or bare] = named.get(key, tensor)
+    return found
+
+
+def _type(spec: Any, number: int) -> TensorType:
+    if spec.shape.rank is None:
+        raise InputError("an input of unknown rank", advice="export the model with a fixed rank")
+    sizes = [
+        size if size is not None else Dim.symbol("B" if axis == 0 else f"{'_TUVW'[axis]}{number or ''}")
+        for axis, size in enumerate(spec.shape.as_list())
+    ]
+    return TensorType(spec.dtype.name, tuple(sizes))
+
+
+def variables(loaded: Any) -> dict[int, tuple[str, Any]]:
+    """The path and the variable of each resource of a SavedModel, by the identity of its handle."""
+    found: dict[int, tuple[str, Any]] = {}
+    seen: set[str] = set()
+    for function in loaded.signatures.values():
+        for variable in function.variables:
+            if id(variable.handle) not in found:
+                path = _unique(_path(variable.name), seen)
+                found[id(variable.handle)] = (path, variable)
+    return found
+
+
+def _path(name: str) -> str:
+    parts = [re.sub(r"\W+", "_", part) for part in name.split(":")[0].split("/")]
+    return ".".join(parts)
+
+
+def _unique(name: str, seen: set[str]) -> str:
+    number, made = 0, name
+    while made in seen:
+        number += 1
+        made = f"{name}_{number}"
+    seen.add(made)
+    return made
