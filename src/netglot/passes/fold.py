@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import Graph, Node, Parameter, Part, Value
-from netglot.pivot.op import Op
 
 _SHORT = 4
 """Computations of so many ops stay in the code, unless they read a stored constant."""
@@ -71,9 +70,9 @@ def _folded(value: Value, producers) -> Parameter:
 
     cache: list = []
 
-    def load():
+    def load():  # in float64, so that a double-precision run does not inherit the rounding of a table
         if not cache:
-            cache.append(evaluate_op(tree(value)))
+            cache.append(evaluate_op(tree(value), precision="float64"))
         return cache[0]
 
     place = node.path + "." if node.path else ""
@@ -87,6 +86,3 @@ def _named(node: Node) -> str | None:
 
     names = assigned_names(node.site)
     return names[0] if names and len(names) == 1 else None
-
-
-__all__ = ["Op", "fold"]

@@ -27,6 +27,9 @@ BATCH_NORMS = {
 }
 """The ops that update running statistics, with the position of `momentum`; input and statistics stand at 0, 3, 4."""
 
+MOVED = 1e-4
+"""How far the first training step moves the parameters, as a part of their norm."""
+
 OPTIMISERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
 
 
@@ -177,7 +180,12 @@ class Runtime:
         return {"losses": losses, "outputs": list(outputs), **result, "last": self.state()}
 
     def rate(self, inputs, targets, frozen=()):
-        """A learning rate at which the first step of `train` moves the parameters by a hundredth of their norm."""
+        """A learning rate at which the first step of `train` moves the parameters by a small part of their norm.
+
+        Small, because batch normalisation over a small batch makes larger steps chaotic: two runs of the source
+        itself, a rounding apart, part within a few steps. What differs between right and wrong is measured against
+        how far each parameter moved, so it shows as well.
+        """
         self._mode(True)
         held = self._trainable(frozen)
         with self._kept_buffers(), self._watch(steady=True):
@@ -185,7 +193,7 @@ class Runtime:
             found = torch.autograd.grad(loss, held, allow_unused=True)
         slope = sum(float((g**2).sum()) for g in found if g is not None) ** 0.5
         size = sum(float((p.detach() ** 2).sum()) for p in held) ** 0.5
-        return 0.01 * size / slope if slope else 0.01
+        return MOVED * size / slope if slope else MOVED
 
     def dropout(self, inputs, runs):
         """How random dropping behaves in training: for each place where noise is drawn, in order of execution,

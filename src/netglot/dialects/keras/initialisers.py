@@ -85,6 +85,15 @@ def initialised(layer: spell.Layer, parameters_of) -> tuple[spell.Layer, list[st
         chosen[option] = said if option not in chosen or _same(chosen[option], said) else None
     given = {k: v for k, v in chosen.items() if v is not None and k not in layer.options}
     helpers = [v.function for v in given.values() if isinstance(v, spell.Call) and v.function in HELPERS]
+    if layer.layer == "layers.Bidirectional":  # both directions are made like the one that it is given
+        inner = layer.arguments[0]
+        assert isinstance(inner, spell.Call)
+        inner = dataclasses.replace(inner, options={**inner.options, **given})
+        return dataclasses.replace(layer, arguments=(inner,)), helpers, unknown
+    inner, *rest = layer.arguments or (None,)
+    if isinstance(inner, spell.Call):  # a wrapper, such as `Bidirectional`: the layer inside has the weights
+        inner = dataclasses.replace(inner, options={**inner.options, **given})
+        return dataclasses.replace(layer, arguments=(inner, *rest)), helpers, unknown
     return dataclasses.replace(layer, options={**layer.options, **given}), helpers, unknown
 
 
