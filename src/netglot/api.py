@@ -354,7 +354,7 @@ def _verified(request, graph, sizes, written, folder, report, seed, time_limit, 
                 target,
                 spec,
                 Loading(load, str(folder), _Tracing(graph, written, folder, Path(aside))),
-                options=Options(seed=seed),
+                options=Options(seed=seed, trace=trace),
                 progress=phases.progress,
             )
     return report | found | {"differences": [*found.get("differences", [])]}

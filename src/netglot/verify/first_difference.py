@@ -89,3 +89,30 @@ def first_difference(
                 after = compared[position - 1][1] if position else None
                 return FirstDifference(node, name, comparison, after)
     return None
+
+
+def agreement(
+    graph: Graph,
+    source: Mapping[str, np.ndarray],
+    target: Mapping[str, np.ndarray],
+    permutations: Mapping[str, tuple[int, ...] | None] | None = None,
+) -> list[dict[str, Any]]:
+    """For each module that ran, whether the values inside it agree: "same", "different" or "unseen".
+
+    Arguments as for `compare_values`. A module is "unseen" where the target shows none of its values, because it does
+    in one step what the source does in several.
+    """
+    ran = dict.fromkeys(frame.path for node in graph.nodes for frame in node.scope)
+    worst: dict[str, Comparison] = {}
+    for node, _, comparison in compare_values(graph, source, target, permutations):
+        for frame in node.scope:
+            before = worst.get(frame.path)
+            if before is None or comparison.max_rel > before.max_rel:
+                worst[frame.path] = comparison
+    rows = []
+    for path in sorted(ran, key=lambda p: list(graph.modules).index(p) if p in graph.modules else len(graph.modules)):
+        found = worst.get(path)
+        state = "unseen" if found is None else "same" if found.max_rel <= THRESHOLDS[0] else "different"
+        name = graph.modules[path].class_name if path in graph.modules else ""
+        rows.append({"path": path, "class": name, "agreement": state, "max_abs": found.max_abs if found else None})
+    return rows

@@ -18,7 +18,7 @@ from netglot.errors import UserCodeError, WorkerError
 from netglot.frontend.usercode import user_lines
 from netglot.verify.compare import Comparison, compare_exact, compare_single, known_imprecisions, noise_of
 from netglot.verify.findings import Findings, listed, plain, summary
-from netglot.verify.first_difference import first_difference
+from netglot.verify.first_difference import agreement, first_difference
 from netglot.verify.gradients import compare_gradients
 from netglot.verify.inputs import make_inputs, permute, size_variants
 from netglot.verify.pair import Arrays, Loading, Pair, Refused, Tracing
@@ -36,13 +36,15 @@ OWN, RANDOM = "own weights", "random weights"
 
 @dataclass(frozen=True)
 class Options:
-    """What is verified. `inputs` are the user's own arrays by name, compared beside the random ones."""
+    """What is verified. `inputs` are the user's own arrays by name, compared beside the random ones; `trace` compares
+    the values inside even where the outputs agree."""
 
     seed: int = 0
     gradients: bool = True
     training: bool = True
     steps: int = 10
     inputs: Mapping[str, np.ndarray] | None = None
+    trace: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,9 +140,9 @@ class _Verification:
             self._outputs_single()
         with phase("float64", *both):
             self._outputs_double()
-        if self.wrong is not None and self.pair.loading.tracing is not None:
-            with phase("first difference", *both):
-                self._first_difference(self.wrong, self.pair.loading.tracing)
+        if (self.wrong is not None or self.options.trace) and self.pair.loading.tracing is not None:
+            with phase("first difference" if self.wrong is not None else "trace", *both):
+                self._look_inside(self.wrong or self.runs[0], self.pair.loading.tracing)
         if self.findings.differs:
             self.findings.notes.append("gradients and training were not compared, since something differs already")
             return
@@ -280,7 +282,8 @@ class _Verification:
                 self._differs_once(f"with {run.label} only the target fails: {refused.target}")
             return None
 
-    def _first_difference(self, run: Run, tracing: Tracing) -> None:
+    def _look_inside(self, run: Run, tracing: Tracing) -> None:
+        """Compares the values inside both networks: the first that differs, and each module's agreement."""
         if self.spec.graph is None:
             return
         self.pair.load_target_double(folder=tracing.folder)
@@ -295,8 +298,10 @@ class _Verification:
             self.findings.notes.append(f"the first node that differs could not be found: {refused}")
             return
         source, target = self.pair.source.get(ours), self.pair.target.get(theirs)
+        if self.options.trace:
+            self.report["trace"] = agreement(self.spec.graph, source, target, tracing.permutations)
         found = first_difference(self.spec.graph, source, target, tracing.permutations)
-        if found is not None:
+        if found is not None and self.wrong is not None:
             self.report["first_difference"] = found.to_dict()
             self.findings.differs.append(str(found))
 
