@@ -112,7 +112,7 @@ def _tasks(options, known):
             indices = range(min(count, options.first or count))
             left = [i for i in indices if _wanted(known.get((kind, entry, i)), again)]
             if left:
-                yield workers.Task(kind, entry, left, workers.TOGETHER if kind == "op" else 1)
+                yield workers.Task(kind, entry, left, workers.TOGETHER)
 
 
 def _wanted(record: dict | None, again: set[str]) -> bool:

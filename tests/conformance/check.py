@@ -67,7 +67,7 @@ def check(case: Case) -> Outcome:
 
 
 def check_together(group: list[Case]) -> Outcome | None:
-    """Proves several samples of a function in one network; None where that network is not right."""
+    """Proves several cases of an entry in one network; None where that network is not right."""
     outcome = check(together(group))
     return outcome if outcome.verdict == "right" else None
 

@@ -63,25 +63,35 @@ class Function(torch.nn.Module):
 
 
 class Together(torch.nn.Module):
-    """Several functions in one network; its inputs are all of theirs, in order."""
+    """Several networks as one; its inputs are the tensors that each is called with, in order."""
 
-    def __init__(self, functions: list[Function], counts: list[int]):
+    def __init__(self, group: list[Case]):
         super().__init__()
-        self.functions = torch.nn.ModuleList(functions)
-        self.counts = counts
+        self.networks = torch.nn.ModuleList([case.network for case in group])
+        flat = [pytree.tree_flatten((case.args, case.kwargs)) for case in group]
+        self.calls = [([_constant(leaf) for leaf in leaves], spec) for leaves, spec in flat]
 
     def forward(self, *tensors):
-        results, start = [], 0
-        for function, count in zip(self.functions, self.counts, strict=True):
-            results.append(function(*tensors[start : start + count]))
-            start += count
+        given, results = iter(tensors), []
+        for network, (leaves, spec) in zip(self.networks, self.calls, strict=True):
+            filled = [next(given) if leaf is _TENSOR else leaf for leaf in leaves]
+            args, kwargs = pytree.tree_unflatten(filled, spec)
+            results.append(network(*args, **kwargs))
         return tuple(results)
 
 
+_TENSOR = "a tensor stands here"
+
+
+def _constant(leaf: Any) -> Any:
+    return _TENSOR if isinstance(leaf, torch.Tensor) else leaf
+
+
 def together(group: list[Case]) -> Case:
-    """Samples of one function as one case."""
-    network = Together([case.network for case in group], [len(case.args) for case in group]).eval()
-    return Case("op", group[0].entry, group[0].index, network, tuple(a for case in group for a in case.args), {})
+    """Samples of one entry as one case."""
+    first = group[0]
+    tensors = [t for case in group for t in pytree.tree_leaves((case.args, case.kwargs)) if isinstance(t, torch.Tensor)]
+    return Case(first.kind, first.entry, first.index, Together(group).eval(), tuple(tensors), {})
 
 
 def _to(dtype: torch.dtype, tree: Any) -> Any:

@@ -1,9 +1,9 @@
 """Cases in worker processes: a case that crashes or hangs costs itself and no other.
 
 A worker takes one entry at a time and tells of each case as it begins and as it ends. Whoever outlasts its time is
-killed; the entry goes on in a fresh worker behind the case that was lost. Samples of a function share a network, a
-dozen at a time, because most of the time goes into what comes once a network; where that network is not right, or
-takes its worker down, each of its samples gets one of its own.
+killed; the entry goes on in a fresh worker behind the case that was lost. Cases of an entry share a network, a dozen at
+a time, because most of the time goes into what comes once a network; where that network is not right, its halves get
+networks of their own, down to the single case.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 TOGETHER = 12
-"""How many samples of a function share a network."""
+"""How many cases of an entry share a network."""
 
 STARTUP = 120.0
 """Seconds that a worker may take to import the frameworks and to draw the samples of an entry."""
@@ -55,27 +55,32 @@ def _serve(pipe: Connection) -> None:
         os.dup2(nowhere.fileno(), 2)  # frameworks talk while they are imported
     import gc
 
+    from tests.conformance import check as _  # noqa: F401  (the frameworks, before the first case's time runs)
     from tests.conformance import torch_db
-    from tests.conformance.check import check, check_together
 
     gc.freeze()
     while (task := pipe.recv()) is not None:
         wanted = set(task.indices)
         chosen = (case for case in torch_db.cases(task.kind, task.entry) if case.index in wanted)
         while group := list(itertools.islice(chosen, task.together)):
-            pipe.send(("begins", [case.index for case in group]))
-            start = time.perf_counter()
-            if len(group) > 1 and (outcome := check_together(group)):
-                seconds = (time.perf_counter() - start) / len(group)
-                for case in group:
-                    pipe.send(("ends", case.index, outcome, seconds))
-                continue
-            for case in group:
-                pipe.send(("begins", [case.index]))
-                start = time.perf_counter()
-                outcome = check(case)
-                pipe.send(("ends", case.index, outcome, time.perf_counter() - start))
+            _settle(group, pipe)
         pipe.send(("finished",))
+
+
+def _settle(group: list, pipe: Connection) -> None:
+    """Tells what becomes of each case of a group."""
+    from tests.conformance.check import check, check_together
+
+    pipe.send(("begins", [case.index for case in group]))
+    start = time.perf_counter()
+    outcome = check(group[0]) if len(group) == 1 else check_together(group)
+    if outcome is None:
+        half = len(group) // 2
+        _settle(group[:half], pipe)
+        _settle(group[half:], pipe)
+        return
+    for case in group:
+        pipe.send(("ends", case.index, outcome, (time.perf_counter() - start) / len(group)))
 
 
 def run(
