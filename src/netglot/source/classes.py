@@ -30,6 +30,8 @@ class Parameter:
     name: str
     values: list[Any]
     default: Any = NOTHING
+    place: int = 10**9
+    """Where in the constructor it is first used."""
     in_call: bool = False
     """Whether the call needs it, so that the constructor keeps it as an attribute."""
 
@@ -67,6 +69,12 @@ class Blueprint:
         return {p.name: given[p.name] for p in self.parameters if p.default is NOTHING or given[p.name] != p.default}
 
 
+def class_order(outline: Outline) -> Callable[[Blueprint], tuple[int, int]]:
+    """The order of classes in the file: inner ones first, then as the network calls them."""
+    places = {path: place for place, path in enumerate(outline.instances)}
+    return lambda b: (_height(b.base), min(places[i.path] for i in b.instances))
+
+
 def blueprints(outline: Outline) -> dict[Instance, Blueprint]:
     """The class of every instance, classes of inner modules first."""
     return _Designer(outline).run()
@@ -86,8 +94,7 @@ class _Designer:
         made: list[Blueprint] = []
         for (_, _), instances in sorted(groups.items(), key=lambda item: item[0][0]):
             made.extend(self._unify(instances))
-        order = list(self.outline.instances)
-        for blueprint in sorted(made, key=lambda b: order.index(b.base.path)):
+        for blueprint in sorted(made, key=class_order(self.outline)):
             blueprint.name = self._class_name(blueprint.base)
             self.outline.class_names.update({i: blueprint.name for i in blueprint.instances})
         return self.of
@@ -262,11 +269,13 @@ class _Parameters:
         self.designer = designer
         self.style = designer.outline.style
         self.taken: set[str] = {"self", "kwargs", "x"}
+        self.places: dict[Key, int] = {}
 
     def find(self) -> None:
         self._flags()
         holes = list(self._holes())
         pending = []
+        self.places = {key: place for place, (key, _, _) in enumerate(holes)}
         for key, values, wanted in holes:
             if key in self.blueprint.holes:
                 continue
@@ -522,6 +531,7 @@ class _Parameters:
     def _use(self, key: Key, parameter: Parameter, multiple: int = 1) -> None:
         in_call = key[0] == "statement"
         parameter.in_call |= in_call
+        parameter.place = min(parameter.place, self.places.get(key, parameter.place))
 
         def expression() -> ast.expr:
             used: ast.expr = ast.Name(parameter.name, ast.Load())
@@ -539,7 +549,8 @@ class _Parameters:
                 if any(_same(v, neutral) for v in parameter.values):
                     parameter.default = neutral
                     break
-        self.blueprint.parameters.sort(key=lambda p: p.default is not NOTHING)
+        ordered = bool(self.style.order)
+        self.blueprint.parameters.sort(key=lambda p: (p.default is not NOTHING, p.place if ordered else 0))
 
 
 def _word(name: tuple) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from netglot.passes.layout import Arranged
-from netglot.source.classes import Blueprint
+from netglot.source.classes import Blueprint, class_order
 from netglot.source.emit import ClassEmitter
 from netglot.source.format import tidy_source
 from netglot.source.outline import Instance, Outline
@@ -42,16 +43,21 @@ class Written:
 
 def module_text(outline: Outline, classes: Mapping[Instance, Blueprint], head: Iterable[str], load: str) -> str:
     """The file: `head` (docstring, imports, helpers), each class once, and `load`, laid out."""
-    order = list(dict.fromkeys(classes.values()))
+    order = sorted(dict.fromkeys(classes.values()), key=class_order(outline))
     bodies = [ClassEmitter(b, outline, classes, b is classes[outline.root]).emit() for b in order]  # type: ignore[arg-type]
     return tidy_source("\n\n\n".join([*head, *bodies, load]) + "\n")
+
+
+def _names_in(text: str) -> set[str]:
+    """The names that a piece of source uses; what its docstrings say does not count."""
+    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
 
 
 def helpers_used(outline: Outline, helpers: Mapping[str, str]) -> list[str]:
     """The source of every helper that the network uses, and of those that these name."""
     used = {form.helper for form in outline.forms.values() if getattr(form, "helper", None)}
     while True:
-        inner = {name for name in helpers if any(re.search(rf"\b{name}\b", helpers[u]) for u in used)} - used
+        inner = {name for one in used for name in _names_in(helpers[one]) if name in helpers} - used
         if not inner:
             return [helpers[name].strip() for name in sorted(used)]
         used |= inner
