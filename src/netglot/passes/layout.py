@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from netglot.pivot import ops
 from netglot.pivot.dims import product
 from netglot.pivot.graph import Builder, Graph, Node, Parameter, Value, map_tree, names_of
-from netglot.pivot.op import Op, is_scalar, shape_of
+from netglot.pivot.op import Op, is_scalar
 
 Permutation = tuple[int, ...]
 Arrange = Callable[[Op], dict[str, Permutation] | None]
@@ -31,7 +31,8 @@ class Arranged:
     inputs: list[Permutation]
     outputs: list[Permutation]
     moved: dict[Value, tuple[Value, Permutation]] = field(default_factory=dict)
-    """Where each source value went, for comparing intermediate values."""
+    """Where each source value went, for comparing intermediate values. What was flattened in another order is not
+    there: no order of axes makes it the source's."""
 
     @property
     def transposes(self) -> int:
@@ -115,7 +116,8 @@ class _Arranger:
             list(self.graph.notes),
         )  # fmt: skip
         graph.prune()
-        return Arranged(graph, [self.at[v][1] for v in self.graph.inputs], out_permutations, self.at)
+        moved = {value: place for value, place in self.at.items() if value not in self.scrambled}
+        return Arranged(graph, [self.at[v][1] for v in self.graph.inputs], out_permutations, moved)
 
     # -- what consumers would like, found backwards
 
@@ -135,7 +137,7 @@ class _Arranger:
                 held = getattr(op, name, None)
                 yield from ((one, permutation) for one in (held if isinstance(held, tuple) else (held,)))
             return
-        wish = wishes.get(node.result)
+        wish = next((wishes[v] for v in node.results if v in wishes), None)
         if isinstance(op, ops.Permute):
             if wish:
                 yield op.x, tuple(op.axes[i] for i in wish)
@@ -145,6 +147,12 @@ class _Arranger:
                     yield operand, wish
         elif wish and op.layout == "reduce" and getattr(op, "keepdims", False):
             yield next(op.operands()), wish
+        elif wish and isinstance(op, ops.Reshape) and isinstance(op.x, Value):
+            source = _source_order(tuple(op.x.shape), tuple(op.shape), wish)
+            if source is not None:
+                yield op.x, source
+        elif op.layout == "fixed":
+            yield from ((o, identity(o.type.rank)) for o in op.operands() if isinstance(o, Value) and o not in wishes)
 
     def _demand(self, op: Op) -> dict[str, Permutation] | None:
         asks = self.layouts.get(type(op))
@@ -327,11 +335,11 @@ class _Arranger:
             sizes = tuple(x.shape[axis] for axis in source)
             self.scrambled[node.result] = (sizes, tuple(source.index(axis) for axis in inner))
             return self._emit(node, ops.Reshape(self.at[x][0], shape), [identity(len(shape))])
+        wish = self.wishes.get(node.result)
         if result is None:
-            moved, result = self._plain(x), identity(len(shape))
+            moved, result = self._regrouped(x, shape, wish)
         else:
             moved = self.at[x][0]
-        wish = self.wishes.get(node.result)
         if wish and [a for a in wish if shape[a] != 1] == [a for a in result if shape[a] != 1]:
             result = wish
         target = tuple(shape[axis] for axis in result)
@@ -340,6 +348,28 @@ class _Arranger:
         else:
             self._emit(node, ops.Reshape(moved, target), [result])
         self._inherit(node, [x])
+
+    def _regrouped(self, x: Value, shape: tuple, wish: Permutation | None) -> tuple[Value, Permutation]:
+        """`x` with its axes split so far, and in such an order, that only merging is left; and the result's order.
+
+        The result's order is the wished one, else the one that follows from how the axes of `x` stand now.
+        """
+        parts = _common_parts(tuple(x.shape), shape)
+        if parts is None:
+            return self._plain(x), identity(len(shape))
+        sizes, left, right = parts
+        moved, order = self.at[x]
+        held = [part for axis in order for part in left[axis]]
+        places = {part: place for place, part in enumerate(held)}
+        first = [min((places[part] for part in run if sizes[part] != 1), default=-1) for run in right]
+        result = wish or tuple(sorted(range(len(shape)), key=lambda axis: first[axis]))
+        wanted = [part for axis in result for part in right[axis]]
+        split = tuple(sizes[part] for part in held)
+        if split != tuple(moved.shape):
+            moved = self.builder.one(ops.Reshape(moved, split))
+        if wanted != held:
+            moved = self.builder.one(ops.Permute(moved, tuple(held.index(part) for part in wanted)))
+        return moved, result
 
     def _absorbs(self, node: Node, groups, order: Permutation) -> bool:
         """Whether a flattening may run in the target's order, because only linear layers see its result."""
@@ -350,8 +380,10 @@ class _Arranger:
         source = merged[0][0]
         places = [order.index(axis) for axis in source]
         contiguous = max(places) - min(places) == len(places) - 1 and max(places) == len(order) - 1
-        return contiguous and [a for a in order if a not in source] == list(range(last)) and self._only_linear(
-            node.result, last
+        return (
+            contiguous
+            and [a for a in order if a not in source] == list(range(last))
+            and self._only_linear(node.result, last)
         )
 
     def _only_linear(self, value: Value, axis: int) -> bool:
@@ -537,6 +569,53 @@ def _with_ones_joined(groups, source, target):
         else:
             joined.append((left, right))
     return joined
+
+
+def _common_parts(source: tuple, target: tuple) -> tuple[list, list[list[int]], list[list[int]]] | None:
+    """The finest sizes of which the axes of both shapes are runs, and the runs; None where there are none.
+
+    (B, 8) and (2 B, 4) both consist of (B, 2, 4).
+    """
+    sizes: list = []
+    runs: tuple[list[list[int]], list[list[int]]] = ([[] for _ in source], [[] for _ in target])
+    left, right = list(source), list(target)
+    i, j = len(left) - 1, len(right) - 1
+    while i >= 0 or j >= 0:
+        if i >= 0 and left[i] == 1:
+            i -= 1
+            continue
+        if j >= 0 and right[j] == 1:
+            j -= 1
+            continue
+        if i < 0 or j < 0:
+            return None
+        part = left[i] if _divides(left[i], right[j]) else right[j] if _divides(right[j], left[i]) else None
+        if part is None:
+            return None
+        for side, axis in ((0, i), (1, j)):
+            runs[side][axis].insert(0, len(sizes))
+        sizes.append(part)
+        left[i], right[j] = left[i] // part, right[j] // part
+    return sizes, *runs
+
+
+def _divides(part, size) -> bool:
+    return part == size or (size // part) * part == size
+
+
+def _source_order(source: tuple, target: tuple, wish: Permutation) -> Permutation | None:
+    """The order of axes in which a reshape of `source` gives `target` in the order `wish`; None where none does."""
+    groups = reshape_groups(source, target)
+    if groups is None:
+        return None
+    order: list[int] = []
+    for _, right in sorted(groups, key=lambda group: min((wish.index(axis) for axis in group[1]), default=-1)):
+        places = [wish.index(axis) for axis in right if target[axis] != 1]
+        if places and places != list(range(places[0], places[0] + len(places))):
+            return None
+        left = next(left for left, other in groups if other is right)
+        order += left
+    return tuple(order)
 
 
 def _reshaped_order(groups, source: tuple, target: tuple, order: Permutation) -> Permutation | None:
