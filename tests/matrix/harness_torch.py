@@ -95,7 +95,7 @@ class Interpreter:
                 array = evaluate(tree, self.arrays)
                 assert tuple(held[name].shape) == np.shape(array), f"{name}: {tuple(held[name].shape)}, {array.shape}"
                 held[name].copy_(torch.from_numpy(np.asarray(array)))
-                assert held[name].requires_grad != (name in spelling.frozen)
+                assert held[name].requires_grad or name in spelling.frozen
             module.eval()
             made = module(*self.run(list(spelling.inputs)), **self.run(spelling.call_options))
         return _unpacked(spelling.unpacks, made) if spelling.unpacks else made

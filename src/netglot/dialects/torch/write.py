@@ -105,6 +105,9 @@ def is_parameter(variable: TargetVariable) -> bool:
     return variable.kind == "parameter"
 
 
+_STATISTICS = ("running_mean", "running_var")
+
+
 def variables(outline: Outline) -> list[TargetVariable]:
     """Every variable of the emitted network, with its attribute path and its name in the state dict."""
     found: list[TargetVariable] = []
@@ -134,7 +137,7 @@ def variables(outline: Outline) -> list[TargetVariable]:
             for key, tree in member.layer.weights.items():
                 recipe = outline.recipe(tree)
                 frozen = key in member.layer.frozen
-                kind = "buffer" if frozen else "parameter"
+                kind = "buffer" if key.rpartition(".")[2] in _STATISTICS else "parameter"
                 trainable = not frozen and outline.trainable(recipe)
                 found.append(TargetVariable(f"{path}.{key}", f"{name}.{key}", recipe, trainable, kind))
 

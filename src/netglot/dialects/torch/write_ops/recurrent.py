@@ -5,7 +5,7 @@ from __future__ import annotations
 from netglot.dialects.torch.dialect import torch
 from netglot.pivot import ops
 from netglot.pivot.graph import Part
-from netglot.pivot.op import shape_of
+from netglot.pivot.op import dtype_of, shape_of
 from netglot.source.spell import Layer, Method, Unpacks, call, options, unless
 
 
@@ -33,12 +33,17 @@ def _weights(op) -> dict:
         weights[f"weight_hh_l0{suffix}"] = op.w_hh[number]
         if op.b_ih:
             weights[f"bias_ih_l0{suffix}"] = op.b_ih[number]
-            weights[f"bias_hh_l0{suffix}"] = op.b_hh[number]
+            weights[f"bias_hh_l0{suffix}"] = op.b_hh[number] if op.b_hh else _no_bias(op.b_ih[number])
     return weights
 
 
+def _no_bias(bias) -> ops.Full:
+    """The second bias, which PyTorch adds to the first, where the source has one."""
+    return ops.Full(shape_of(bias), 0.0, dtype_of(bias))
+
+
 def _layer(op, layer: str, states: tuple[str, ...], initial: tuple, helper: str | None = None, **given) -> Layer:
-    directions = len(op.w_ih)
+    directions, weights = len(op.w_ih), _weights(op)
     nest = ("out", states[0] if len(states) == 1 else states)
     places = [("out", None)] + [(state, number) for number in range(directions) for state in states]
     return Layer(
@@ -50,7 +55,8 @@ def _layer(op, layer: str, states: tuple[str, ...], initial: tuple, helper: str 
             batch_first=unless(op.time_axis == 1, False),
             bidirectional=unless(op.direction == "both", False),
         ),
-        weights=_weights(op),
+        weights=weights,
+        frozen=frozenset(key for key, tree in weights.items() if isinstance(tree, ops.Full)),
         arguments=(shape_of(op.w_ih[0])[1], shape_of(op.w_hh[0])[1]),
         unpacks=Unpacks(nest, tuple(places)),
         helper=helper,
