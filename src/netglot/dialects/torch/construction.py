@@ -59,12 +59,33 @@ def watching() -> Iterator[Construction]:
         seen.arguments[self] = _bound(self)
         original(self, *args, **kwargs)
 
+    truncated = torch.nn.init._no_grad_trunc_normal_
+
+    def trunc_normal(tensor, mean, std, a, b, *args, **kwargs):
+        made = truncated(tensor, mean, std, a, b, *args, **kwargs)
+        seen.filled[tensor.untyped_storage().data_ptr()] = _truncated(mean, std, a, b)
+        return made
+
     torch.nn.Module.__init__ = init  # type: ignore[method-assign]
+    torch.nn.init._no_grad_trunc_normal_ = trunc_normal
     try:
         with _Filling(seen.filled):
             yield seen
     finally:
         torch.nn.Module.__init__ = original  # type: ignore[method-assign]
+        torch.nn.init._no_grad_trunc_normal_ = truncated
+
+
+def _truncated(mean: float, std: float, low: float, high: float) -> Initialiser | None:
+    """A truncated normal distribution, where it is cut at two deviations or so far out that it is not cut."""
+    cut = min(mean - low, high - mean) / std if std else 0.0
+    if cut >= _UNCUT:
+        return Initialiser("normal", float(mean), float(std))
+    return Initialiser("truncated", float(mean), float(std)) if math.isclose(cut, 2, rel_tol=0.05) else None
+
+
+_UNCUT = 4.0
+"""So many deviations out, next to nothing is cut off."""
 
 
 def _bound(module) -> dict[str, Any]:
@@ -90,6 +111,9 @@ class _Filling(TorchFunctionMode):
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         name = getattr(func, "__name__", "")
+        if not args and "tensor" in kwargs:  # as the functions of torch.nn.init hand it on
+            kwargs = dict(kwargs)
+            args = (kwargs.pop("tensor"),)
         if name.endswith("_") and not name.endswith("__") and args and type(args[0]) in _TENSORS:
             self._note(name, args[0], args[1:], kwargs)
         return out
@@ -101,6 +125,9 @@ class _Filling(TorchFunctionMode):
         if tensor.numel() * tensor.element_size() != storage.nbytes():
             return  # a part of it: a row of zeros for padding, say
         key = storage.data_ptr()
+        if name == "kaiming_uniform_":
+            self.filled[key] = _kaiming_uniform(tensor, *args, **kwargs)
+            return
         filling = _FILLS.get(name)
         if filling is not None:
             self.filled[key] = filling(args, kwargs)
@@ -122,8 +149,16 @@ _FILLS = {
     ),
     "normal_": lambda a, k: Initialiser("normal", _argument(a, k, 0, "mean", 0.0), _argument(a, k, 1, "std", 1.0)),
     "fill_": lambda a, k: Initialiser("constant", _argument(a, k, 0, "value", 0.0)),
+    "constant_": lambda a, k: Initialiser("constant", _argument(a, k, 0, "val", 0.0)),
     "zero_": lambda a, k: Initialiser("constant", 0.0),
 }
+
+
+def _kaiming_uniform(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None) -> Initialiser:
+    """The distribution of `kaiming_uniform_`, which hides what it calls from a function mode."""
+    fan = torch.nn.init._calculate_correct_fan(tensor, mode)
+    bound = math.sqrt(3.0 / fan) * torch.nn.init.calculate_gain(nonlinearity, a)
+    return Initialiser("uniform", -bound, bound)
 
 
 def _changed(name: str, before: Initialiser | None, args, kwargs) -> Initialiser | None:
