@@ -16,6 +16,8 @@ from torch import nn
 import netglot.dialects.torch.write_ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.torch.dialect import torch as dialect
 from netglot.dialects.torch.helpers import HELPERS
+from netglot.dialects.torch.write_ops.attention import with_layer_mask
+from netglot.pivot import ops
 from netglot.pivot.graph import Builder, Names, Parameter, Part, Value
 from netglot.pivot.op import Op
 from netglot.source import spell
@@ -157,8 +159,18 @@ def _lowered(op: Op, arrays: Arrays) -> list[dict[int, np.ndarray]]:
     return [{i: arrays[stands_for.get(v, v)] for i, v in enumerate(named)}]
 
 
+def _with_layer_mask(op: Op, arrays: Arrays) -> tuple[Op, Arrays]:
+    """Attention with its mask as the writer hands it to PyTorch's layer."""
+    made = with_layer_mask(op) if isinstance(op, ops.MultiHeadAttention) else None
+    if made is None or not isinstance(made.mask, Op):
+        return made or op, arrays
+    mask = Value("mask", made.mask.result_types()[0])
+    return made.replace(mask=mask), {**arrays, mask: evaluate(made.mask, arrays)}
+
+
 def _spelled(op: Op, arrays: Arrays) -> list[dict[int, np.ndarray]]:
     count = len(op.result_types())
+    op, arrays = _with_layer_mask(op, arrays)
     op, arrays, restore = arranged(op, arrays, dialect)
     runs = []
     for used in [None] if count == 1 else [None, frozenset({0}), frozenset({count - 1})]:

@@ -16,7 +16,17 @@ from dataclasses import dataclass, field
 
 from netglot.pivot import ops
 from netglot.pivot.dims import product
-from netglot.pivot.graph import Builder, Graph, Node, Parameter, Value, map_tree, names_of
+from netglot.pivot.graph import (
+    REARRANGING,
+    Builder,
+    Graph,
+    Node,
+    Rearranged,
+    Value,
+    is_weight,
+    map_tree,
+    names_of,
+)
 from netglot.pivot.op import Op, is_scalar
 
 Permutation = tuple[int, ...]
@@ -170,9 +180,9 @@ class _Arranger:
 
     def _emit(self, node: Node, op: Op, permutations: list[Permutation]) -> None:
         types = tuple(_permuted(v.type, p) for v, p in zip(node.results, permutations, strict=True))
-        made = []
-        for value, kind in zip(node.results, types, strict=True):
-            made.append(Value(value.name, kind, value.hint))
+        weights = type(op).__name__ in REARRANGING and all(is_weight(o) for o in op.operands())
+        kind_of_value = Rearranged if weights else Value
+        made = [kind_of_value(v.name, kind, v.hint) for v, kind in zip(node.results, types, strict=True)]
         self.builder.nodes.append(Node(op, tuple(made), node.scope, node.sites))
         for value, new, permutation in zip(node.results, made, permutations, strict=True):
             self.at[value] = (new, permutation)
@@ -234,7 +244,7 @@ class _Arranger:
 
     def _vote(self, operands, wish, rank: int) -> Permutation:
         """The order in which operands meet: the common one, else the wished one, else the first."""
-        orders = [self._order(o) for o in operands if not isinstance(self.at[o][0], Parameter)]
+        orders = [self._order(o) for o in operands if not is_weight(self.at[o][0])]
         if not orders:
             return wish or identity(rank)
         if wish in orders:
@@ -392,7 +402,7 @@ class _Arranger:
         for consumer in self.consumers.get(value, ()):
             op = consumer.op
             if isinstance(op, ops.Linear):
-                fine = op.x is value and isinstance(op.weight, Parameter)
+                fine = op.x is value and is_weight(op.weight)
             elif isinstance(op, ops.Dropout) and len(op.noise_axes) == value.type.rank:
                 fine = self._only_linear(consumer.result, axis)
             elif isinstance(op, ops.BatchNorm):

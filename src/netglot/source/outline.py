@@ -84,7 +84,7 @@ class Member:
     value: Value | None = None
     """The value that a bare variable stands for."""
     recipe: Any = None
-    order: int = 0
+    order: float = 0
     path: str = ""
 
 
@@ -477,8 +477,10 @@ class Outline:
             role = self.style.role(form.layer)
             path = path if role == self._main_role(leaf) else f"{path}_{role}"
         self._add(owner, member, path, into)
+        if leaf is not None:  # what belongs to one module of the source stands together, in the order of the calls
+            member.order = self._registration(leaf.path) + leaf.items.index(node) / 1000
         self.layers[key] = self.member_of[node] = member
-        for name_, tree in form.weights.items():
+        for tree in form.weights.values():
             for parameter in self.base_parameters(tree):
                 self.owned.setdefault(parameter, member)
 

@@ -12,7 +12,7 @@ from netglot.source.spell import Call, Choice, Layer, Unpacks, options, unless
 
 @torch.arranges(ops.Attention)
 def heads_before_time(op):
-    return moved((0, 2, 1, 3) if op.head_axis == 2 else None, "query", "key", "value", "out")
+    return moved((0, 2, 1, 3) if op.head_axis == 2 else (0, 1, 2, 3), "query", "key", "value", "out")
 
 
 # --- attention by itself

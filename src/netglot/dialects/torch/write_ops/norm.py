@@ -6,7 +6,7 @@ from netglot.dialects.torch.dialect import torch
 from netglot.dialects.torch.write_ops.words import moved, order_for
 from netglot.pivot import ops
 from netglot.pivot.graph import is_weight
-from netglot.pivot.op import shape_of
+from netglot.pivot.op import Op, shape_of
 from netglot.pivot.windows import spatial_axes
 from netglot.source.spell import Call, Layer, options, unless
 from netglot.source.subscripts import from_end
@@ -22,7 +22,10 @@ def channels_second(op):
 
 @torch.arranges(ops.LayerNorm, ops.RmsNorm)
 def features_last(op):
+    """The normalised axes come last, in any order where the weights can take it."""
     rank = len(shape_of(op.x))
+    if _held(op.scale, getattr(op, "offset", None)) and set(op.axes) == set(range(1, rank)):
+        return None
     return moved(order_for(rank, [axis for axis in range(rank) if axis not in op.axes], op.axes), "x", "out")
 
 
@@ -82,19 +85,51 @@ def batch_norm(op):
 # --- norms over trailing axes
 
 
+def _in_order(op):
+    """The op with its axes ascending, its weights along with them."""
+    rank = len(shape_of(op.x))
+    assert set(op.axes) == set(range(rank - len(op.axes), rank)), "arranged before"
+    order = tuple(sorted(range(len(op.axes)), key=lambda i: op.axes[i]))
+    if order == tuple(range(len(order))):
+        return op
+    names = [f.name for f in op.operand_fields()[1:] if getattr(op, f.name) is not None]
+    return op.replace(axes=tuple(sorted(op.axes)), **{n: ops.Permute(getattr(op, n), order) for n in names})
+
+
+def _sizes(op) -> tuple:
+    return tuple(shape_of(op.x)[axis] for axis in op.axes)
+
+
+def _is_plain(op) -> bool:
+    """Whether the operands are values, which a function can be called on."""
+    return not any(isinstance(one, Op) for one in op.operands())
+
+
 def _features(op):
     """The sizes of the trailing axes, as a layer is told them."""
-    sizes = tuple(shape_of(op.x)[axis] for axis in op.axes)
+    sizes = _sizes(op)
     return sizes[0] if len(sizes) == 1 else sizes
+
+
+@torch.lowers(ops.LayerNorm, ops.RmsNorm)
+def lower_computed_weights(op):
+    """Weights in another order than the axes are put in order."""
+    ascending = list(op.axes) == sorted(op.axes)
+    if ascending or _held(op.scale, getattr(op, "offset", None)):
+        return None
+    order = tuple(sorted(range(len(op.axes)), key=lambda i: op.axes[i]))
+    names = [f.name for f in op.operand_fields()[1:] if getattr(op, f.name) is not None]
+    return op.replace(axes=tuple(sorted(op.axes)), **{n: ops.Permute(getattr(op, n), order) for n in names})
 
 
 @torch.writes(ops.LayerNorm)
 def layer_norm(op):
-    sizes = tuple(shape_of(op.x)[axis] for axis in op.axes)
+    held, op = _held(op.scale, op.offset), _in_order(op)
+    sizes = _sizes(op)
     plain = options(weight=unless(op.scale, None), bias=unless(op.offset, None), eps=op.epsilon)
     function = Call("F.layer_norm", (op.x, sizes), plain)
     only_offset = op.scale is None and op.offset is not None
-    if only_offset or not _held(op.scale, op.offset):
+    if only_offset or not held:
         return function
     given = options(
         eps=op.epsilon,
@@ -102,18 +137,21 @@ def layer_norm(op):
         bias=unless(op.scale is None or op.offset is not None, True),
     )
     weights = _weights(weight=op.scale, bias=op.offset)
-    return Layer("nn.LayerNorm", (op.x,), given, weights=weights, arguments=(_features(op),), function=function)
+    plainly = function if _is_plain(op) else None
+    return Layer("nn.LayerNorm", (op.x,), given, weights=weights, arguments=(_features(op),), function=plainly)
 
 
 @torch.writes(ops.RmsNorm)
 def rms_norm(op):
-    sizes = tuple(shape_of(op.x)[axis] for axis in op.axes)
+    held, op = _held(op.scale), _in_order(op)
+    sizes = _sizes(op)
     function = Call("F.rms_norm", (op.x, sizes), options(weight=unless(op.scale, None), eps=op.epsilon))
-    if not _held(op.scale):
+    if not held:
         return function
     given = options(eps=op.epsilon, elementwise_affine=unless(op.scale is not None, True))
     weights = _weights(weight=op.scale)
-    return Layer("nn.RMSNorm", (op.x,), given, weights=weights, arguments=(_features(op),), function=function)
+    plainly = function if _is_plain(op) else None
+    return Layer("nn.RMSNorm", (op.x,), given, weights=weights, arguments=(_features(op),), function=plainly)
 
 
 # --- group and instance norm

@@ -26,8 +26,22 @@ def _is_native(op) -> bool:
     return is_even(op.padding) and all(2 * p <= k for (p, _), k in zip(op.padding, op.kernel, strict=True))
 
 
+def _by_ceiling(op):
+    """The pool with the padding before each axis on both sides and `ceil_mode`, where that places the same windows.
+
+    What a last window overhangs counts for nothing, as padding does that is left out of a mean.
+    """
+    counted = isinstance(op, ops.AvgPool) and (op.count_include_pad or op.divisor is not None)
+    if counted or op.ceil_mode or not all(isinstance(shape_of(op.x)[axis], int) for axis in op.axes):
+        return None
+    even = op.replace(padding=tuple((before, before) for before, _ in op.padding), ceil_mode=True)
+    return even if shape_of(even) == shape_of(op) and _is_native(even) else None
+
+
 @torch.lowers(ops.MaxPool, ops.MaxPoolIndices)
 def lower_max_pool(op):
+    if not is_even(op.padding) and _by_ceiling(op) is not None:
+        return _by_ceiling(op)
     if _is_native(op) or isinstance(op, ops.MaxPoolIndices):
         return None
     return unpadded(op, padded(op.x, op, amounts_of(op), lowest(op.x)))
@@ -39,7 +53,7 @@ def lower_avg_pool(op):
         whole = padded(op.x, op, amounts_of(op), 0.0)
         share = product(op.kernel) / op.divisor
         return ops.Multiply(unpadded(op, whole, divisor=None, count_include_pad=True), share)
-    return None if _is_native(op) else mean_with_padding(op)
+    return None if _is_native(op) else _by_ceiling(op) or mean_with_padding(op)
 
 
 def _window(op) -> dict:

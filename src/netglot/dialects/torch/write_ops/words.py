@@ -55,13 +55,14 @@ def device_of(x) -> Attribute:
     return Attribute(x, "device")
 
 
-def order_for(rank: int, *groups: Sequence[int]) -> tuple[int, ...] | None:
-    """The permutation that puts the axes in the order of `groups`; None where they are."""
+def order_for(rank: int, *groups: Sequence[int]) -> tuple[int, ...]:
+    """The permutation that puts the axes in the order of `groups`."""
     order = tuple(axis for group in groups for axis in group)
     assert sorted(order) == list(range(rank))
-    return None if order == tuple(range(rank)) else order
+    return order
 
 
-def moved(order: tuple[int, ...] | None, *names: str) -> dict | None:
-    """The same order for each of these operands and results."""
-    return dict.fromkeys(names, order) if order else None
+def moved(order: tuple[int, ...], *names: str) -> dict[str, tuple[int, ...]]:
+    """The same order for each of these operands and results. The source's own order is a demand too: what flows may
+    have been permuted."""
+    return dict.fromkeys(names, order)
