@@ -1,0 +1,1 @@
+"""Mistakes planted in the Keras dialect, one at a time, and found by the verifier."""
