@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import io
 import os
 import sys
@@ -19,16 +20,20 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch.fx.experimental.proxy_tensor import get_proxy_mode
+from torch._subclasses import FakeTensor
+from torch.fx.experimental.proxy_tensor import get_proxy_mode, get_proxy_slot
 from torch.overrides import TorchFunctionMode
 
-from netglot.errors import Refusal, UserCodeError, never, notimpl
 from netglot.dialects.torch.training import Draws, Places, marked, observe
+from netglot.dialects.torch.whole import STAND_INS, without_looks
+from netglot.errors import Refusal, UserCodeError, never, notimpl
 from netglot.pivot.graph import Site
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _PLACES = "netglot_sites"
+ARGUMENTS = "netglot_arguments"
+"""The key under which an fx node knows the module arguments that it is."""
 
 torch.library.define(
     "netglot::multi_head_attention",
@@ -136,6 +141,7 @@ class _Observer(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
+        func = STAND_INS.get(func, func)
         if func is F.scaled_dot_product_attention:
             args, kwargs = self._attention(args, kwargs)
         if func is F.multi_head_attention_forward:
@@ -253,6 +259,40 @@ def _no_custom_autograd():
 
 
 @contextlib.contextmanager
+def _naming_arguments(model: torch.nn.Module):
+    """Leaves on each fx node the module arguments that it is handed in as: `(path, name)`."""
+
+    def hook(path: str, signature: inspect.Signature):
+        def note(module, args, kwargs):
+            mode = get_proxy_mode()
+            if mode is None:
+                return
+            try:
+                bound = signature.bind(*args, **kwargs).arguments
+            except TypeError:  # the call itself will say so
+                return
+            for name, held in bound.items():
+                proxy = get_proxy_slot(held, mode.tracer, None) if isinstance(held, torch.Tensor) else None
+                node = getattr(getattr(proxy, "proxy", None), "node", None)
+                if node is not None:
+                    node.meta.setdefault(ARGUMENTS, []).append((path, name))
+
+        return note
+
+    hooks = []
+    for path, module in model.named_modules():
+        if path and not type(module).__module__.startswith("torch.nn.modules.container"):
+            with contextlib.suppress(TypeError, ValueError):
+                note = hook(path, inspect.signature(module.forward))
+                hooks.append(module.register_forward_pre_hook(note, with_kwargs=True))
+    try:
+        yield
+    finally:
+        for one in hooks:
+            one.remove()
+
+
+@contextlib.contextmanager
 def _inference(model: torch.nn.Module):
     """Puts every module into inference and restores each one's own mode."""
     modes = [(module, module.training) for module in model.modules()]
@@ -274,18 +314,33 @@ def capture(model: torch.nn.Module, args: tuple, kwargs: dict, dynamic: Any) -> 
         Refusal: the network branches on data, or uses a custom autograd function.
         UserCodeError: the forward pass itself raises.
     """
-    with _no_custom_autograd(), _quiet():
+    with _no_custom_autograd(), _quiet(), _kept_tensors(model):
         draws = observe(model, args, kwargs)
     places = Places(model)
-    with _inference(model), _no_custom_autograd(), _quiet(), marked(model, draws):
+    with _inference(model), _no_custom_autograd(), _quiet(), marked(model, draws), _kept_tensors(model) as tensors:
         try:
-            with places.watching(), _Observer(places, draws):
+            with places.watching(), _naming_arguments(model), without_looks(), _Observer(places, draws):
                 program = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic, strict=False)
         except Refusal:
             raise
         except Exception as error:
             raise _explained(error, model, args, kwargs) from error
+    program._state_dict.update({k: tensors[k] for k, v in program._state_dict.items() if isinstance(v, FakeTensor)})
     return Captured(program, draws.notes)
+
+
+@contextlib.contextmanager
+def _kept_tensors(model: torch.nn.Module):
+    """Every tensor by its paths. PyTorch leaves stand-ins in modules that a network holds twice; they are put back."""
+    held = [(m, dict(m._parameters), dict(m._buffers)) for m in model.modules()]
+    named = (model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False))
+    tensors = {path: tensor for pairs in named for path, tensor in pairs}
+    try:
+        yield tensors
+    finally:
+        for module, parameters, buffers in held:
+            module._parameters.update(parameters)
+            module._buffers.update(buffers)
 
 
 @contextlib.contextmanager
