@@ -14,7 +14,7 @@ from netglot.errors import RefusedOp, UnsupportedOps, notimpl
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Node, Parameter, Value
-from netglot.pivot.op import Op
+from netglot.pivot.op import Op, type_of
 from netglot.source import spell
 from netglot.source.calls import CallTree
 from netglot.source.printing import Printer, name, size_expression
@@ -117,13 +117,24 @@ class Variables:
         for key, tree in member.layer.weights.items():
             recipe = self.outline.recipe(tree)
             variable = self.outline.style.variable(member, owner, key)
-            if recipe is parameter:
-                return variable
-            if isinstance(recipe, ops.Permute) and recipe.x is parameter:
-                back = tuple(recipe.axes.index(i) for i in range(len(recipe.axes)))
-                return self._spelled(ops.Permute(parameter, back), lambda _, v=variable: v)
+            if self.outline.base_parameters(recipe) == [parameter]:
+                back = self._undone(recipe, variable)
+                if back is not None:
+                    return back
         reason = notimpl(f"{parameter.name} is used by itself and as a part of {member.path}")
         raise UnsupportedOps([RefusedOp(member.path, parameter.name, reason)], 1, self.outline.dialect.title)
+
+    def _undone(self, recipe: Any, variable: ast.expr) -> ast.expr | None:
+        """The parameter from the variable that a recipe made of it by permuting and reshaping."""
+        while isinstance(recipe, ops.Permute | ops.Reshape):
+            kind = type_of(recipe)
+            made = Value("variable", kind)
+            inverse = ops.Reshape(made, type_of(recipe.x).shape)
+            if isinstance(recipe, ops.Permute):
+                inverse = ops.Permute(made, tuple(recipe.axes.index(i) for i in range(len(recipe.axes))))
+            variable = self._spelled(inverse, lambda _, v=variable: v)
+            recipe = recipe.x
+        return variable if isinstance(recipe, Parameter) else None
 
     def _computed(self, value: Value, start: Instance) -> ast.expr | None:
         """An offline value computed again while the network runs, because its parameter must stay one variable."""
@@ -217,13 +228,22 @@ class BodyMaker:
                     inputs[operand] = None
         inside = {id(node) for node in tree.nodes()}
         outputs = [v for s in statements for v in s.results if any(self.outline._leaves(v, inside))]
-        body = Body(list(inputs), outputs, statements, depth)
+        body = Body(self._in_order(instance, list(inputs)), outputs, statements, depth)
         if instance.module.qualified_name in self.variadic and tree is not self.outline.tree:
             together = self._listed(statements, body.inputs)
             if together is not None:
                 body.listed, body.inputs = body.inputs, [together]
         instance.bodies.append(body)
         return body
+
+    def _in_order(self, instance: Instance, inputs: list[Value]) -> list[Value]:
+        """Inputs in the order of the source's own arguments, where these are known; others behind them."""
+        known = {name: place for place, name in enumerate(instance.module.inputs)}
+
+        def place(value: Value) -> int:
+            return known.get(self.outline.arguments.get((instance.path, value), ""), len(known))
+
+        return sorted(inputs, key=place)
 
     def _call(self, call: CallTree, instance: Instance, depth: int, before: list[Statement], entering):
         if call.kind == "leaf":
