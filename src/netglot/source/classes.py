@@ -69,6 +69,10 @@ class Blueprint:
         return {p.name: given[p.name] for p in self.parameters if p.default is NOTHING or given[p.name] != p.default}
 
 
+_CONTAINERS = ("Sequential", "Functional", "Model", "ModuleList", "ModuleDict")
+"""Classes of frameworks whose names say nothing of what a network is."""
+
+
 def class_order(outline: Outline) -> Callable[[Blueprint], tuple[int, int]]:
     """The order of classes in the file: inner ones first, then as the network calls them."""
     places = {path: place for place, path in enumerate(outline.instances)}
@@ -105,8 +109,9 @@ class _Designer:
 
     def _class_name(self, instance: Instance) -> str:
         wanted = instance.module.class_name
-        if wanted in ("Sequential", "ModuleList", "ModuleDict"):
+        if wanted in _CONTAINERS:
             part = instance.path.rpartition(".")[2] or self.outline.graph.name
+            part = "net" if part in _CONTAINERS else part
             parent = instance.path.rpartition(".")[0].rpartition(".")[2]
             wanted = re.sub(r"(?:^|_)(\w)", lambda m: m[1].upper(), part if not part.isdigit() else f"{parent}_block")
         wanted = re.sub(r"\W", "_", wanted).lstrip("_") or "Block"

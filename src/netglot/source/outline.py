@@ -145,10 +145,12 @@ class Variable:
 class Outline:
     """The instances of a graph. `root` holds everything."""
 
-    def __init__(self, graph: Graph, dialect: Dialect, style: Style):
+    def __init__(self, graph: Graph, dialect: Dialect, style: Style, arguments: dict[tuple[str, Value], str] | None = None):
         self.graph = graph
         self.dialect = dialect
         self.style = style
+        self.arguments = arguments or {}
+        """The names of the arguments of modules, by the module's path and the value."""
         self.order = {path: i for i, path in enumerate(graph.modules)}
         self.producers = graph.producers()
         self.constant = constant_values(graph)
@@ -476,6 +478,9 @@ class Outline:
         if leaf is not None and len(leaf.items) > 1 and not self._is_main(node, leaf):
             role = self.style.role(form.layer)
             path = path if role == self._main_role(leaf) else f"{path}_{role}"
+        if leaf is not None and form.weights and self._weighted(leaf) > 1:
+            own = self._weight_path(form, owner)
+            path = own if own.startswith(f"{leaf.path}.") else path
         self._add(owner, member, path, into)
         if leaf is not None:  # what belongs to one module of the source stands together, in the order of the calls
             member.order = self._registration(leaf.path) + leaf.items.index(node) / 1000
@@ -483,6 +488,10 @@ class Outline:
         for tree in form.weights.values():
             for parameter in self.base_parameters(tree):
                 self.owned.setdefault(parameter, member)
+
+    def _weighted(self, leaf: CallTree) -> int:
+        """How many layers with weights a module of the source becomes."""
+        return sum(isinstance(self.spelled[n], spell.Layer) and bool(self.spelled[n].weights) for n in leaf.items)
 
     def _main_role(self, leaf: CallTree) -> str:
         main = next(n for n in leaf.items if self._is_main(n, leaf))
