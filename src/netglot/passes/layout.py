@@ -44,6 +44,11 @@ class Arranged:
     """Where each source value went, for comparing intermediate values. What was flattened in another order is not
     there: no order of axes makes it the source's."""
 
+    def arguments(self, source: Graph) -> dict[tuple[str, Value], str]:
+        """The names of module arguments as `source` knows them, for the values of the new graph."""
+        new = {old.name: moved for old, (moved, _) in self.moved.items()}
+        return {(path, new[value]): name for (path, value), name in source.arguments.items() if value in new}
+
     @property
     def transposes(self) -> int:
         """The number of Permutes that run with the network (those on parameters do not)."""

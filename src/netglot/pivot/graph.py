@@ -178,6 +178,8 @@ class Graph:
     output: Tree
     modules: dict[str, Module] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    arguments: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The names of the arguments of modules, by the module's path and the name of the value that was handed in."""
     origin: Any = None
     """What the graph was read from, for running it step by step; its reader knows what that is."""
 

@@ -292,13 +292,16 @@ class _BodyPrinter:
         module = self.blueprint.base.module
         values = self.outline.graph.inputs if root else self.body.inputs
         wanted = []
-        for position, value in enumerate(values):
+        own = {v: self.outline.arguments.get((module.path, v)) for v in values}
+        left = [name for name in module.inputs if name not in own.values()]
+        for value in values:
             if root:
                 wanted.append(value.name)
-            elif len(values) == 1 and module.inputs:
-                wanted.append(module.inputs[0])
-            else:
-                wanted.append(value.hint or (module.inputs[position] if position < len(module.inputs) else ""))
+            elif own[value]:
+                wanted.append(own[value])
+            else:  # what the source reached in another way, through a closure or an attribute
+                spare = left.pop(0) if left and not any(own.values()) else ""
+                wanted.append(spare if len(values) == 1 else value.hint or spare or _word(value))
         names: list[str] = []
         for position, name in enumerate(wanted):
             name = name if name.isidentifier() and name not in ("args", "self", "kwargs") else "x" if position == 0 else f"x{position}"
@@ -670,6 +673,7 @@ def _without_index(statement: Statement) -> str:
 
 
 def _singular(attr: str) -> str:
+    attr = attr.rstrip("_")
     if attr in ("h", "b"):
         return "block"
     return attr[:-1] if attr.endswith("s") and len(attr) > 2 else f"{attr}_"

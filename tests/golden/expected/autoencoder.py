@@ -17,7 +17,7 @@ def uniform(fan_in):
 
 
 class ConvTranspose2d(layers.Layer):
-    def __init__(self, bias_initializer, has_permute=False, out_channels=1, **kwargs):
+    def __init__(self, fan_in, has_permute=False, out_channels=1, **kwargs):
         super().__init__(**kwargs)
         self.has_permute = has_permute
         self.conv = layers.Conv2DTranspose(
@@ -25,7 +25,7 @@ class ConvTranspose2d(layers.Layer):
             3,
             strides=2,
             kernel_initializer=scaled_uniform(),
-            bias_initializer=bias_initializer,
+            bias_initializer=uniform(fan_in),
         )
 
     def call(self, input):
@@ -72,9 +72,9 @@ class Autoencoder(keras.Model):
         )
         self.decoder = keras.Sequential(
             [
-                ConvTranspose2d("zeros", has_permute=True, out_channels=16),
+                ConvTranspose2d(144, has_permute=True, out_channels=16),
                 layers.LeakyReLU(negative_slope=0.1),
-                ConvTranspose2d(keras.initializers.Constant(-0.00199489)),
+                ConvTranspose2d(9),
                 layers.Activation("sigmoid"),
             ]
         )

@@ -22,10 +22,13 @@ class BidirectionalGru(keras.Model):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.gru = layers.Bidirectional(
-            layers.GRU(24, return_sequences=True),
-            kernel_initializer=uniform(24),
-            recurrent_initializer=uniform(24),
-            bias_initializer=uniform(24),
+            layers.GRU(
+                24,
+                return_sequences=True,
+                kernel_initializer=uniform(24),
+                recurrent_initializer=uniform(24),
+                bias_initializer=uniform(24),
+            )
         )
         self.head = layers.Dense(
             5, kernel_initializer=scaled_uniform(), bias_initializer=uniform(48)

@@ -49,22 +49,15 @@ class Transition(layers.Layer):
         return self.pool(self.conv(self.relu(self.norm(input))))
 
 
-class DenseBlock3(layers.Layer):
+class DenseBlock(layers.Layer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.denselayers = [DenseLayer(he_normal(mode="fan_in")) for _ in range(24)]
-
-    def call(self, init_features):
-        features = [init_features]
-        for denselayer in self.denselayers:
-            features.append(denselayer(features))
-        return ops.concatenate(features, axis=-1)
-
-
-class DenseBlock4(layers.Layer):
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.denselayers = [DenseLayer(he_normal(mode="fan_in")) for _ in range(16)]
+        self.denselayers = [
+            DenseLayer(he_normal(mode="fan_in")),
+            DenseLayer(he_normal(mode="fan_in")),
+            DenseLayer(he_normal()),
+            *(DenseLayer(he_normal(mode="fan_in")) for _ in range(3)),
+        ]
 
     def call(self, init_features):
         features = [init_features]
@@ -88,15 +81,22 @@ class DenseBlock2(layers.Layer):
         return ops.concatenate(features, axis=-1)
 
 
-class DenseBlock(layers.Layer):
+class DenseBlock3(layers.Layer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.denselayers = [
-            DenseLayer(he_normal(mode="fan_in")),
-            DenseLayer(he_normal(mode="fan_in")),
-            DenseLayer(he_normal()),
-            *(DenseLayer(he_normal(mode="fan_in")) for _ in range(3)),
-        ]
+        self.denselayers = [DenseLayer(he_normal(mode="fan_in")) for _ in range(24)]
+
+    def call(self, init_features):
+        features = [init_features]
+        for denselayer in self.denselayers:
+            features.append(denselayer(features))
+        return ops.concatenate(features, axis=-1)
+
+
+class DenseBlock4(layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.denselayers = [DenseLayer(he_normal(mode="fan_in")) for _ in range(16)]
 
     def call(self, init_features):
         features = [init_features]
@@ -133,8 +133,7 @@ class DenseNet(keras.Model):
     def call(self, x):
         features = self.features(x)
         out = ops.relu(features)
-        out = ops.mean(out, axis=(1, 2), keepdims=True)
-        out = ops.reshape(out, (-1, 1024))
+        out = ops.mean(out, axis=(1, 2))
         out = self.classifier(out)
         return out
 

@@ -51,10 +51,7 @@ class DilatedConvNet(keras.Model):
             ResidualConv1d(dilation=8),
         ]
         self.head = layers.Conv1D(
-            1,
-            1,
-            kernel_initializer=scaled_uniform(),
-            bias_initializer=keras.initializers.Constant(0.156247),
+            1, 1, kernel_initializer=scaled_uniform(), bias_initializer=uniform(16)
         )
 
     def call(self, x):

@@ -26,7 +26,6 @@ class LstmClassifier(keras.Model):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.lstm_dropout = layers.Dropout(0.1)
         self.embedding = layers.Embedding(1000, 32, embeddings_initializer=normal(1.0))
         self.lstm = layers.LSTM(
             64,
@@ -35,6 +34,7 @@ class LstmClassifier(keras.Model):
             recurrent_initializer=uniform(64),
             bias_initializer=uniform(64),
         )
+        self.lstm_dropout = layers.Dropout(0.1)
         self.lstm_2 = layers.LSTM(
             64,
             kernel_initializer=scaled_uniform(),

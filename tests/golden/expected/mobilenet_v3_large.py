@@ -3,7 +3,7 @@
 import pathlib
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 
 def he_normal(mode="fan_out"):
@@ -245,7 +245,7 @@ class MobileNetV3(keras.Model):
                 Conv2dNormActivation(960, activation="hard_silu"),
             ]
         )
-        self.avgpool = layers.GlobalAveragePooling2D(keepdims=True)
+        self.avgpool = layers.GlobalAveragePooling2D()
         self.classifier = keras.Sequential(
             [
                 layers.Dense(1280, kernel_initializer=normal(0.01)),
@@ -258,7 +258,6 @@ class MobileNetV3(keras.Model):
     def call(self, x):
         x = self.features(x)
         x = self.avgpool(x)
-        x = ops.reshape(x, (-1, 960))
         x = self.classifier(x)
         return x
 

@@ -3,7 +3,7 @@
 import pathlib
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 
 def he_normal(mode="fan_out"):
@@ -63,10 +63,10 @@ class ResNet(keras.Model):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.conv1_pad = layers.ZeroPadding2D(3)
-        self.maxpool_pad = layers.ZeroPadding2D(1)
         self.conv1 = layers.Conv2D(64, 7, strides=2, use_bias=False, kernel_initializer=he_normal())
         self.bn1 = layers.BatchNormalization(momentum=0.9, epsilon=1e-05)
         self.relu = layers.Activation("relu")
+        self.maxpool_pad = layers.ZeroPadding2D(1)
         self.maxpool = layers.MaxPooling2D(3, strides=2)
         self.layer1 = keras.Sequential([BasicBlock(64) for _ in range(2)])
         self.layer2 = keras.Sequential(
@@ -78,7 +78,7 @@ class ResNet(keras.Model):
         self.layer4 = keras.Sequential(
             [BasicBlock(512, downsample=True, stride=2), BasicBlock(512)]
         )
-        self.avgpool = layers.GlobalAveragePooling2D(keepdims=True)
+        self.avgpool = layers.GlobalAveragePooling2D()
         self.fc = layers.Dense(
             1000, kernel_initializer=scaled_uniform(), bias_initializer=uniform(512)
         )
@@ -93,7 +93,6 @@ class ResNet(keras.Model):
         x = self.layer3(x)
         x = self.layer4(x)
         x = self.avgpool(x)
-        x = ops.reshape(x, (-1, 512))
         x = self.fc(x)
         return x
 

@@ -36,7 +36,7 @@ class MaskedMultiHeadAttention(layers.MultiHeadAttention):
 class TransformerEncoderLayer(layers.Layer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.self_attn = MaskedMultiHeadAttention(4, 8, dropout=0.1)
+        self.self_attn = MaskedMultiHeadAttention(num_heads=4, key_dim=8, dropout=0.1)
         self.linear1 = layers.Dense(
             128, kernel_initializer=scaled_uniform(), bias_initializer=uniform(32)
         )
@@ -49,11 +49,11 @@ class TransformerEncoderLayer(layers.Layer):
         self.dropout1 = layers.Dropout(0.1)
         self.dropout2 = layers.Dropout(0.1)
 
-    def call(self, src, src_mask):
+    def call(self, src, eq):
         x = self.self_attn(
-            src_mask, src_mask, attention_mask=ops.expand_dims(ops.logical_not(src), axis=(1, 2))
+            src, src, attention_mask=ops.expand_dims(ops.logical_not(eq), axis=(1, 2))
         )
-        x = self.norm1(src_mask + self.dropout1(x))
+        x = self.norm1(src + self.dropout1(x))
         linear = self.linear2(self.dropout(ops.gelu(self.linear1(x), approximate=False)))
         return self.norm2(x + self.dropout2(linear))
 
@@ -63,10 +63,10 @@ class TransformerEncoder(layers.Layer):
         super().__init__(**kwargs)
         self.layers_ = [TransformerEncoderLayer() for _ in range(2)]
 
-    def call(self, src, mask):
-        for layers__ in self.layers_:
-            mask = layers__(src, mask)
-        return mask
+    def call(self, src, src_key_padding_mask):
+        for layer in self.layers_:
+            src = layer(src, src_key_padding_mask)
+        return src
 
 
 class TransformerClassifier(keras.Model):
@@ -84,7 +84,7 @@ class TransformerClassifier(keras.Model):
 
     def call(self, tokens):
         x = self.embedding(tokens) + self.position
-        x = self.encoder(ops.equal(tokens, 0), x)
+        x = self.encoder(x, ops.equal(tokens, 0))
         return self.head(ops.mean(self.norm(x), axis=1))
 
 

@@ -31,8 +31,7 @@ class TwoInputs(keras.Model):
                     bias_initializer=uniform(75),
                 ),
                 layers.Activation("relu"),
-                layers.GlobalAveragePooling2D(keepdims=True),
-                layers.Flatten(),
+                layers.GlobalAveragePooling2D(),
             ]
         )
         self.table = keras.Sequential(

@@ -16,9 +16,9 @@ class MLPBlock(layers.Layer):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.dense = layers.Dense(3072)
+        self.dense = layers.Dense(3072, bias_initializer=normal(1e-06))
         self.activation = layers.Activation("gelu")
-        self.dense_2 = layers.Dense(768)
+        self.dense_2 = layers.Dense(768, bias_initializer=normal(1e-06))
 
     def call(self, input):
         return self.dense_2(self.activation(self.dense(input)))

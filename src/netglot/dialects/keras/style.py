@@ -42,7 +42,10 @@ _POSITIONAL: dict[str, tuple[str, ...]] = {
     "AdaptiveAverage": ("output_size",), "AdaptiveMax": ("output_size",), "Reshape": ("target_shape",),
     "Permute": ("dims",), "RepeatVector": ("n",), "LeakyReLU": ("negative_slope",),
 }  # fmt: skip
-_BY_NAME = {"layers.MultiHeadAttention": ("num_heads", "key_dim")}
+_BY_NAME = {
+    "layers.MultiHeadAttention": ("num_heads", "key_dim"),
+    "MaskedMultiHeadAttention": ("num_heads", "key_dim"),
+}
 
 _RESERVED = frozenset(
     "name dtype input output losses metrics variables weights layers call build trainable inputs outputs path "

@@ -27,12 +27,13 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
     Raises:
         UnsupportedOps: everything that Keras cannot express.
     """
+    source = graph
     graph = raise_ops(raise_patterns(canonicalise(fold(canonicalise(graph)))))
     graph = canonicalise(lower(pad_alike(global_vectors(graph)), keras))
     graph = zero_padded_maxima(graph)
     arranged = arrange(graph, keras.layouts, keep_interface=keep_layout)
     arranged.graph = canonicalise(arranged.graph)
-    outline = Outline(arranged.graph, keras, KerasStyle(exact_training=exact_training))
+    outline = Outline(arranged.graph, keras, KerasStyle(exact_training=exact_training), arranged.arguments(source))
     classes = blueprints(outline)
     source = _source(arranged.graph, outline, classes)
     root = classes[outline.root]
@@ -58,7 +59,10 @@ def trace(written: Written) -> tuple[str, dict[str, tuple[int, ...]]]:
     """The text of `trace.py` for what was written, and the order of axes of each value that it records."""
     from netglot.source.tracing import trace_source
 
-    recorded = {new: old.name for old, (new, _) in written.arranged.moved.items() if not isinstance(new, Parameter)}
+    recorded: dict[Value, str] = {}
+    for old, (new, _) in written.arranged.moved.items():
+        if not isinstance(new, Parameter):
+            recorded.setdefault(new, old.name)  # what only moves axes is the same value: the first has the op
     imports = "\n\n".join(["import math\n\nimport keras\nfrom keras import layers, ops", *_helpers(written.outline)])
     orders = {old.name: order for old, (_, order) in written.arranged.moved.items()}
     source = trace_source(written.outline, imports, recorded, as_dict=len(written.arranged.graph.inputs) > 1)

@@ -200,7 +200,7 @@ def _recognised(root, path: str, tensor: torch.Tensor) -> Initialiser | None:
     if not tensor.is_floating_point() or tensor.numel() == 0 or tensor.device.type == "meta":
         return None
     low, high = (float(x) for x in torch.aminmax(tensor.detach()))
-    if low == high:
+    if low == high and (tensor.numel() > 1 or low in (0.0, 1.0)):
         return Initialiser("constant", float(f"{low:.6g}"))
     bell = _recognised_normal(tensor)
     if bell is not None:

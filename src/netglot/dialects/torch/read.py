@@ -18,7 +18,7 @@ import torch
 from torch.export.graph_signature import InputKind
 
 import netglot.dialects.torch.ops
-from netglot.dialects.torch.capture import _PLACES, Captured, capture
+from netglot.dialects.torch.capture import _PLACES, ARGUMENTS, Captured, capture
 from netglot.dialects.torch.construction import arguments_of, initialiser_of
 from netglot.dialects.torch.dialect import torch as dialect
 from netglot.dialects.torch.symbols import size
@@ -161,7 +161,17 @@ class _Reader:
         graph.prune()
         graph.notes.extend(_unused(graph))
         graph.origin = Origin(self.program, self._value_names())
+        graph.arguments = self._argument_names()
         return graph
+
+    def _argument_names(self) -> dict[tuple[str, str], str]:
+        """The names of the arguments of modules: by the module's path and the value's name."""
+        names: dict[tuple[str, str], str] = {}
+        for node, held in self.env.items():
+            for path, name in node.meta.get(ARGUMENTS, ()):
+                if isinstance(held, Value):
+                    names.setdefault((path, held.name), name)
+        return names
 
     def _value_names(self) -> dict[str, str | list[str]]:
         """The names of the pivot's values by the fx nodes that computed them."""

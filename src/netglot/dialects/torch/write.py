@@ -41,11 +41,12 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
     Raises:
         UnsupportedOps: everything that PyTorch cannot express.
     """
+    source = graph
     graph = raise_ops(raise_patterns(canonicalise(fold(canonicalise(graph)))))
     graph = canonicalise(_masked_alike(lower(graph, torch)))
     arranged = arrange(graph, torch.layouts, keep_interface=keep_layout)
     arranged.graph = canonicalise(arranged.graph)
-    outline = Outline(arranged.graph, torch, TorchStyle())
+    outline = Outline(arranged.graph, torch, TorchStyle(), arranged.arguments(source))
     classes = blueprints(outline)
     root = classes[outline.root].name
     found = variables(outline)
