@@ -305,30 +305,45 @@ def _last(x):
 
 
 def _ctc(log_probs, targets, input_lengths, target_lengths, blank, reduction, zero_infinity):
-    if len(shape_of(log_probs)) != 3 or len(shape_of(targets)) != 2:
-        raise Refusal(
-            notimpl("ctc_loss of labels in one vector, or of a single sequence", "pad the labels to a matrix")
-        )
+    single = len(shape_of(log_probs)) == 2
+    if single:
+        log_probs = ops.Reshape(log_probs, (shape_of(log_probs)[0], 1, shape_of(log_probs)[1]))
+    batch = shape_of(log_probs)[1]
+    input_lengths, target_lengths = _lengths(input_lengths, batch), _lengths(target_lengths, batch)
+    if len(shape_of(targets)) == 1:
+        targets = _label_rows(targets, target_lengths, batch)
     loss = ops.CtcLoss(ops.Permute(log_probs, axes=(1, 0, 2)), targets, input_lengths, target_lengths, blank=blank)
     if zero_infinity:
         loss = ops.Where(ops.IsInf(loss), 0.0, loss)
-    if reduction != _MEAN:
-        return reduced(loss, reduction)
-    lengths = ops.Clip(as_dtype(target_lengths, type_of(log_probs).dtype), low=1.0, high=None)
-    return reduced(ops.Divide(loss, lengths), _MEAN)
+    if reduction == _MEAN:
+        lengths = ops.Clip(as_dtype(target_lengths, type_of(log_probs).dtype), low=1.0, high=None)
+        loss = ops.Divide(loss, lengths)
+    if single and reduction == _NONE:
+        return ops.Reshape(loss, ())
+    return reduced(loss, reduction)
 
 
-@torch.reads("aten.ctc_loss.Tensor")
+def _lengths(held, batch):
+    """A list of integers, or a tensor of them, as a vector."""
+    if isinstance(held, list | tuple):
+        return ops.Stack(tuple(ops.Full((), value=n, dtype="int64") for n in held), axis=0)
+    return held if shape_of(held) == (batch,) else ops.Reshape(held, (batch,))
+
+
+def _label_rows(targets, lengths, batch):
+    """Label sequences that lie one after the other as the rows of a matrix; what follows a row's length is not used."""
+    size = shape_of(targets)[0]
+    start = ops.Reshape(ops.Subtract(ops.CumulativeSum(as_dtype(lengths, "int64"), axis=0), lengths), (batch, 1))
+    places = ops.Add(start, ops.Reshape(ops.Arange(0, size, 1, "int64"), (1, size)))
+    return ops.Take(targets, ops.Minimum(places, size - 1), axis=0)
+
+
+@torch.reads("aten.ctc_loss.Tensor", "aten.ctc_loss.IntList")
 def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction=1, zero_infinity=False):
     return _ctc(log_probs, targets, input_lengths, target_lengths, blank, reduction, zero_infinity)
 
 
-@torch.reads("aten.ctc_loss.IntList")
-def ctc_loss_of_lists(log_probs, targets, input_lengths, target_lengths, blank=0, reduction=1, zero_infinity=False):
-    lengths = [_vector(held) for held in (input_lengths, target_lengths)]
-    return _ctc(log_probs, targets, *lengths, blank, reduction, zero_infinity)
-
-
-def _vector(numbers):
-    """A list of integers as a tensor."""
-    return ops.Stack(tuple(ops.Full((), value=n, dtype="int64") for n in numbers), axis=0)
+@torch.reads("netglot.ctc_loss.default")
+def whole_ctc_loss(log_probs, targets, inputs, lengths, input_list, target_list, blank, reduction, zero_infinity):
+    given = (input_list, target_list) if inputs is None else (inputs, lengths)
+    return _ctc(log_probs, targets, *given, blank, reduction, zero_infinity)
