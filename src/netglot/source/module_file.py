@@ -47,6 +47,19 @@ def module_text(outline: Outline, classes: Mapping[Instance, Blueprint], head: I
     return tidy_source("\n\n\n".join([*head, *bodies, load]) + "\n")
 
 
+def frozen_parts(found: list[TargetVariable]) -> list[str]:
+    """The largest parts of the network whose parameters are all frozen, by their attribute paths."""
+    trained = {v.path for v in found if v.trainable}
+    still = [v.path for v in found if not v.trainable and v.kind == "parameter"]
+    parts: dict[str, None] = {}
+    for path in still:
+        steps = path.split(".")
+        above = (".".join(steps[:n]) for n in range(1, len(steps)))
+        whole = next((a for a in above if not any(t == a or t.startswith((f"{a}.", f"{a}[")) for t in trained)), path)
+        parts[whole] = None
+    return list(parts)
+
+
 def _names_in(text: str) -> set[str]:
     """The names that a piece of source uses; what its docstrings say does not count."""
     return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}

@@ -17,7 +17,7 @@ from netglot.passes.raising import raise_ops
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph, Parameter, Value
 from netglot.source.classes import Blueprint, blueprints
-from netglot.source.module_file import TargetVariable, Written, helpers_used, module_text
+from netglot.source.module_file import TargetVariable, Written, frozen_parts, helpers_used, module_text
 from netglot.source.outline import Instance, Outline
 
 
@@ -43,7 +43,7 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
 def _source(graph: Graph, outline: Outline, classes: dict[Instance, Blueprint]) -> str:
     imports = "import math\nimport pathlib\n\nimport keras\nfrom keras import layers, ops"
     head = [f'"""{graph.name}, in Keras."""', imports, *_helpers(outline)]
-    return module_text(outline, classes, head, _load(graph, classes[outline.root].name))
+    return module_text(outline, classes, head, _load(graph, classes[outline.root].name, variables(outline)))
 
 
 def _helpers(outline: Outline) -> list[str]:
@@ -69,7 +69,7 @@ def trace(written: Written) -> tuple[str, dict[str, tuple[int, ...]]]:
     return source, orders
 
 
-def _load(graph: Graph, class_name: str) -> str:
+def _load(graph: Graph, class_name: str, found: list[TargetVariable]) -> str:
     inputs = [_input(value) for value in graph.inputs]
     given = inputs[0] if len(inputs) == 1 else "{" + ", ".join(
         f'"{v.name}": {text}' for v, text in zip(graph.inputs, inputs, strict=True)
@@ -80,7 +80,18 @@ def _load(graph: Graph, class_name: str) -> str:
     model({given})
     if weights is not None:
         model.load_weights(weights)
-    return model'''
+{_freezing(found)}    return model'''
+
+
+def _freezing(found: list[TargetVariable]) -> str:
+    """The lines that freeze what the source has frozen: variables, so that batch norm stays as it is in training."""
+    variables, lines = {v.path for v in found}, ""
+    for part in frozen_parts(found):
+        if part in variables:
+            lines += f"    model.{part}.trainable = False\n"
+        else:
+            lines += f"    for variable in model.{part}.trainable_variables:\n        variable.trainable = False\n"
+    return lines
 
 
 def _input(value: Value) -> str:
@@ -108,7 +119,11 @@ def variables(outline: Outline) -> list[TargetVariable]:
         for index, member in enumerate(bare):
             found.append(
                 TargetVariable(
-                    f"{path}{member.attr}", f"{group}vars/{index}", member.recipe, outline.trainable(member.recipe)
+                    f"{path}{member.attr}",
+                    f"{group}vars/{index}",
+                    member.recipe,
+                    outline.trainable(member.recipe),
+                    "buffer",  # its constructor says that it is not trained
                 )
             )
         names: dict[str, dict[str, int]] = {}
@@ -137,7 +152,8 @@ def variables(outline: Outline) -> list[TargetVariable]:
                 counts[directory] = index + 1
                 recipe = outline.recipe(tree)
                 trainable = key not in member.layer.frozen and outline.trainable(recipe)
-                found.append(TargetVariable(f"{path}.{key}", f"{directory}vars/{index}", recipe, trainable))
+                kind = "buffer" if key in member.layer.frozen else "parameter"
+                found.append(TargetVariable(f"{path}.{key}", f"{directory}vars/{index}", recipe, trainable, kind))
 
     walk(outline.root, "", "")
     return found

@@ -23,7 +23,7 @@ from netglot.pivot.graph import Builder, Graph, Node, Parameter, names_of
 from netglot.pivot.op import FLOATS, Op, TensorType, type_of
 from netglot.pivot.storage import write_tensors
 from netglot.source.classes import blueprints
-from netglot.source.module_file import TargetVariable, Written, helpers_used, module_text
+from netglot.source.module_file import TargetVariable, Written, frozen_parts, helpers_used, module_text
 from netglot.source.outline import Instance, Member, Outline
 
 IMPORTS = """import math
@@ -74,7 +74,7 @@ def _masked_alike(graph: Graph) -> Graph:
 def _load(class_name: str, found: list[TargetVariable]) -> str:
     dtypes = {type_of(v.recipe).dtype for v in found if type_of(v.recipe).dtype in FLOATS}
     cast = f".to(torch.{dtypes.pop()})" if len(dtypes) == 1 and "float32" not in dtypes else ""
-    frozen = [f"    model.{path}.requires_grad_(False)" for path in _frozen(found)]
+    frozen = [f"    model.{path}.requires_grad_(False)" for path in frozen_parts(found)]
     return "\n".join(
         [
             'def load(weights=pathlib.Path(__file__).with_name("model.safetensors")):',
@@ -86,24 +86,6 @@ def _load(class_name: str, found: list[TargetVariable]) -> str:
             "    return model.eval()",
         ]
     )
-
-
-def _frozen(found: list[TargetVariable]) -> list[str]:
-    """The largest parts of the network whose parameters are all frozen."""
-    trained = {v.path for v in found if v.trainable}
-    still = [v.path for v in found if not v.trainable and is_parameter(v)]
-    parts: dict[str, None] = {}
-    for path in still:
-        steps = path.split(".")
-        above = (".".join(steps[:n]) for n in range(1, len(steps)))
-        whole = next((a for a in above if not any(t == a or t.startswith((f"{a}.", f"{a}[")) for t in trained)), path)
-        parts[whole] = None
-    return list(parts)
-
-
-def is_parameter(variable: TargetVariable) -> bool:
-    """Whether a variable is an `nn.Parameter`, trained or not."""
-    return variable.kind == "parameter"
 
 
 _STATISTICS = ("running_mean", "running_var")
