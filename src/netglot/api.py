@@ -26,7 +26,7 @@ import numpy as np
 
 from netglot.dialects.targets import TARGETS, Target, target_called
 from netglot.errors import Refusal, RefusedOp, RequestError, UnsupportedOps, UserCodeError
-from netglot.frontend.inputs import InputSpec, as_numpy, draw
+from netglot.frontend.inputs import Inputs, InputSpec, as_numpy, draw
 from netglot.frontend.request import Request, understand
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph
@@ -252,6 +252,11 @@ def _kept_layout(folder: Path) -> bool:
 
 def _read(request: Request) -> tuple[Graph, dict[str, int]]:
     """The graph, and the sizes that symbols had while it was captured."""
+    if request.kind == "keras":
+        from netglot.dialects.keras.read import call_of, read_keras
+
+        request.inputs = Inputs(*call_of(request.network, request.inputs or None))
+        return read_keras(request.network, inputs=request.inputs), {}
     from netglot.dialects.torch.read import read as read_torch
 
     last: Exception | None = None
@@ -324,7 +329,7 @@ def _given_sizes(request: Request) -> dict[str, int]:
 def _verified(request, graph, sizes, written, folder, report, seed, time_limit, trace, phases) -> dict[str, Any]:
     from netglot.verify.plan import Loading, Options, verify_pair
     from netglot.verify.process import Worker
-    from netglot.verify.ship import pickle_source
+    from netglot.verify.ship import pickle_source, save_keras
     from netglot.verify.spec import Variable, spec_from_graph
 
     arranged = written.arranged
@@ -342,18 +347,22 @@ def _verified(request, graph, sizes, written, folder, report, seed, time_limit, 
     with tempfile.TemporaryDirectory(prefix="netglot-source-") as aside:
         if request.kind == "torch":
             load = pickle_source(request.network, Path(aside) / "source.pkl")
+        elif request.kind == "keras":
+            load = save_keras(request.network, aside)
         else:
             load = {"kind": "program", "path": str(Path(aside) / "source.pt2")}
             import torch
 
             torch.export.save(request.network, load["path"])
+        tracing = _Tracing(graph, written, folder, Path(aside)) if graph.origin is not None else None
         worker = _target_of(written).worker
-        with Worker("torch", time_limit=time_limit) as source, Worker(worker, time_limit=time_limit) as target:
+        reader = "keras-source" if request.kind == "keras" else "torch"
+        with Worker(reader, time_limit=time_limit) as source, Worker(worker, time_limit=time_limit) as target:
             found = verify_pair(
                 source,
                 target,
                 spec,
-                Loading(load, str(folder), _Tracing(graph, written, folder, Path(aside))),
+                Loading(load, str(folder), tracing),
                 options=Options(seed=seed, trace=trace),
                 progress=phases.progress,
             )

@@ -378,8 +378,8 @@ class _Verification:
         )
         for key in ("first", "last", "biased_first", "biased_last"):
             ours[key] = pair.renamed(pair.source.get(ours[key]))
-        for key in ("first", "last"):
-            theirs[key] = pair.target.get(theirs[key])
+        for key in ("first", "last", "biased_first", "biased_last"):
+            theirs[key] = pair.target.get(theirs[key]) if key in theirs else {}
         extra = [name for name in ours["outputs"] if name not in theirs["outputs"]]
         if extra:
             self.findings.notes.append(f"in training mode the source also returns {listed(extra)}")

@@ -17,6 +17,7 @@ from torch.export._tree_utils import reorder_kwargs
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from netglot.verify.arrays import build_call, each_array, read_arrays, write_arrays
+from netglot.verify.steps import MOVED
 
 aten = torch.ops.aten
 
@@ -26,9 +27,6 @@ BATCH_NORMS = {
     aten._batch_norm_with_update.default: 5,
 }
 """The ops that update running statistics, with the position of `momentum`; input and statistics stand at 0, 3, 4."""
-
-MOVED = 1e-4
-"""How far the first training step moves the parameters, as a part of their norm."""
 
 OPTIMISERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
 

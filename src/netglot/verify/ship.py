@@ -58,10 +58,7 @@ def _declared_elsewhere(package: str, registration: str) -> bool:
 
 def _loose_modules(model: Any) -> list[ModuleType]:
     """Modules of the model's classes that no search of `sys.path` finds."""
-    names = {base.__module__ for part in model.modules() for base in type(part).__mro__}
-    tops = {name.partition(".")[0] for name in names}
-    loose = {top for top in tops if top not in sys.builtin_module_names and PathFinder.find_spec(top) is None}
-    return [sys.modules[n] for n in sorted(names) if n.partition(".")[0] in loose and n in sys.modules]
+    return _loose({base.__module__ for part in model.modules() for base in type(part).__mro__})
 
 
 @contextlib.contextmanager
@@ -75,3 +72,41 @@ def _by_value(modules: list[ModuleType]) -> Iterator[None]:
     finally:
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
+
+
+def save_keras(model: Any, folder: str | Path) -> dict[str, Any]:
+    """Writes a live Keras model to `folder` and returns the arguments of the worker's `load`.
+
+    The user's own classes go beside it, so that a process that never saw their file can open the model.
+
+    Raises:
+        Refusal: the model cannot be saved, so nobody else can run it.
+    """
+    import warnings
+
+    import cloudpickle
+    import keras
+
+    from netglot.errors import Refusal, notyet
+
+    folder = Path(folder)
+    path, classes = folder / "source.keras", folder / "classes.pkl"
+    own = {type(layer) for layer in [model, *model._flatten_layers()] if not type(layer).__module__.startswith("keras.")}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.save(path)
+    except Exception as error:
+        reason = notyet(f"the model cannot be saved, so it cannot be run beside what was written: {error}")
+        raise Refusal(reason) from error
+    table = {name: kind for kind in own for name in (kind.__name__, keras.saving.get_registered_name(kind))}
+    with open(classes, "wb") as file, _by_value(_loose({kind.__module__ for kind in own})):
+        cloudpickle.dump(table, file)
+    return {"path": str(path), "classes": str(classes)}
+
+
+def _loose(names: set[str]) -> list[ModuleType]:
+    """The modules of these names that no search of `sys.path` finds."""
+    tops = {name.partition(".")[0] for name in names}
+    loose = {top for top in tops if top not in sys.builtin_module_names and PathFinder.find_spec(top) is None}
+    return [sys.modules[n] for n in sorted(names) if n.partition(".")[0] in loose and n in sys.modules]

@@ -55,27 +55,42 @@ def _made(variable: Variable, parameters: Mapping[str, Parameter], state: State)
 
 
 def compare_statistics(
-    spec: Spec, native: State, biased: State, target: State, findings: Findings, *, after: str
+    spec: Spec, source: tuple[State, State], target: tuple[State, State], findings: Findings, *, after: str
 ) -> dict[str, Any]:
-    """Running statistics: equal to the source's own, or to what the source would have with the biased estimate."""
+    """Running statistics of both sides: equal, or equal where one side is taken with the biased estimate.
+
+    Each side is its own state, and the running variances as they would be with the biased estimate (nothing where
+    they are biased anyway).
+    """
+    native, biased = source
     plain: list[Comparison] = []
     unbiased: list[Comparison] = []
+    reverse: list[Comparison] = []
     wrong: list[Comparison] = []
     for variable in statistics_of(spec):
-        own = compare_exact(variable.path, _made(variable, spec.parameters, native), target[variable.path])
+        expected = _made(variable, spec.parameters, native)
+        own = compare_exact(variable.path, expected, target[0][variable.path])
         if own.same:
             plain.append(own)
             continue
         other = compare_exact(
-            variable.path, _made(variable, spec.parameters, {**native, **biased}), target[variable.path]
+            variable.path, _made(variable, spec.parameters, {**native, **biased}), target[0][variable.path]
         )
-        (unbiased if other.same else wrong).append(own)
+        turned = variable.path in target[1] and compare_exact(variable.path, expected, target[1][variable.path]).same
+        (unbiased if other.same else reverse if turned else wrong).append(own)
     if unbiased:
         size = max(c.max_rel for c in unbiased)
         findings.notes.append(
             f"{len(unbiased)} running variances are kept unbiased by the source and biased by the target's own layer "
             f"(n/(n-1)): {size:.1e} of their magnitude {after}"
         )
+    if reverse:
+        size = max(c.max_rel for c in reverse)
+        findings.notes.append(
+            f"{len(reverse)} running variances are kept biased by the source and unbiased by the target's own layer "
+            f"(n/(n-1)): {size:.1e} of their magnitude {after}"
+        )
+    unbiased += reverse
     if wrong:
         worst = max(wrong, key=lambda c: c.max_rel)
         findings.differs.append(f"{len(wrong)} running statistics differ {after}: {worst.name} is {worst.reason}")
@@ -111,10 +126,18 @@ def compare_training(
             f"{len(wrong)} of {len(found)} variables differ after {len(losses[0])} steps: {worst.name}, {worst.reason}"
         )
     first = compare_statistics(
-        spec, source["first"], source["biased_first"], target["first"], findings, after="after one step"
+        spec,
+        (source["first"], source["biased_first"]),
+        (target["first"], target.get("biased_first", {})),
+        findings,
+        after="after one step",
     )
     last = compare_statistics(
-        spec, source["last"], source["biased_last"], target["last"], Findings(), after="after the last step"
+        spec,
+        (source["last"], source["biased_last"]),
+        (target["last"], target.get("biased_last", {})),
+        Findings(),
+        after="after the last step",
     )
     if not last["same"] and first["same"]:
         findings.differs.append("running statistics are the same after one step and not after the last")

@@ -22,6 +22,7 @@ RUNTIMES = {
     "torch": "netglot.verify.runtime_torch",
     "torch-target": "netglot.verify.target_torch",
     "keras": "netglot.verify.runtime_keras",
+    "keras-source": "netglot.verify.source_keras",
 }
 
 

@@ -45,7 +45,7 @@ def read_keras(model: Any, *, inputs: Any = None, name: str | None = None) -> Gr
 
     if not isinstance(model, keras.layers.Layer):
         raise Refusal(notimpl(f"a {type(model).__name__} is not a Keras model"))
-    specs = _specs(model, inputs)
+    specs = call_of(model, inputs)
     _build(model, specs)
     last: NetglotError | None = None
     for sizes in _choices(specs):
@@ -100,8 +100,8 @@ def _words(name: str) -> list[str]:
 # -- inputs
 
 
-def _specs(model: Any, inputs: Any) -> tuple[tuple, dict]:
-    """The arguments of the call as nests of `InputSpec`s."""
+def call_of(model: Any, inputs: Any) -> tuple[tuple, dict]:
+    """The arguments of the call as nests of `InputSpec`s; where `inputs` is None, as the model says them itself."""
     from netglot.frontend.inputs import Inputs, parse_inputs
 
     if inputs is not None:
@@ -163,7 +163,9 @@ def _subclassed_specs(model: Any) -> tuple[tuple, dict]:
     shapes = getattr(model, "_build_shapes_dict", None)
     if not model.built or not shapes:
         raise Refusal(
-            notimpl("the model does not say what it is called with", "give inputs=..., such as inputs=[(1, 224, 224, 3)]")
+            notimpl(
+                "the model does not say what it is called with", "give inputs=..., such as inputs=[(1, 224, 224, 3)]"
+            )
         )
     dtype = model.input_dtype if hasattr(model, "input_dtype") else "float32"
 
@@ -207,7 +209,9 @@ def _build(model: Any, specs: tuple[tuple, dict]) -> None:
 
 def _map(function: Any, specs: tuple[tuple, dict]) -> tuple[tuple, dict]:
     args, kwargs = specs
-    return tuple(_map_spec(function, one) for one in args), {key: _map_spec(function, one) for key, one in kwargs.items()}
+    return tuple(_map_spec(function, one) for one in args), {
+        key: _map_spec(function, one) for key, one in kwargs.items()
+    }
 
 
 def _map_spec(function: Any, tree: Any) -> Any:
@@ -234,7 +238,12 @@ def _leaves(specs: Any) -> Iterator[Any]:
 def _choices(specs: Any) -> Iterator[dict[str, int]]:
     """Sizes for the symbols, several tries where a network may need others."""
     leaves = list(_leaves(specs))
-    symbols = {str(size): (len(leaf.shape), axis) for leaf in leaves for axis, size in enumerate(leaf.shape) if isinstance(size, Dim)}
+    symbols = {
+        str(size): (len(leaf.shape), axis)
+        for leaf in leaves
+        for axis, size in enumerate(leaf.shape)
+        if isinstance(size, Dim)
+    }
     for lengths in LENGTHS:
         sizes: dict[str, int] = {}
         for symbol, (rank, axis) in symbols.items():
@@ -267,7 +276,9 @@ def _check_sizes(graph: Graph, sizes: dict[str, int]) -> None:
 def _is_batch(one: Any) -> bool:
     if isinstance(one, bool) or not isinstance(one, int | float):
         return False
-    return one in (BATCH, -BATCH, float(BATCH)) or (isinstance(one, int) and one != 0 and one % BATCH == 0 and abs(one) < 2**31)
+    return one in (BATCH, -BATCH, float(BATCH)) or (
+        isinstance(one, int) and one != 0 and one % BATCH == 0 and abs(one) < 2**31
+    )
 
 
 def _flat(held: Any) -> Iterator[Any]:
