@@ -90,10 +90,6 @@ def initialised(layer: spell.Layer, parameters_of) -> tuple[spell.Layer, list[st
         assert isinstance(inner, spell.Call)
         inner = dataclasses.replace(inner, options={**inner.options, **given})
         return dataclasses.replace(layer, arguments=(inner,)), helpers, unknown
-    inner, *rest = layer.arguments or (None,)
-    if isinstance(inner, spell.Call):  # a wrapper, such as `Bidirectional`: the layer inside has the weights
-        inner = dataclasses.replace(inner, options={**inner.options, **given})
-        return dataclasses.replace(layer, arguments=(inner, *rest)), helpers, unknown
     return dataclasses.replace(layer, options={**layer.options, **given}), helpers, unknown
 
 
