@@ -7,7 +7,7 @@ constant. Short ones stay as they are: `arange(77)` reads better than a stored t
 from __future__ import annotations
 
 from netglot.pivot.evaluate import evaluate_op
-from netglot.pivot.graph import Graph, Node, Parameter, Part, Value
+from netglot.pivot.graph import Graph, Names, Node, Parameter, Part, Value
 
 _SHORT = 4
 """Computations of so many ops stay in the code, unless they read a stored constant."""
@@ -22,7 +22,8 @@ def fold(graph: Graph) -> Graph:
         if size is not None:
             frozen.update(dict.fromkeys(node.results, size))
     frontier = _frontier(graph, frozen)
-    folded = {v: _folded(v, producers) for v in frontier if frozen[v] > _SHORT}
+    names = Names(v.name for v in graph.values() if v not in frozen)
+    folded = {v: _folded(v, producers, names) for v in frontier if frozen[v] > _SHORT}
     if not folded:
         return graph
     graph.parameters.update({p.name: p for p in folded.values()})
@@ -58,7 +59,7 @@ def _frontier(graph: Graph, frozen: dict[Value, int]) -> list[Value]:
     return list(needed)
 
 
-def _folded(value: Value, producers) -> Parameter:
+def _folded(value: Value, producers, names: Names) -> Parameter:
     node = producers[value]
 
     def tree(item):
@@ -77,7 +78,7 @@ def _folded(value: Value, producers) -> Parameter:
 
     place = node.path + "." if node.path else ""
     name = value.hint or _named(node) or value.name
-    return Parameter(f"{place}{name}", value.type, load, kind="constant", trainable=False)
+    return Parameter(names.unique(f"{place}{name}"), value.type, load, kind="constant", trainable=False)
 
 
 def _named(node: Node) -> str | None:
