@@ -166,7 +166,10 @@ class _Arranger:
             source = _source_order(tuple(op.x.shape), tuple(op.shape), wish)
             if source is not None:
                 yield op.x, source
-        elif op.layout == "fixed":
+        elif isinstance(op, ops.Linear):
+            rank = op.x.type.rank
+            yield op.x, wish if wish and wish[-1] == rank - 1 else identity(rank)
+        elif op.layout == "fixed" and not _is_batched_product(op):
             yield from ((o, identity(o.type.rank)) for o in op.operands() if isinstance(o, Value) and o not in wishes)
 
     def _demand(self, op: Op) -> dict[str, Permutation] | None:
@@ -445,7 +448,24 @@ class _Arranger:
         self._inherit(node, [op.x])
 
 
+    def _matmul(self, node: Node) -> None:
+        """A product of batches of matrices takes and gives any order of axes where it is written as an einsum."""
+        op = node.op
+        rank = node.result.type.rank
+        if not _is_batched_product(op) or op.x in self.scrambled or op.y in self.scrambled:
+            return self._fixed(node)
+        (x, before), (y, after) = self.at[op.x], self.at[op.y]
+        wish = self.wishes.get(node.result) or identity(rank)
+        if all(order == identity(rank) for order in (before, after, wish)):
+            return self._fixed(node)
+        batch = "bhglmnopqrst"[: rank - 2]
+        terms = (f"{batch}ij", f"{batch}jk", f"{batch}ik")
+        left, right, made = ("".join(t[a] for a in p) for t, p in zip(terms, (before, after, wish), strict=True))
+        self._emit(node, ops.Einsum((x, y), f"{left},{right}->{made}"), [wish])
+
+
 _RULES: dict[type[Op], Callable[[_Arranger, Node], None]] = {
+    ops.Matmul: _Arranger._matmul,
     ops.Permute: _Arranger._permute,
     ops.Reshape: _Arranger._reshape,
     ops.Broadcast: _Arranger._broadcast,
@@ -457,6 +477,14 @@ _BY_LAYOUT: dict[str, Callable[[_Arranger, Node], None]] = {
     "reduce": _Arranger._reduce,
     "fixed": _Arranger._fixed,
 }
+
+
+def _is_batched_product(op: Op) -> bool:
+    """Whether an op multiplies matrices pair by pair, without broadcasting."""
+    if not isinstance(op, ops.Matmul) or not isinstance(op.x, Value) or not isinstance(op.y, Value):
+        return False
+    x, y = op.x.shape, op.y.shape
+    return len(x) == len(y) > 2 and tuple(x[:-2]) == tuple(y[:-2])
 
 
 class _Disordered(Exception):
@@ -591,6 +619,8 @@ def _common_parts(source: tuple, target: tuple) -> tuple[list, list[list[int]], 
 
     (B, 8) and (2 B, 4) both consist of (B, 2, 4).
     """
+    if 0 in source:
+        return None
     sizes: list = []
     runs: tuple[list[list[int]], list[list[int]]] = ([[] for _ in source], [[] for _ in target])
     left, right = list(source), list(target)

@@ -388,7 +388,7 @@ class Unfold(Op):
         columns = np.empty((batch, channels, *self.kernel, *counts), x.dtype)
         for tap, window in _taps(self.kernel, self.stride, self.dilation, counts):
             columns[:, :, *tap] = x[:, :, *window]
-        return columns.reshape(batch, -1, int(np.prod(counts)))
+        return columns.reshape(batch, channels * int(np.prod(self.kernel)), int(np.prod(counts)))
 
     cases = [
         dict(x=rand(2, 3, 6, 7), kernel=(2, 3), stride=s, padding=p, dilation=d)
