@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import ml_dtypes
 import numpy as np
 import torch
 from tests.conformance.torch_db import Case, together
@@ -164,9 +165,16 @@ def _run(model: Any, graph, written: Written, case: Case, floatx: str) -> list[n
     by_name = dict(flatten(result))
     found = []
     for (name, _), order in zip(graph.outputs, written.arranged.outputs, strict=True):
-        array = np.asarray(keras.ops.convert_to_numpy(by_name[name]))
+        array = _numbers_of(by_name[name])
         found.append(array.transpose(np.argsort(order)) if len(order) == array.ndim else array)
     return found
+
+
+def _numbers_of(tensor: Any) -> np.ndarray:
+    """A Keras tensor as an array; of bfloat16, by way of float32, because Keras gives no array of its own."""
+    if keras.backend.standardize_dtype(tensor.dtype) == "bfloat16":
+        return np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32"))).astype(ml_dtypes.bfloat16)
+    return np.asarray(keras.ops.convert_to_numpy(tensor))
 
 
 def _compare(graph, expected: list, found: list, single: list | None) -> str:
