@@ -17,11 +17,13 @@ def scaled_uniform():
 
 
 class DenseLayer(layers.Layer):
-    def __init__(self, kernel_initializer, **kwargs):
+    def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.norm1 = layers.BatchNormalization(momentum=0.9, epsilon=1e-05)
         self.relu1 = layers.Activation("relu")
-        self.conv1 = layers.Conv2D(128, 1, use_bias=False, kernel_initializer=kernel_initializer)
+        self.conv1 = layers.Conv2D(
+            128, 1, use_bias=False, kernel_initializer=he_normal(mode="fan_in")
+        )
         self.norm2 = layers.BatchNormalization(momentum=0.9, epsilon=1e-05)
         self.relu2 = layers.Activation("relu")
         self.conv2 = layers.Conv2D(
@@ -52,12 +54,7 @@ class Transition(layers.Layer):
 class DenseBlock(layers.Layer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.denselayers = [
-            DenseLayer(he_normal(mode="fan_in")),
-            DenseLayer(he_normal(mode="fan_in")),
-            DenseLayer(he_normal()),
-            *(DenseLayer(he_normal(mode="fan_in")) for _ in range(3)),
-        ]
+        self.denselayers = [DenseLayer() for _ in range(6)]
 
     def call(self, init_features):
         features = [init_features]
@@ -69,10 +66,7 @@ class DenseBlock(layers.Layer):
 class DenseBlock2(layers.Layer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.denselayers = [
-            DenseLayer(he_normal()),
-            *(DenseLayer(he_normal(mode="fan_in")) for _ in range(11)),
-        ]
+        self.denselayers = [DenseLayer() for _ in range(12)]
 
     def call(self, init_features):
         features = [init_features]
@@ -84,7 +78,7 @@ class DenseBlock2(layers.Layer):
 class DenseBlock3(layers.Layer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.denselayers = [DenseLayer(he_normal(mode="fan_in")) for _ in range(24)]
+        self.denselayers = [DenseLayer() for _ in range(24)]
 
     def call(self, init_features):
         features = [init_features]
@@ -96,7 +90,7 @@ class DenseBlock3(layers.Layer):
 class DenseBlock4(layers.Layer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.denselayers = [DenseLayer(he_normal(mode="fan_in")) for _ in range(16)]
+        self.denselayers = [DenseLayer() for _ in range(16)]
 
     def call(self, init_features):
         features = [init_features]

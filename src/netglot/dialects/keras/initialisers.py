@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from netglot.pivot.graph import Parameter
@@ -63,10 +64,23 @@ _OPTIONS = {
 _CONSTANT_DEFAULTS = {"bias": 0.0, "beta": 0.0, "gamma": 1.0, "moving_mean": 0.0, "moving_variance": 1.0}
 
 
-def initialised(layer: spell.Layer, parameters_of) -> tuple[spell.Layer, list[str], list[str]]:
+def usual_mode(parameters: Iterable[Parameter]) -> str:
+    """The fan by which most normal kernels of a network are scaled; where both fans are equal, this one is meant."""
+    votes = {"fan_out": 0, "fan_in": 0}
+    for parameter in parameters:
+        how, shape = parameter.initialiser, [int(s) for s in parameter.shape]
+        if how is None or how.kind != "normal" or len(shape) < 2 or shape[0] == shape[1]:
+            continue
+        window = math.prod(shape[2:])
+        for mode, fan in (("fan_out", shape[0] * window), ("fan_in", shape[1] * window)):
+            votes[mode] += _near(how.b**2 * fan, 2)
+    return max(votes, key=lambda mode: votes[mode])
+
+
+def initialised(layer: spell.Layer, parameters_of, mode: str) -> tuple[spell.Layer, list[str], list[str]]:
     """The layer with its initialisers, the helpers that they need, and the parameters whose initialiser is unknown.
 
-    `parameters_of` gives the parameters behind a weight.
+    `parameters_of` gives the parameters behind a weight, and `mode` is the network's usual fan.
     """
     chosen: dict[str, Any] = {}
     unknown: list[str] = []
@@ -81,7 +95,7 @@ def initialised(layer: spell.Layer, parameters_of) -> tuple[spell.Layer, list[st
         if trained[0].initialiser is None:
             unknown.append(trained[0].name)
             continue
-        said = _said(trained[0], name, "Depthwise" in layer.layer)
+        said = _said(trained[0], name, mode, "Depthwise" in layer.layer)
         chosen[option] = said if option not in chosen or _same(chosen[option], said) else None
     given = {k: v for k, v in chosen.items() if v is not None and k not in layer.options}
     helpers = [v.function for v in given.values() if isinstance(v, spell.Call) and v.function in HELPERS]
@@ -102,7 +116,7 @@ def bare(parameters: list[Parameter]) -> Any:
         return "ones" if how.a == 1 else spell.call("keras.initializers.Constant", how.a)
     if how.kind == "uniform":
         return spell.call("keras.initializers.RandomUniform", how.a, how.b)
-    return _normal(how, 0, 0, "")
+    return _normal(how, 0, 0, "", "")
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -111,7 +125,7 @@ def _same(a: Any, b: Any) -> bool:
     return a == b
 
 
-def _said(parameter: Parameter, name: str, depthwise: bool = False) -> Any:
+def _said(parameter: Parameter, name: str, mode: str, depthwise: bool = False) -> Any:
     """The initialiser as an argument; None where it is Keras's default."""
     how = parameter.initialiser
     if how.kind == "constant":
@@ -128,7 +142,7 @@ def _said(parameter: Parameter, name: str, depthwise: bool = False) -> Any:
         return _uniform(how.b, fan_in, fan_out, name)
     if how.kind == "uniform":
         return spell.call("keras.initializers.RandomUniform", how.a, how.b)
-    return _normal(how, fan_in, fan_out, name)
+    return _normal(how, fan_in, fan_out, name, mode)
 
 
 def _near(a: float, b: float) -> bool:
@@ -151,12 +165,13 @@ def _uniform(bound: float, fan_in: int, fan_out: int, name: str) -> Any:
     return spell.call("keras.initializers.RandomUniform", -bound, bound)
 
 
-def _normal(how, fan_in: int, fan_out: int, name: str) -> Any:
+def _normal(how, fan_in: int, fan_out: int, name: str, mode: str) -> Any:
     if how.kind == "normal" and how.a == 0 and fan_in and name == "kernel":
-        if _near(how.b**2 * fan_out, 2):
-            return spell.call("he_normal")
-        if _near(how.b**2 * fan_in, 2):
+        inner, outer = (_near(how.b**2 * fan, 2) for fan in (fan_in, fan_out))
+        if inner and not (outer and mode == "fan_out"):
             return spell.Call("he_normal", (), {"mode": "fan_in"})
+        if outer:
+            return spell.call("he_normal")
         if _near(how.b**2 * (fan_in + fan_out), 2):
             return spell.call("glorot_normal")
     if how.a == 0:

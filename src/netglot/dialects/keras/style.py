@@ -58,16 +58,18 @@ class KerasStyle:
     """The `Style` of Keras 3.
 
     `exact_training` takes a subclass of batch normalisation that keeps the unbiased variance, as PyTorch does.
+    `mode` is the fan by which the network's normal kernels are scaled.
     """
 
-    def __init__(self, *, exact_training: bool = False):
+    def __init__(self, *, exact_training: bool = False, mode: str = "fan_out"):
         self.exact_training = exact_training
+        self.mode = mode
         self.helpers: set[str] = set()
         self.unknown: list[str] = []
         """Parameters whose initialiser is not known."""
 
     def initialised(self, layer: spell.Layer, parameters_of) -> spell.Layer:
-        made, helpers, unknown = initialised(layer, parameters_of)
+        made, helpers, unknown = initialised(layer, parameters_of, self.mode)
         self.helpers.update(helpers)
         self.unknown.extend(unknown)
         return made

@@ -6,6 +6,7 @@ import ast
 
 import netglot.dialects.keras.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.keras.dialect import keras
+from netglot.dialects.keras.initialisers import usual_mode
 from netglot.dialects.keras.padding import global_vectors, pad_alike, zero_padded_maxima
 from netglot.dialects.keras.style import KerasStyle
 from netglot.passes.canonical import canonicalise
@@ -33,7 +34,8 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
     graph = zero_padded_maxima(graph)
     arranged = arrange(graph, keras.layouts, keep_interface=keep_layout)
     arranged.graph = canonicalise(arranged.graph)
-    outline = Outline(arranged.graph, keras, KerasStyle(exact_training=exact_training), arranged.arguments(source))
+    style = KerasStyle(exact_training=exact_training, mode=usual_mode(graph.parameters.values()))
+    outline = Outline(arranged.graph, keras, style, arranged.arguments(source))
     classes = blueprints(outline)
     source = _source(arranged.graph, outline, classes)
     root = classes[outline.root]
