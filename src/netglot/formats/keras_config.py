@@ -102,7 +102,16 @@ def _is_keras_class(name: str) -> bool:
     return any(hasattr(place, name) for place in (*places, *more)) or name in _LEGACY
 
 
-_LEGACY = {"Functional", "Model", "Sequential", "TFOpLambda", "SlicingOpLambda", "Policy", "__tensor__", "__numpy__"} | {
+_LEGACY = {
+    "Functional",
+    "Model",
+    "Sequential",
+    "TFOpLambda",
+    "SlicingOpLambda",
+    "Policy",
+    "__tensor__",
+    "__numpy__",
+} | {
     "TensorShape",
     "CuDNNLSTM",
     "CuDNNGRU",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from netglot.errors import InputError, NetglotError, WeightsError
+from netglot.formats import keras2
 from netglot.formats.keras_config import check_config, supplied_by
 
 ARCHIVE = ("config.json", "metadata.json", "model.weights.h5")
@@ -120,7 +121,7 @@ def _load_hdf5(path: Path, supplied: dict, trust: bool) -> Any:
 
     try:
         with h5py.File(path) as file:
-            text = file.attrs.get("model_config")
+            text, version = file.attrs.get("model_config"), file.attrs.get("keras_version")
     except OSError as error:
         raise InputError(f"{path} cannot be read as HDF5: {_first(error)}", advice="is it truncated?") from error
     if text is None:
@@ -130,6 +131,11 @@ def _load_hdf5(path: Path, supplied: dict, trust: bool) -> Any:
         )
     config = json.loads(text)
     check_config(config, supplied=supplied, trust=trust, path=str(path))
+    if keras2.is_old(version):
+        model = _old(path, config, supplied, trust)
+        with _told(path, "weights"):
+            _load_legacy_weights(model, path)
+        return model
     with _told(path):
         return keras.models.load_model(path, custom_objects=supplied, compile=False, safe_mode=not trust)
 
@@ -144,10 +150,20 @@ def _load_json(path: Path, supplied: dict, trust: bool) -> Any:
     if not isinstance(config, dict) or "class_name" not in config:
         raise InputError(f"{path} is JSON, and not the architecture of a Keras model")
     check_config(config, supplied=supplied, trust=trust, path=str(path))
+    if keras2.is_old(config.get("keras_version")) and "module" not in config:
+        return _old(path, config, supplied, trust)
     with _told(path), keras.saving.custom_object_scope(supplied):
-        if "module" in config:
-            return keras.saving.deserialize_keras_object(config, custom_objects=supplied, safe_mode=not trust)
-        return keras.models.model_from_json(json.dumps(config), custom_objects=supplied)
+        return keras.saving.deserialize_keras_object(config, custom_objects=supplied, safe_mode=not trust)
+
+
+def _old(path: Path, config: dict, supplied: dict, trust: bool) -> Any:
+    """The model of an architecture of Keras 2."""
+    import keras
+
+    config = keras2.translated(config, supplied)
+    known = supplied | keras2.custom_objects()
+    with _told(path), keras.saving.custom_object_scope(known):
+        return keras.saving.deserialize_keras_object(config, custom_objects=known, safe_mode=not trust)
 
 
 def load_weights(model: Any, path: str | Path) -> None:
@@ -183,7 +199,7 @@ def _load_legacy_weights(model: Any, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _told(path: Path, what: str = "architecture") -> Iterator[None]:
     """Says what Keras could not load in one line."""
     try:
         yield
@@ -191,8 +207,8 @@ def _told(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         text = str(error)
-        if any(word in text.lower() for word in ("mismatch", "shape", "expected", "weights")):
-            raise WeightsError(f"{path}: the weights do not fit the architecture: {_first(error)}") from error
+        if what == "weights" or any(word in text.lower() for word in ("mismatch", "expected shape", "weights")):
+            raise WeightsError(f"{path}: the weights do not fit: {_first(error)}") from error
         raise InputError(
             f"{path} cannot be loaded by this Keras: {_first(error)}",
             advice="a file of Keras 2 that Keras 3 no longer reads can be read with tf-keras: pip install tf-keras",
@@ -200,4 +216,5 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _first(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    text = str(error).strip().partition("\n")[0] or type(error).__name__
+    return text if len(text) < 200 else f"{text[:200]}..."

@@ -143,13 +143,17 @@ def _given_argument(self, arg_name, call_spec, call_context, kwargs) -> None:
     """What a layer's call is told of training: what the user's code said, here or in a call around it.
 
     Keras would also take the default of the signature, so that a `training=False` that somebody wrote could not be
-    told from one that nobody did. A default of True, which the image layers have, is that of training.
+    told from one that nobody did. A functional model remembers such defaults as if somebody had written them, so a
+    value that is the default does not count. A default of True, which the image layers have, is that of training.
     """
+    parameter = self._call_signature.parameters.get(arg_name)
+    default = parameter.default if parameter is not None else None
     value = call_spec.user_arguments_dict.get(arg_name)
-    if value is None:
+    if value is None or value is default:
         value = call_context.get_value(arg_name)
+        kwargs.pop(arg_name, None)
     call_context.set_value(arg_name, value)
-    if value is None and arg_name == "training" and call_spec.arguments_dict.get(arg_name) is True:
+    if value is None and default is True:
         value = False
     if self._call_has_context_arg.get(arg_name, False) and value is not None:
         kwargs[arg_name] = value
@@ -360,6 +364,14 @@ _BOOKKEEPING = {
     "_operations",
     "_operations_by_depth",
 }
+
+
+def array_of(tensor: Any) -> Any:
+    """A tensor or variable of Keras as a NumPy array."""
+    held = getattr(tensor, "value", tensor)
+    if keras.config.backend() == "tensorflow" and hasattr(held, "numpy"):
+        return held.numpy()
+    return keras.ops.convert_to_numpy(held)
 
 
 def is_variable(one: Any) -> bool:

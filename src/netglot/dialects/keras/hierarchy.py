@@ -17,9 +17,9 @@ from typing import Any, Literal
 import keras
 from keras.src.models.functional import Functional
 
-from netglot.dialects.keras.capture import _BOOKKEEPING, is_variable
-from netglot.pivot.initialiser import Initialiser
+from netglot.dialects.keras.capture import _BOOKKEEPING, array_of, is_variable
 from netglot.pivot.graph import Module, Names, Parameter
+from netglot.pivot.initialiser import Initialiser
 from netglot.pivot.op import TensorType
 
 _NOT_INPUTS = {"training", "mask", "self"}
@@ -87,7 +87,7 @@ def _add_variable(found: Hierarchy, name: str, variable: Any, layer: Any) -> Non
     found.parameters[id(variable)] = Parameter(
         name,
         TensorType(keras.backend.standardize_dtype(variable.dtype), tuple(int(size) for size in variable.shape)),
-        lambda: keras.ops.convert_to_numpy(variable.value),
+        lambda: array_of(variable),
         kind="parameter" if own or variable.trainable else "buffer",
         trainable=bool(variable.trainable),
         initialiser=_initialiser(layer, name.rpartition(".")[2], tuple(int(size) for size in variable.shape)),

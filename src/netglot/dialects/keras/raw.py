@@ -17,7 +17,7 @@ from netglot.dialects.keras.sizes import Size
 from netglot.dialects.tensorflow.biases import with_biases
 from netglot.dialects.tensorflow.graphdef import Resource
 from netglot.dialects.tensorflow.read import built, read_function
-from netglot.errors import RefusedOp, Refusal, UserCodeError, notimpl
+from netglot.errors import Refusal, RefusedOp, UserCodeError, notimpl
 from netglot.pivot.graph import Frame, Module
 
 

@@ -17,12 +17,20 @@ import numpy as np
 from keras.src import backend
 from keras.src.ops.operation import Operation
 
-from netglot.dialects.keras.capture import Traced, TracedVariable, VariablesTraced, following, is_variable, sites
+from netglot.dialects.keras.capture import (
+    Traced,
+    TracedVariable,
+    VariablesTraced,
+    array_of,
+    following,
+    is_variable,
+    sites,
+)
 from netglot.dialects.keras.casting import Casting
 from netglot.dialects.keras.dialect import keras as dialect
 from netglot.dialects.keras.hierarchy import Hierarchy, add_layer, hierarchy
 from netglot.dialects.keras.sizes import Size, concrete_shape, without_sizes
-from netglot.errors import Bug, NetglotError, RefusedOp, Refusal, UserCodeError, never, notimpl
+from netglot.errors import Bug, NetglotError, Refusal, RefusedOp, UnsupportedOps, UserCodeError, never, notimpl
 from netglot.pivot.graph import Frame, Names, Node, Parameter, Part, Value
 from netglot.pivot.op import Op, TensorType, is_scalar
 
@@ -103,7 +111,7 @@ class Tracer:
     def constant_value(self, array: Any) -> Parameter:
         """A parameter for an array that the code holds; the same one for the same array."""
         if id(array) not in self.constants:
-            held = array if isinstance(array, np.ndarray) else np.asarray(keras.ops.convert_to_numpy(array))
+            held = array if isinstance(array, np.ndarray) else np.asarray(array_of(array))
             name = self.names.unique(".".join(filter(None, (self._path(), "constant"))))
             dtype = "string" if held.dtype.kind in "OSU" else str(held.dtype)
             parameter = Parameter(name, TensorType(dtype, held.shape), lambda: held, kind="constant", trainable=False)
@@ -221,9 +229,11 @@ class Tracer:
         if isinstance(spec, list | tuple) and isinstance(read, list | tuple):
             if len(spec) != len(read):
                 raise Bug(f"{len(read)} results were read and Keras has {len(spec)}")
-            return type(spec)(self._as(s, r) for s, r in zip(spec, read, strict=True)) if _plain_nest(spec) else [
-                self._as(s, r) for s, r in zip(spec, read, strict=True)
-            ]
+            return (
+                type(spec)(self._as(s, r) for s, r in zip(spec, read, strict=True))
+                if _plain_nest(spec)
+                else [self._as(s, r) for s, r in zip(spec, read, strict=True)]
+            )
         if not isinstance(spec, keras.KerasTensor):
             return self._wrap(read)
         value = read if isinstance(read, Value) else self.constant_value(np.asarray(read, dtype=spec.dtype))
@@ -270,7 +280,7 @@ class Tracer:
         if reader is None:
             reason = dialect.unread.get(f"layers.{name}") if name else None
             if reason is None and not getattr(layer, "quantization_mode", None):
-                return self._enter(layer, args, kwargs)
+                return self._entered(layer, args, kwargs)
         self.total += 1
         try:
             if getattr(layer, "quantization_mode", None):
@@ -284,6 +294,16 @@ class Tracer:
             return self._wrap(self.build(read, name=_result_name(self._path())))
         except Poisoned:
             return _poisoned(layer.compute_output_spec(*args, **kwargs))
+        except Refusal as refusal:
+            self._refuse(type(layer).__name__, refusal)
+            return _poisoned(_spec(layer, args, kwargs))
+
+    def _entered(self, layer: Any, args: tuple, kwargs: dict) -> Any:
+        """What the layer's own call makes; a refusal that is raised in it is told with its place."""
+        try:
+            return self._enter(layer, args, kwargs)
+        except UnsupportedOps:
+            raise
         except Refusal as refusal:
             self._refuse(type(layer).__name__, refusal)
             return _poisoned(_spec(layer, args, kwargs))
@@ -459,7 +479,15 @@ def reader_name(layer: Any) -> str | None:
     return None
 
 
-_HARMLESS = {"__init__", "build", "get_config", "from_config", "compute_output_shape", "compute_output_spec", "get_build_config"}
+_HARMLESS = {
+    "__init__",
+    "build",
+    "get_config",
+    "from_config",
+    "compute_output_shape",
+    "compute_output_spec",
+    "get_build_config",
+}
 
 
 def _is_built_in(parent: type, overridden: set[str]) -> bool:
@@ -558,7 +586,9 @@ def _spec(layer: Any, args: tuple, kwargs: dict) -> Any:
 
 def _poisoned(spec: Any) -> Any:
     def poison(one):
-        return Traced(None, tuple(1 if s is None else s for s in one.shape), one.dtype) if hasattr(one, "shape") else one
+        return (
+            Traced(None, tuple(1 if s is None else s for s in one.shape), one.dtype) if hasattr(one, "shape") else one
+        )
 
     return keras.tree.map_structure(poison, spec)
 
@@ -568,7 +598,7 @@ def _plain_nest(spec: Any) -> bool:
 
 
 def _number(one: Any) -> Any:
-    held = np.asarray(keras.ops.convert_to_numpy(one))
+    held = np.asarray(array_of(one))
     return held.item()
 
 

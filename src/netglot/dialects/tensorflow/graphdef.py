@@ -20,7 +20,7 @@ from tensorflow.python.framework import op_def_registry
 import netglot.dialects.tensorflow.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.tensorflow.dialect import tensorflow as dialect
 from netglot.dialects.tensorflow.known import FOLDED, known
-from netglot.errors import RefusedOp, Refusal, never, notimpl
+from netglot.errors import Refusal, RefusedOp, never, notimpl
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Value
 from netglot.pivot.op import shape_of, type_of
@@ -259,7 +259,7 @@ def _folded(node: Any, inputs: list[Any], symbolic: bool) -> list[Any]:
     definition = op_def_registry.get(node.op)
     arguments = _tensors(definition, node, inputs)
     for attribute in definition.attr:
-        if attribute.name in node.attr and attribute.type not in ("int",) or attribute.name in _INTEGER_OPTIONS:
+        if (attribute.name in node.attr and attribute.type not in ("int",)) or attribute.name in _INTEGER_OPTIONS:
             held = node.attr[attribute.name]
             if attribute.name not in ("T", "N", "Tidx", "Tperm", "Tshape", "Index", "Tindices", "Tparams", "Taxis"):
                 arguments[attribute.name] = _attribute(held)

@@ -28,7 +28,7 @@ def slice_keys(
 ) -> list:
     """The Python keys that TensorFlow's slice means."""
     keys: list[Any] = []
-    for i, (first, last, step) in enumerate(zip(np.atleast_1d(begin), np.atleast_1d(end), np.atleast_1d(strides))):
+    for i, (first, last, step) in enumerate(zip(*map(np.atleast_1d, (begin, end, strides)), strict=True)):
         bit = 1 << i
         if ellipsis_mask & bit:
             keys.append(Ellipsis)

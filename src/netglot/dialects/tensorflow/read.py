@@ -10,7 +10,7 @@ import numpy as np
 from netglot.dialects.keras.casting import Casting
 from netglot.dialects.tensorflow.biases import with_biases
 from netglot.dialects.tensorflow.graphdef import Interpreter, Resource, Sink, as_operand
-from netglot.errors import RefusedOp, Refusal, UnsupportedOps, notimpl
+from netglot.errors import Refusal, RefusedOp, UnsupportedOps, notimpl
 from netglot.pivot.graph import Frame, Graph, Module, Names, Node, Parameter, Part, Value
 from netglot.pivot.op import Op, TensorType, is_scalar
 

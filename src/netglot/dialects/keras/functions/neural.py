@@ -35,9 +35,7 @@ def separable_conv(
 
 
 @keras.reads("ops.conv_transpose")
-def conv_transpose_(
-    inputs, kernel, strides=1, padding="valid", output_padding=None, data_format=None, dilation_rate=1
-):
+def conv_transpose_(inputs, kernel, strides=1, padding="valid", output_padding=None, data_format=None, dilation_rate=1):
     return conv_transpose(inputs, kernel, None, strides, padding, output_padding, data_format, dilation_rate)
 
 

@@ -17,3 +17,9 @@ from netglot.dialects.keras.layers import (  # noqa: F401
     shape,
     wrap,
 )
+
+ENTERED = frozenset(
+    "Add AdditiveAttention Attention Average Concatenate Dot GRUCell Lambda LSTMCell Masking Maximum Minimum Multiply "
+    "SimpleRNNCell StackedRNNCells Subtract".split()
+)
+"""Built-in layers without a reader: their own call uses `keras.ops` only, and is followed."""

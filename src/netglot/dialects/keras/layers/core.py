@@ -72,10 +72,7 @@ def embedding(layer, inputs):
 def reversible_embedding(layer, inputs, reverse=False):
     if not reverse:
         return ops.Embedding(_whole(inputs), layer.embeddings, None)
-    if layer.tie_weights:
-        kernel = layer.embeddings
-    else:
-        kernel = transposed(layer.reverse_embeddings)
+    kernel = layer.embeddings if layer.tie_weights else transposed(layer.reverse_embeddings)
     logits: Any = ops.Linear(inputs, kernel, None)
     cap = layer.logit_soft_cap
     return logits if cap is None else ops.Multiply(ops.Tanh(ops.Divide(logits, cap)), cap)

@@ -60,9 +60,7 @@ def rms_normalization(layer, x):
 def group_normalization(layer, inputs):
     axis = axis_of(inputs, layer.axis)
     weights = layer.gamma, layer.beta
-    return in_precision(
-        inputs, weights, lambda x: ops.GroupNorm(x, *weights, layer.groups, float(layer.epsilon), axis)
-    )
+    return in_precision(inputs, weights, lambda x: ops.GroupNorm(x, *weights, layer.groups, float(layer.epsilon), axis))
 
 
 @keras.reads("layers.UnitNormalization")

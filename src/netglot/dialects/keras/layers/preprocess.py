@@ -51,9 +51,8 @@ def normalization(layer, inputs):
 
 
 def _statistic(layer, one: Any) -> np.ndarray:
-    import keras as framework
-
-    return np.asarray(framework.ops.convert_to_numpy(one)).astype(layer.compute_dtype)
+    held = one.numpy() if hasattr(one, "numpy") else one
+    return np.asarray(held).astype(layer.compute_dtype)
 
 
 @keras.reads("layers.Resizing")

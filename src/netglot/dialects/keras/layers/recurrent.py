@@ -129,7 +129,7 @@ def _unrolled(layer, x: Any, states: list, mask: Any) -> tuple[Any, Any, list]:
         what = "a mask" if mask is not None and _is_standard(live) else f"the cell {cell}"
         raise Refusal(
             notimpl(
-                f"a recurrence with {what} over {length} steps: the pivot has no loop, and writes up to {LONGEST} steps",
+                f"a recurrence with {what} over {length} steps: the pivot has no loop, and writes at most {LONGEST}",
                 "give the input a fixed, short length"
                 if mask is None
                 else "leave the padding out, or give the input a fixed, short length",
@@ -158,10 +158,7 @@ def _unrolled(layer, x: Any, states: list, mask: Any) -> tuple[Any, Any, list]:
 
 def _zero_states(layer, x: Any) -> list:
     sizes = layer.live.cell.state_size
-    return [
-        layer.emit(ops.Full((shape_of(x)[0], size), 0.0, layer.live.compute_dtype))
-        for size in _flat(sizes)
-    ]
+    return [layer.emit(ops.Full((shape_of(x)[0], size), 0.0, layer.live.compute_dtype)) for size in _flat(sizes)]
 
 
 def _flat(sizes: Any) -> list:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from netglot.dialects.keras.dialect import keras
-from netglot.errors import Refusal, never, notimpl
+from netglot.errors import never, notimpl
 from netglot.pivot import ops
 from netglot.pivot.op import shape_of
 
@@ -44,7 +44,7 @@ for _name, _why in {
     "Layer": "the base class of layers computes nothing",
     "Wrapper": "the base class of wrappers computes nothing",
     "InputSpec": "a description of inputs, not a layer",
+    "InputLayer": "the place of an input computes nothing",
+    "TFSMLayer": "the layer runs a SavedModel; convert that SavedModel",
 }.items():
     keras.refuses_reading(f"layers.{_name}", never(_why))
-
-_REFUSAL = Refusal

@@ -185,9 +185,7 @@ def _resized(images, size, mode, align_corners, half_pixel_centers):
     axes = (1, 2)
     new = tuple(int(one) for one in size)
     if mode == "nearest" and not align_corners:
-        return ops.Resize(
-            images, new, None, "nearest-exact" if half_pixel_centers else "nearest", False, False, axes
-        )
+        return ops.Resize(images, new, None, "nearest-exact" if half_pixel_centers else "nearest", False, False, axes)
     if mode == "linear" and (align_corners or half_pixel_centers):
         return ops.Resize(images, new, None, "linear", bool(align_corners), False, axes)
     raise Refusal(notimpl(f"resizing by {mode} with TensorFlow 1's corners"))

@@ -274,4 +274,3 @@ def scatter_nd(indices, updates, shape: Known):
     from netglot.dialects.keras.functions.index import scatter
 
     return scatter(indices, updates, tuple(listed(shape)))
-
