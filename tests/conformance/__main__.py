@@ -38,8 +38,8 @@ def main() -> None:
     if not options.report:
         _run(options, known)
     if not options.only and not options.all:
-        DOCUMENT.write_text(document.render(known, selection.EXCLUDED), encoding="utf-8")
-    Console().print(document.summary(known))
+        DOCUMENT.write_text(document.render(known, selection.left_out()), encoding="utf-8")
+    Console().print(document.summary(known), highlight=False)
 
 
 def _options() -> argparse.Namespace:

@@ -8,6 +8,7 @@ import re
 import sys
 import traceback
 import types
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,12 @@ class Outcome:
 
 def check(case: Case) -> Outcome:
     """Proves one case. Nothing raises but what a user could not have caused."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the databases call much that PyTorch would rather not have called
+        return _settled(case)
+
+
+def _settled(case: Case) -> Outcome:
     try:
         outcome, graph = _check(case, "float64")
     except Exception as error:
@@ -71,6 +78,17 @@ def check_together(group: list[Case]) -> Outcome | None:
     """Proves several cases of an entry in one network; None where that network is not right."""
     outcome = check(together(group))
     return outcome if outcome.verdict == "right" else None
+
+
+def settle(group: list[Case]) -> list[tuple[Case, Outcome]]:
+    """What becomes of each case; they share a network, and its halves get their own where it is not right."""
+    if not group:
+        return []
+    outcome = check(group[0]) if len(group) == 1 else check_together(group)
+    if outcome is not None:
+        return [(case, outcome) for case in group]
+    half = len(group) // 2
+    return settle(group[:half]) + settle(group[half:])
 
 
 def _single_only(graph, outcome: Outcome) -> bool:

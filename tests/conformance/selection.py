@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import re
 
+from tests.conformance import torch_db
+
 EXCLUDED: dict[str, tuple[str, ...]] = {
     "random numbers, of which two frameworks draw different ones": (
         r"cauchy|exponential|geometric|log_normal|normal(\..*)?|uniform|bernoulli|multinomial|rand.*",
@@ -43,6 +45,22 @@ EXCLUDED: dict[str, tuple[str, ...]] = {
 
 KEPT = r"__\w+__|index_copy"
 """Names that a pattern of internals would take and that programs do use."""
+
+
+def chosen_entries() -> list[tuple[str, str]]:
+    """All modules, and the functions that are not left out: (database, entry)."""
+    modules = [("module", entry) for entry in torch_db.entries("module")]
+    return [*modules, *(("op", entry) for entry in torch_db.entries("op") if not excluded(entry))]
+
+
+def left_out() -> dict[str, list[str]]:
+    """The names that are left out by the reason."""
+    found: dict[str, list[str]] = {reason: [] for reason in EXCLUDED}
+    for entry in torch_db.entries("op"):
+        reason = excluded(entry)
+        if reason:
+            found[reason].append(entry)
+    return found
 
 
 @functools.cache

@@ -8,6 +8,7 @@ the entry in doubles, else in its own first dtype. The same seeds give the same 
 from __future__ import annotations
 
 import functools
+import itertools
 import random
 import warnings
 from collections.abc import Callable, Iterator
@@ -134,6 +135,14 @@ def cases(kind: str, entry: str) -> Iterator[Case]:
             for network, args, kwargs in make(info):
                 yield Case(kind, entry, index, network, args, kwargs)
                 index += 1
+
+
+def nth_case(kind: str, entry: str, place: int) -> Case | None:
+    """One case of an entry: the one at `place`, or the last where there are fewer."""
+    found = None
+    for found in itertools.islice(cases(kind, entry), place + 1):
+        pass
+    return found
 
 
 def count(kind: str, entry: str) -> int:
