@@ -74,7 +74,7 @@ def _errors() -> Console:
 @app.command()
 def convert(
     source: SourceArgument,
-    to: Annotated[str, typer.Option("--to", help="The framework to write: keras.")],
+    to: Annotated[str, typer.Option("--to", help="The framework to write: keras or torch.")],
     input: InputOption = None,
     weights: WeightsOption = None,
     output: Annotated[
@@ -234,11 +234,10 @@ COMMANDS = [command.callback.__name__ for command in app.registered_commands if 
 
 
 def _check_target(to: str) -> None:
-    from netglot.report.matrix import all_dialects
+    from netglot.dialects.targets import TARGETS
 
-    writable = [name for name, dialect in all_dialects().items() if dialect.writers]
-    if to not in writable:
-        raise RequestError(f"netglot does not write {to!r}", advice=f"--to {' or '.join(writable)}")
+    if to not in TARGETS:
+        raise RequestError(f"netglot does not write {to!r}", advice=f"--to {' or '.join(TARGETS)}")
     require(to, "writing its networks")
 
 
