@@ -2,12 +2,16 @@
 
 A network is its PyTorch source, which is also how a failure is told. Each step is run as soon as it is drawn; what
 raises, grows too large or is not finite is dropped, so that every network is valid.
+
+Hypothesis draws a list of genes, and each gene is the seed of one step. So steps are as varied as chance makes them,
+and a failure shrinks by leaving genes out.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
+import random
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +29,9 @@ BATCH = 2
 
 LARGEST = 600
 """Elements of a value beyond which a step is dropped."""
+
+TRIES = 8
+"""Steps that are tried for one gene."""
 
 _NAMES = sorted(STEPS)
 _DTYPES = {torch.float64: FLOAT, torch.int64: INT, torch.bool: BOOL}
@@ -105,21 +112,21 @@ class _Body:
 class Hand:
     """Draws for one step; what the step makes is kept only when it runs."""
 
-    def __init__(self, draw: Callable, body: _Body):
-        self.draw, self.body = draw, body
+    def __init__(self, chance: random.Random, body: _Body):
+        self.chance, self.body = chance, body
         self.made: dict[str, str] = {}
 
     def int(self, low: int, high: int) -> int:
         """A number from low to high, both included."""
-        return self.draw(st.integers(low, high))
+        return self.chance.randint(low, high)
 
     def bool(self) -> bool:
         """Yes or no."""
-        return self.draw(st.booleans())
+        return self.chance.random() < 0.5
 
     def pick(self, choices) -> Any:
         """One of the choices."""
-        return self.draw(st.sampled_from(list(choices)))
+        return self.chance.choice(list(choices))
 
     def line(self, lines: str) -> str:
         """One of the lines."""
@@ -139,12 +146,12 @@ class Hand:
 
     def axes(self, x: Value) -> Any:
         """One axis or several."""
-        picked = self.draw(st.lists(st.integers(1, x.rank - 1), min_size=1, max_size=x.rank, unique=True))
+        picked = self.chance.sample(range(1, x.rank), self.int(1, x.rank - 1))
         return tuple(picked) if len(picked) > 1 or self.bool() else picked[0]
 
     def order(self, rank: int) -> tuple[int, ...]:
         """A permutation of the axes that leaves the batch where it is."""
-        return (0, *self.draw(st.permutations(range(1, rank))))
+        return (0, *self.chance.sample(range(1, rank), rank - 1))
 
     def another(self, fits: Callable[[Value], bool]) -> Value | None:
         """Another value of the network."""
@@ -153,19 +160,18 @@ class Hand:
 
     def module(self, text: str) -> str:
         """The expression of a module that is made for this step."""
-        return self._hold(text, "m")
+        same = [line.split(" = ")[0] for line in self.body.made if line.endswith(f" = {text}")]
+        return same[0] if same and self.int(0, 1) else self.hold(text)  # now and then one is called twice
 
     def parameter(self, shape: tuple[int, ...]) -> str:
         """The expression of a parameter that is made for this step."""
-        return self._hold(
+        return self.hold(
             f"nn.Parameter(torch.ones{tuple(shape)})" if len(shape) > 1 else f"nn.Parameter(torch.ones({shape[0]}))",
             "p",
         )
 
-    def _hold(self, text: str, letter: str) -> str:
-        same = [line for line in self.body.made if line.endswith(f" = {text}")]
-        if same and letter == "m" and self.int(0, 3) == 0:  # a module that is called twice
-            return same[0].split(" = ")[0]
+    def hold(self, text: str, letter: str = "m") -> str:
+        """The expression of what the constructor makes of `text`."""
         name = f"{letter}{len(self.body.made) + len(self.made)}"
         self.made[name] = text
         return f"self.{name}"
@@ -215,78 +221,79 @@ def _fits(result: Any) -> bool:
     return result.dtype != torch.float64 or bool(torch.isfinite(result).all() and result.abs().max() < 1e4)
 
 
-def _grow(draw: Callable, body: _Body, steps: int, blocks: list[str] | None) -> None:
-    for _ in range(steps):
-        back = draw(st.integers(0, len(body.values) - 1))
-        x = body.values[-1 - back if draw(st.integers(0, 2)) == 0 else -1]
-        if blocks is not None and x.dtype == FLOAT and draw(st.integers(0, 7)) == 7:
-            _block(draw, body, x, blocks)
-            continue
-        hand = Hand(draw, body)
-        made = STEPS[draw(st.sampled_from(_NAMES))](hand, x)
-        if made:
-            _apply(body, hand, made)
+def _grow(chance: random.Random, body: _Body, blocks: list[str] | None) -> None:
+    """One more step or block; several are tried until one runs."""
+    for _ in range(TRIES):
+        x = chance.choice(body.values) if chance.random() < 0.3 else body.values[-1]
+        hand = Hand(chance, body)
+        if blocks is not None and x.dtype == FLOAT and chance.random() < 0.1:
+            made = _block(hand, x, blocks)
+        else:
+            made = STEPS[chance.choice(_NAMES)](hand, x)
+        if made and _apply(body, hand, made):
+            return
 
 
-def _block(draw: Callable, body: _Body, x: Value, blocks: list[str]) -> None:
+def _block(hand: Hand, x: Value, blocks: list[str]) -> Any:
     """A class of its own: called once, called twice, or repeated with weights of its own each time."""
-    name = f"Block{len(blocks)}"
+    name, body = f"Block{len(blocks)}", hand.body
     inner = _Body(name, [Value("v0", x.shape, x.dtype)], {"v0": body.tensors[x.name]}, body.space, count=1)
-    _grow(draw, inner, draw(st.integers(1, 4)), None)
-    if not inner.lines:
-        return
+    for _ in range(hand.int(1, 4)):
+        _grow(hand.chance, inner, None)
     last = inner.values[-1]
     same = last.shape == x.shape and last.dtype == x.dtype
-    residual = same and draw(st.booleans())
-    text = inner.text(f"{last.name} + v0" if residual else last.name)
+    text = inner.text(f"{last.name} + v0" if same and hand.bool() else last.name)
     exec(text, body.space)
     blocks.append(text)
-    hand = Hand(draw, body)
-    target, attribute = f"v{len(body.values)}", f"m{len(body.made)}"
-    form = draw(st.sampled_from(("once", "twice", "loop", "sequence") if same else ("once", "twice")))
-    if form == "once":
-        made: Any = hand.module(f"{name}()") + f"({x.name})"
-    elif form == "twice":
-        called = hand.module(f"{name}()")
-        made = f"{called}({x.name}) - {called}({x.name} * 0.5)" if last.dtype == FLOAT else f"{called}({x.name})"
-    elif form == "sequence":
-        made = hand.module(f"nn.Sequential(*[{name}() for _ in range(3)])") + f"({x.name})"
-    else:
-        hand.made[attribute] = f"nn.ModuleList([{name}() for _ in range(2)])"
-        made = [f"{target} = {x.name}", f"for block in self.{attribute}: {target} = block({target})"]
-    _apply(body, hand, made)
+    form = hand.pick(("once", "twice", "loop", "sequence") if same else ("once", "twice"))
+    if form == "loop":
+        held = hand.hold(f"nn.ModuleList([{name}() for _ in range({hand.int(2, 3)})])")
+        return hand.statements(f"{{v}} = {x.name}", f"for block in {held}: {{v}} = block({{v}})")
+    called = hand.hold(f"nn.Sequential(*[{name}() for _ in range(3)])" if form == "sequence" else f"{name}()")
+    if form == "twice" and last.dtype == FLOAT:
+        return f"{called}({x.name}) - {called}({x.name} * 0.5)"
+    return f"{called}({x.name})"
 
 
 @st.composite
-def networks(draw: Callable, most: int = 9) -> Network:
-    """A valid network of up to `most` steps and blocks."""
+def networks(draw: Callable, most: int = 10) -> Network:
+    """A valid network of up to two times `most` steps and blocks."""
+    salt, whole = draw(st.integers(0, 2**32)), st.integers(0, 2**32)
+    genes = [*draw(st.lists(whole, min_size=1, max_size=most)), *draw(st.lists(whole, max_size=most))]
+    return network_of(salt, genes)
+
+
+def network_of(salt: int, genes: list[int]) -> Network:
+    """The network that grows from these seeds."""
+    chance = random.Random(salt)
+    inputs = [_input(chance, number) for number in range(chance.choice((1, 1, 2)))]
     generator = torch.Generator().manual_seed(1)
-    inputs = []
-    for number in range(draw(st.integers(1, 2))):
-        whole = number > 0 and draw(st.booleans())
-        rank = draw(st.sampled_from((2, 3, 4, 4) if not whole else (1, 2)))
-        highest = {1: 1, 2: 8, 3: 7, 4: 6}[rank]
-        shape = (BATCH, *(draw(st.integers(2, highest)) for _ in range(rank - 1)))
-        inputs.append(Value(f"v{number}", shape, INT if whole else FLOAT))
     tensors = {v.name: draw_input(v.shape, v.dtype, generator) for v in inputs}
     space = {"torch": torch, "nn": nn, "F": F}
     body, blocks = _Body("Net", list(inputs), tensors, space, count=len(inputs)), []
-    _grow(draw, body, draw(st.integers(1, most)), blocks)
-    for _ in range(20):
-        if len(body.values) > len(inputs):
-            break
-        _grow(draw, body, 1, blocks)
-    returned = _returned(draw, body)
-    source = "".join(blocks) + body.text(returned)
-    return Network(source.rstrip() + "\n", tuple(inputs), draw(st.booleans()))
+    for gene in genes:
+        _grow(random.Random(f"{salt} {gene}"), body, blocks)
+    used = [
+        text for text in blocks if any(text.split("(")[0].removeprefix("class ") + "()" in made for made in body.made)
+    ]
+    source = "".join(used) + body.text(_returned(chance, body))
+    return Network(source.rstrip() + "\n", tuple(inputs), chance.random() < 0.6)
 
 
-def _returned(draw: Callable, body: _Body) -> str:
+def _input(chance: random.Random, number: int) -> Value:
+    if number and chance.random() < 0.5:
+        return Value(f"v{number}", (BATCH, *(chance.randint(2, 6) for _ in range(chance.randint(0, 1)))), INT)
+    rank = chance.choice((2, 3, 3, 4, 4, 4, 5))
+    highest = {2: 8, 3: 7, 4: 6, 5: 3}[rank]
+    return Value(f"v{number}", (BATCH, *(chance.randint(2, highest) for _ in range(rank - 1))))
+
+
+def _returned(chance: random.Random, body: _Body) -> str:
     """What the network returns: the last value, or several in a tuple or a dict."""
     last, *others = [value.name for value in body.values[body.count :][::-1]] or [body.values[-1].name]
-    extra = draw(st.lists(st.sampled_from(others), max_size=2, unique=True)) if others else []
+    extra = chance.sample(others, min(chance.choice((0, 0, 1, 2)), len(others)))
     if not extra:
         return last
-    if draw(st.booleans()):
+    if chance.random() < 0.5:
         return f"({', '.join([last, *extra])})"
     return "{" + ", ".join(f"'{name}': {name}" for name in [last, *extra]) + "}"

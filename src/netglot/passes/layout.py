@@ -21,6 +21,7 @@ from netglot.pivot.graph import (
     Builder,
     Graph,
     Node,
+    Parameter,
     Rearranged,
     Value,
     is_weight,
@@ -344,6 +345,9 @@ class _Arranger:
 
     def _reshape(self, node: Node) -> None:
         x, shape = node.op.x, tuple(node.op.shape)
+        if x in self.scrambled:  # features that a linear layer gave in the order in which they are wanted here
+            wish = self.wishes[node.result]
+            return self._emit(node, ops.Reshape(self.at[x][0], tuple(shape[axis] for axis in wish)), [wish])
         order = self._order(x)
         groups = reshape_groups(tuple(x.shape), shape)
         result = _reshaped_order(groups, tuple(x.shape), shape, order)
@@ -424,6 +428,28 @@ class _Arranger:
                 return False
         return True
 
+    def _is_own(self, weight) -> bool:
+        return isinstance(weight, Parameter) and len(self.consumers.get(weight, ())) == 1
+
+    def _split_later(self, value: Value) -> tuple[tuple, Permutation] | None:
+        """The sizes into which the last axis is split, and their wished order, where that is all that becomes of it."""
+        consumers = self.consumers.get(value, ())
+        if len(consumers) != 1 or value in self.output_values:
+            return None
+        op, last = consumers[0].op, value.type.rank - 1
+        if isinstance(op, ops.Reshape):
+            shape, wish = tuple(op.shape), self.wishes.get(consumers[0].result)
+            leads = wish and tuple(value.shape[:last]) == shape[:last] and wish[:last] == identity(last)
+            order = tuple(axis - last for axis in wish[last:]) if leads else ()
+            return (shape[last:], order) if order != identity(len(order)) else None
+        if isinstance(op, ops.Dropout):
+            passes = len(op.noise_axes) == value.type.rank
+        elif isinstance(op, ops.BatchNorm):
+            passes = op.axis == last and all(isinstance(o, Parameter) for o in op.operands() if o is not value)
+        else:
+            passes = op.layout == "elementwise" and all(is_scalar(o) for o in op.operands() if o is not value)
+        return self._split_later(consumers[0].result) if passes else None
+
     def _broadcast(self, node: Node) -> None:
         x, shape = node.op.x, tuple(node.op.shape)
         order = self._order(x)
@@ -444,6 +470,12 @@ class _Arranger:
             changes["bias"] = self._plain(op.bias)
         if op.x in self.scrambled:
             changes["weight"] = self._reordered(changes["weight"], 1, self.scrambled[op.x])
+        split = self._split_later(node.result) if self._is_own(op.weight) and order == identity(len(order)) else None
+        if split:
+            self.scrambled[node.result] = split
+            changes["weight"] = self._reordered(changes["weight"], 0, split)
+            if op.bias is not None:
+                changes["bias"] = self._reordered(changes["bias"], 0, split)
         self._emit(node, op.replace(**changes), [order])
         self._inherit(node, [op.x])
 

@@ -17,9 +17,8 @@ def uniform(fan_in):
 
 
 class ConvTranspose2d(layers.Layer):
-    def __init__(self, fan_in, has_permute=False, out_channels=1, **kwargs):
+    def __init__(self, fan_in, out_channels=1, **kwargs):
         super().__init__(**kwargs)
-        self.has_permute = has_permute
         self.conv = layers.Conv2DTranspose(
             out_channels,
             3,
@@ -29,8 +28,7 @@ class ConvTranspose2d(layers.Layer):
         )
 
     def call(self, input):
-        x = ops.transpose(input, (0, 2, 3, 1)) if self.has_permute else input
-        return self.conv(x)[:, 1:][:, :, 1:]
+        return self.conv(input)[:, 1:][:, :, 1:]
 
 
 class Autoencoder(keras.Model):
@@ -72,7 +70,7 @@ class Autoencoder(keras.Model):
         )
         self.decoder = keras.Sequential(
             [
-                ConvTranspose2d(144, has_permute=True, out_channels=16),
+                ConvTranspose2d(144, out_channels=16),
                 layers.LeakyReLU(negative_slope=0.1),
                 ConvTranspose2d(9),
                 layers.Activation("sigmoid"),
@@ -82,7 +80,7 @@ class Autoencoder(keras.Model):
     def call(self, x):
         features = self.encoder(x)
         x = self.mean(features)
-        image = self.decoder(ops.reshape(self.expand(x), (-1, 32, 7, 7)))
+        image = self.decoder(ops.reshape(self.expand(x), (-1, 7, 7, 32)))
         clamp = ops.clip(self.log_variance(features), -9.210340371976184, 9.210340371976184)
         return (image, x, clamp)
 
