@@ -28,9 +28,9 @@ class Framework:
 FRAMEWORKS: dict[str, Framework] = {
     framework.name: framework
     for framework in (
-        Framework("torch", "PyTorch", ("torch",), "torch", "reading PyTorch networks, .pt, .pth and .pt2 files"),
+        Framework("torch", "PyTorch", ("torch",), "torch", "reading and writing PyTorch networks, .pt, .pth and .pt2 files"),
         Framework(
-            "keras", "Keras", ("keras", "tensorflow"), "keras", "writing Keras networks, and running them to verify"
+            "keras", "Keras", ("keras", "tensorflow"), "keras", "reading and writing Keras networks, and running them to verify"
         ),
         Framework(
             "zoo",

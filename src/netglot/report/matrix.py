@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import types
@@ -47,6 +48,8 @@ def all_dialects() -> dict[str, Dialect]:
     for info in pkgutil.iter_modules(dialects.__path__):
         if info.ispkg:
             importlib.import_module(f"netglot.dialects.{info.name}.ops")
+            if importlib.util.find_spec(f"netglot.dialects.{info.name}.write_ops"):  # what reads apart from what writes
+                importlib.import_module(f"netglot.dialects.{info.name}.write_ops")
             module = importlib.import_module(f"netglot.dialects.{info.name}.dialect")
             found[info.name] = next(one for one in vars(module).values() if isinstance(one, Dialect))
     return found

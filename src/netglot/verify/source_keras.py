@@ -5,6 +5,7 @@ Variables go by the names that the reader gives them, which follow from the mode
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import os
@@ -39,6 +40,8 @@ class Runtime(runtime_keras.Runtime):
 
             with open(classes, "rb") as file:
                 self.classes = cloudpickle.load(file)
+            for kind in self.classes.values():
+                _accept_plain_constructors(kind)
         self._load("float32")
         return self.describe()
 
@@ -154,6 +157,16 @@ class Runtime(runtime_keras.Runtime):
             loss = tf.add_n([tf.reduce_mean((o - t) ** 2) for o, t in zip(floating, wanted, strict=False)])
         found = tape.gradient(loss, [v.value for v in variables], unconnected_gradients="zero")
         return loss, outputs, [tf.convert_to_tensor(g) for g in found]
+
+
+def _accept_plain_constructors(kind):
+    """Lets a class be made again whose constructor takes none of Keras's own arguments, such as `name`."""
+    parameters = inspect.signature(kind.__init__).parameters.values()
+    names = {p.name for p in parameters}
+    own = getattr(kind.from_config, "__func__", None) is not keras.layers.Layer.from_config.__func__
+    if any(p.kind is p.VAR_KEYWORD for p in parameters) or (own and "from_config" in vars(kind)):
+        return
+    kind.from_config = classmethod(lambda cls, config: cls(**{k: v for k, v in config.items() if k in names}))
 
 
 def _in_dtype(path, dtype, folder):

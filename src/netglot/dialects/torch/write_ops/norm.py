@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netglot.dialects.torch.dialect import torch
 from netglot.dialects.torch.write_ops.words import moved, order_for
+from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
 from netglot.pivot.graph import is_weight
 from netglot.pivot.op import Op, shape_of
@@ -88,7 +89,8 @@ def batch_norm(op):
 def _in_order(op):
     """The op with its axes ascending, its weights along with them."""
     rank = len(shape_of(op.x))
-    assert set(op.axes) == set(range(rank - len(op.axes), rank)), "arranged before"
+    if set(op.axes) != set(range(rank - len(op.axes), rank)):
+        raise Refusal(notimpl("a norm over axes that are not the last ones, whose weights are computed"))
     order = tuple(sorted(range(len(op.axes)), key=lambda i: op.axes[i]))
     if order == tuple(range(len(order))):
         return op
