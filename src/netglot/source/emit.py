@@ -414,10 +414,10 @@ class _BodyPrinter:
         for name in names.values():
             clash = self.held.get(name)
             if clash is not None and self.left.get(clash, 0) > 0 and self.names.get(clash) == name:
-                alias = self._free(f"{name}_before")
+                alias = self._free_of(f"{name}_before", _mentioned(expression) | set(names.values()))
                 yield f"{alias} = {name}"
                 self._bind(clash, alias)
-        yield from self._settle(set(names.values()))
+        yield from self._settle(set(names.values()), _mentioned(expression))
         yield f"{target_of(unpacks.nest, names)} = {ast.unparse(expression)}"
         for leaf, name in names.items():
             self._bind(leaves[leaf], name)
@@ -475,30 +475,33 @@ class _BodyPrinter:
             wanted = hint[position] if hint and len(hint) == len(results) else self._default_name(value)
             clash = self.held.get(wanted)
             if clash is not None and clash is not value and self.left.get(clash, 0) > 0 and self.names.get(clash) == wanted:
-                alias = self._free("residual" if wanted in ("x", "out", "hidden_states") else f"{wanted}_before")
+                plain = "residual" if wanted in ("x", "out", "hidden_states") else f"{wanted}_before"
+                alias = self._free_of(plain, _mentioned(expression) | set(names))
                 yield f"{alias} = {wanted}"
                 self._bind(clash, alias)
             if wanted in names:
                 wanted = self._free_of(_word(value), set(names))
             names.append(wanted)
-        yield from self._settle(set(names))
+        yield from self._settle(set(names), _mentioned(expression))
         yield f"{', '.join(names)} = {ast.unparse(expression)}"
         for value, name in zip(results, names, strict=True):
             if name != "_":
                 self._bind(value, name)
 
-    def _settle(self, names: set[str]) -> Iterator[str]:
-        """Writes down nested expressions that mention a name which is about to mean something else."""
+    def _settle(self, names: set[str], needed: set[str]) -> Iterator[str]:
+        """Writes down nested expressions that mention a name which is about to mean something else.
+
+        `needed` are the names that the statement after them mentions, which must keep their meaning.
+        """
         for value, nested in list(self.pending.items()):
-            mentioned = {n.id for n in ast.walk(nested) if isinstance(n, ast.Name)}
-            if value in self.pending and mentioned & names:
+            if value in self.pending and _mentioned(nested) & names:
                 del self.pending[value]
-                name = self._free_of(_word(value), names)
+                name = self._free_of(_word(value), names | needed)
                 yield f"{name} = {ast.unparse(nested)}"
                 self._bind(value, name)
 
     def _free_of(self, wanted: str, names: set[str]) -> str:
-        used = {n.id for e in self.pending.values() for n in ast.walk(e) if isinstance(n, ast.Name)} | names
+        used = names.union(*map(_mentioned, self.pending.values()))
         numbered = (wanted, *(f"{wanted}_{i}" for i in range(2, 999)))
         return next(n for n in numbered if n not in used and self._free(n) == n)
 
@@ -677,6 +680,11 @@ def _singular(attr: str) -> str:
     if attr in ("h", "b"):
         return "block"
     return attr[:-1] if attr.endswith("s") and len(attr) > 2 else f"{attr}_"
+
+
+def _mentioned(expression: ast.expr) -> set[str]:
+    """The names in an expression."""
+    return {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
 
 
 def _occurrences(statement: Statement, operand: Value) -> int:
