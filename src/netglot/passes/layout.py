@@ -479,6 +479,18 @@ class _Arranger:
         self._emit(node, op.replace(**changes), [order])
         self._inherit(node, [op.x])
 
+    def _stack(self, node: Node) -> None:
+        """The new axis goes to the end where it is the last one, else behind the axis that precedes it."""
+        op = node.op
+        rank = op.xs[0].type.rank
+        wish = self.wishes.get(node.result)
+        inside = None if wish is None else tuple(a - (a > op.axis) for a in wish if a != op.axis)
+        order = self._vote(op.xs, inside, rank)
+        lifted = [a + (a >= op.axis) for a in order]
+        place = rank if op.axis == rank else lifted.index(op.axis - 1) + 1 if op.axis else 0
+        xs = tuple(self._in_order(x, order) for x in op.xs)
+        self._emit(node, ops.Stack(xs, place), [(*lifted[:place], op.axis, *lifted[place:])])
+        self._inherit(node, op.xs)
 
     def _matmul(self, node: Node) -> None:
         """A product of batches of matrices takes and gives any order of axes where it is written as an einsum."""
@@ -498,6 +510,7 @@ class _Arranger:
 
 _RULES: dict[type[Op], Callable[[_Arranger, Node], None]] = {
     ops.Matmul: _Arranger._matmul,
+    ops.Stack: _Arranger._stack,
     ops.Permute: _Arranger._permute,
     ops.Reshape: _Arranger._reshape,
     ops.Broadcast: _Arranger._broadcast,
