@@ -261,7 +261,7 @@ def _read(request: Request) -> tuple[Graph, dict[str, int]]:
 
     last: Exception | None = None
     for sizes in _size_choices(request):
-        args, kwargs = request.inputs.map(lambda spec: _example(spec, sizes))
+        args, kwargs = request.inputs.map(lambda spec, sizes=sizes: _example(spec, sizes))
         try:
             graph = read_torch(request.network, args, kwargs, symbols=request.symbols(), name=request.name)
             return graph, sizes
@@ -486,7 +486,11 @@ def _parameters(graph: Graph, written) -> dict[str, Any]:
 
 
 def _refused_report(refusal: UnsupportedOps | Refusal, phases: Phases) -> dict[str, Any]:
-    refused = refusal.refused if isinstance(refusal, UnsupportedOps) else [RefusedOp("", "network", refusal.reason, refusal.site)]
+    refused = (
+        refusal.refused
+        if isinstance(refusal, UnsupportedOps)
+        else [RefusedOp("", "network", refusal.reason, refusal.site)]
+    )
     return {
         "verdict": "refused",
         "inputs": [],

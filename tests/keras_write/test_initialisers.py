@@ -60,7 +60,7 @@ def test_fresh_weights_have_the_source_s_distribution():
         (parameter,) = written.outline.base_parameters(variable.recipe)[:1]
         numbers = torch.tensor(resolve(model, variable.path).numpy())
         source = state[parameter.name].detach()
-        if "bias" in variable.path and "lstm" in variable.path or numbers.numel() < 32:
+        if ("bias" in variable.path and "lstm" in variable.path) or numbers.numel() < 32:
             continue  # Keras has the sum of two biases in one variable
         if source.std() == 0:
             assert torch.equal(numbers, torch.full_like(numbers, float(source.flatten()[0]))), variable.path

@@ -52,9 +52,9 @@ def canonicalise(graph: Graph) -> Graph:
             op = replacement
         node = Node(op, node.results, node.scope, node.sites)
         nodes.append(node)
-        producers.update({value: node for value in node.results})
+        producers.update(dict.fromkeys(node.results, node))
     tidy = Graph(graph.name, graph.inputs, graph.parameters, nodes, graph.output, graph.modules, list(graph.notes))
-    tidy.replace_values({k: v for k, v in table.items()})
+    tidy.replace_values(dict(table.items()))
     tidy.prune()
     return tidy
 
@@ -170,7 +170,7 @@ def identity(op, made_by):
 def neutral_truth(op, made_by):
     for one, other in ((op.x, op.y), (op.y, op.x)):
         full = made_by(other) if isinstance(other, Value) else None
-        certain = other is True or isinstance(full, ops.Full) and full.value is True and not full.shape
+        certain = other is True or (isinstance(full, ops.Full) and full.value is True and not full.shape)
         if certain and isinstance(one, Value):
             return one
     return None

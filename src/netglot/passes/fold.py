@@ -6,6 +6,7 @@ constant. Short ones stay as they are: `arange(77)` reads better than a stored t
 
 from __future__ import annotations
 
+from netglot.pivot import ops
 from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import Graph, Names, Node, Parameter, Part, Value
 
@@ -14,7 +15,11 @@ _SHORT = 4
 
 
 def fold(graph: Graph) -> Graph:
-    """The graph with its long constant computations replaced by constants."""
+    """The graph with its long constant computations replaced by constants, and all that is empty made from nothing."""
+    for node in graph.nodes:
+        if len(node.results) == 1 and 0 in node.results[0].shape and not isinstance(node.op, ops.Full):
+            result = node.results[0]
+            node.op = ops.Full(result.shape, False if result.dtype == "bool" else 0, result.dtype)
     producers = graph.producers()
     frozen: dict[Value, int] = {}
     for node in graph.nodes:

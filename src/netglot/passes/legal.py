@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netglot.dialects.dialect import Dialect
-from netglot.errors import RefusedOp, Refusal, UnsupportedOps
+from netglot.errors import Refusal, RefusedOp, UnsupportedOps
 from netglot.pivot.graph import Builder, Graph, Node, Part, Value, names_of
 from netglot.pivot.op import Op
 
@@ -30,9 +30,7 @@ def lower(graph: Graph, dialect: Dialect) -> Graph:
             refused.append(RefusedOp(node.path, type(node.op).__name__, refusal.reason, site))
     if refused:
         raise UnsupportedOps(refused, len(graph.nodes), dialect.title)
-    lowered = Graph(
-        graph.name, graph.inputs, graph.parameters, nodes, graph.output, graph.modules, list(graph.notes)
-    )
+    lowered = Graph(graph.name, graph.inputs, graph.parameters, nodes, graph.output, graph.modules, list(graph.notes))
     lowered.replace_values(table)
     lowered.prune()
     return lowered

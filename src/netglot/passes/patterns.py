@@ -60,7 +60,7 @@ def _raise_once(graph: Graph) -> bool:
             op = raised.map_operands(lambda o, b=builder: b.one(o) if isinstance(o, Op) else o)
             nodes += builder.nodes
             node = Node(op, node.results, node.scope, node.sites)
-            matcher.producers.update({value: node for value in node.results})
+            matcher.producers.update(dict.fromkeys(node.results, node))
             changed = True
         nodes.append(node)
     graph.nodes = nodes
@@ -231,7 +231,7 @@ def _is_tanh_argument(value: Value, x: Value, find: Matcher) -> bool:
         if one is not x or not _near(number, 0.044715):
             continue
         power = find.op(parts[0], ops.Power) if len(parts) == 1 else None
-        if parts == [x, x, x] or power is not None and power.x is x and _near(power.y, 3.0):
+        if parts == [x, x, x] or (power is not None and power.x is x and _near(power.y, 3.0)):
             return True
     return False
 
@@ -248,7 +248,7 @@ def _whole_axes(op: ops.AdvancedIndex, find: Matcher) -> Op | None:
     rank = max(i.type.rank for i in op.indices)
     for index, size in zip(op.indices, shape, strict=True):
         place = _arange_axis(index, size, rank, find)
-        if place is None or places and place <= places[-1]:
+        if place is None or (places and place <= places[-1]):
             return None
         places.append(place)
     target: list[Any] = [1] * rank

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 
-
 @dataclass(frozen=True)
 class Call:
     """An operation on two sizes that has no polynomial form."""
@@ -273,8 +272,6 @@ def mod(left: int | Dim, right: int | Dim) -> int | Dim:
 def product(sizes) -> int | Dim:
     """The product of sizes."""
     return math.prod(sizes, start=1)
-
-
 
 
 def parse(text: str) -> int | Dim:

@@ -319,7 +319,9 @@ class Builder:
             kind_of_value = Rearranged
         results = tuple(
             kind_of_value(self.names.unique(base if len(types) == 1 else f"{base}_{part}"), kind)
-            for part, kind in zip(op.results if len(op.results) == len(types) else range(len(types)), types, strict=True)
+            for part, kind in zip(
+                op.results if len(op.results) == len(types) else range(len(types)), types, strict=True
+            )
         )
         self.nodes.append(Node(op, results, self.scope, self.sites))
         return results

@@ -20,7 +20,7 @@ from netglot.source.calls import CallTree
 from netglot.source.printing import Printer, name, size_expression
 
 if TYPE_CHECKING:
-    from netglot.source.outline import Instance, Member, Outline, Statement
+    from netglot.source.outline import Body, Instance, Member, Outline, Statement
 
 
 class Access:
@@ -233,6 +233,8 @@ class BodyMaker:
             together = self._listed(statements, body.inputs)
             if together is not None:
                 body.listed, body.inputs = body.inputs, [together]
+        if instance.bodies and not _alike(instance.bodies[0], body):
+            self.outline._leave_open(tree)
         instance.bodies.append(body)
         return body
 
@@ -308,6 +310,20 @@ class BodyMaker:
         produces = getattr(form, "produces", None)
         results = node.results if produces is None else tuple(node.results[i] for i in produces)
         return _statement(results, operands, expression, member, node)
+
+
+def _alike(first: Body, other: Body) -> bool:
+    """Whether one text says both bodies."""
+    if len(first.statements) != len(other.statements) or len(first.inputs) != len(other.inputs):
+        return False
+    same = dict(zip(first.inputs, other.inputs, strict=True))
+    for ours, theirs in zip(first.statements, other.statements, strict=True):
+        if (ours.text, ours.member, ours.literals) != (theirs.text, theirs.member, theirs.literals):
+            return False
+        if [same.get(v, v) for v in ours.operands] != list(theirs.operands):
+            return False
+        same.update(zip(ours.results, theirs.results, strict=True))
+    return [same.get(v, v) for v in first.outputs] == list(other.outputs)
 
 
 def _depth(call: CallTree, depth: int) -> int:

@@ -7,7 +7,7 @@ module around it), or it dissolves into the module around it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -39,13 +39,13 @@ class CallTree:
         return [item for item in self.items if isinstance(item, CallTree)]
 
 
-def call_tree(graph: Graph, nodes: list[Node]) -> CallTree:
-    """The tree of module calls over `nodes`, which are in topological order."""
+def call_tree(graph: Graph, nodes: list[Node], dissolved: Set[Frame] = frozenset()) -> CallTree:
+    """The tree of module calls over `nodes`, which are in topological order; the `dissolved` are left out of it."""
     root = CallTree("", None)
     for node in nodes:
         at = root
         for frame in node.scope:
-            at = _child(at, frame)
+            at = at if frame in dissolved else _child(at, frame)
         at.items.append(node)
     _untangle(root)
     return root
@@ -132,7 +132,9 @@ class Boundary:
     outputs: list[Value]
 
 
-def boundary(tree: CallTree, used_outside: Callable[[Value, set[int]], bool], owned: Callable[[Value], bool]) -> Boundary:
+def boundary(
+    tree: CallTree, used_outside: Callable[[Value, set[int]], bool], owned: Callable[[Value], bool]
+) -> Boundary:
     """The inputs of a call in order of first use, and those of its results that are used elsewhere.
 
     `owned` says of a parameter whether it lives inside the call.

@@ -100,7 +100,7 @@ class _Designer:
             made.extend(self._unify(instances))
         for blueprint in sorted(made, key=class_order(self.outline)):
             blueprint.name = self._class_name(blueprint.base)
-            self.outline.class_names.update({i: blueprint.name for i in blueprint.instances})
+            self.outline.class_names.update(dict.fromkeys(blueprint.instances, blueprint.name))
         return self.of
 
     def _kind(self, instance: Instance) -> str:
@@ -368,9 +368,7 @@ class _Parameters:
                 values = []
                 for instance in blueprint.instances:
                     other = blueprint.alignments[instance][index]
-                    values.append(
-                        NOTHING if other is None else instance.bodies[0].statements[other].literals[position]
-                    )
+                    values.append(NOTHING if other is None else instance.bodies[0].statements[other].literals[position])
                 yield ("statement", index, position), values, f"{_operation(statement)}_size"
 
     def _member_holes(self, key: Key, members: list[Member | None], label: str):
@@ -425,7 +423,9 @@ class _Parameters:
         each = self._varying(tables, inner, names)
         for name in names:
             rows = [
-                NOTHING if run is None else tuple(self._argument(m, row, name) for m, row in zip(run, rows, strict=True))
+                NOTHING
+                if run is None
+                else tuple(self._argument(m, row, name) for m, row in zip(run, rows, strict=True))
                 for run, rows in zip(inner, tables, strict=True)
             ]
             if name in each:
@@ -512,7 +512,7 @@ class _Parameters:
 
     def _multiple(self, values: list[Any]) -> tuple[Parameter, int] | None:
         """A parameter of which these values are a fixed multiple."""
-        if not all(v is NOTHING or isinstance(v, int) and not isinstance(v, bool) for v in values):
+        if not all(v is NOTHING or (isinstance(v, int) and not isinstance(v, bool)) for v in values):
             return None
         for parameter in self.blueprint.parameters:
             ratios = set()

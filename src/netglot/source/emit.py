@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import keyword
 import re
 from collections.abc import Iterator
@@ -105,15 +106,16 @@ class ClassEmitter:
     def _is_repeated(self, key: tuple) -> bool:
         """Whether a run is written as a repetition: its count, or one of its arguments, is a hole of the run."""
         size = len(key)
-        for hole in self.blueprint.holes:
-            if hole[:size] == key and len(hole) == size + 1:
-                if hole[size] == COUNT or isinstance(hole[size], tuple) and hole[size][0] == EACH:
-                    return True
-        return False
+        marks = [hole[size] for hole in self.blueprint.holes if hole[:size] == key and len(hole) == size + 1]
+        return any(mark == COUNT or (isinstance(mark, tuple) and mark[0] == EACH) for mark in marks)
 
     def _repeated(self, run: list[Member], key: tuple) -> tuple[ast.expr, str, ast.expr]:
         """One item of a repetition, the loop's variable, and what it runs over."""
-        table = {k[len(key)]: make() for k, make in self.blueprint.holes.items() if k[: len(key)] == key and len(k) == len(key) + 1}
+        table = {
+            k[len(key)]: make()
+            for k, make in self.blueprint.holes.items()
+            if k[: len(key)] == key and len(k) == len(key) + 1
+        }
         each = {k[1]: v for k, v in table.items() if isinstance(k, tuple) and k[0] == EACH}
         count = table.pop(COUNT, None)
         shared = {k: v for k, v in table.items() if not (isinstance(k, tuple) and k[0] == EACH)}
@@ -138,7 +140,9 @@ class ClassEmitter:
         if member.kind == "sequence":
             return self.style.sequence(self._sequence_items(member, key))
         table = {
-            k[len(key)]: make() for k, make in self.blueprint.holes.items() if k[: len(key)] == key and len(k) == len(key) + 1
+            k[len(key)]: make()
+            for k, make in self.blueprint.holes.items()
+            if k[: len(key)] == key and len(k) == len(key) + 1
         }
         return self._constructed(member, table)
 
@@ -181,9 +185,7 @@ class ClassEmitter:
         table = _closed(table)
         names = self.style.positional(call.function)[: len(call.arguments)]
         keywords = [
-            ast.keyword(k, v)
-            for k, v in table.items()
-            if k not in names and not self._is_default(k, v, call.function)
+            ast.keyword(k, v) for k, v in table.items() if k not in names and not self._is_default(k, v, call.function)
         ]
         order = {name: place for place, name in enumerate(self.style.order)}
         keywords.sort(key=lambda keyword: order.get(keyword.arg or "", -1))
@@ -304,7 +306,13 @@ class _BodyPrinter:
                 wanted.append(spare if len(values) == 1 else value.hint or spare or _word(value))
         names: list[str] = []
         for position, name in enumerate(wanted):
-            name = name if name.isidentifier() and name not in ("args", "self", "kwargs") else "x" if position == 0 else f"x{position}"
+            name = (
+                name
+                if name.isidentifier() and name not in ("args", "self", "kwargs")
+                else "x"
+                if position == 0
+                else f"x{position}"
+            )
             while name in names:
                 name += "_"
             names.append(name)
@@ -366,7 +374,9 @@ class _BodyPrinter:
 
     def _expression(self, index: int, statement: Statement) -> ast.expr:
         literals = [
-            self.blueprint.holes[("statement", index, k)]() if ("statement", index, k) in self.blueprint.holes else literal(v)
+            self.blueprint.holes[("statement", index, k)]()
+            if ("statement", index, k) in self.blueprint.holes
+            else literal(v)
             for k, v in enumerate(statement.literals)
         ]
         operands = []
@@ -435,10 +445,7 @@ class _BodyPrinter:
         return names
 
     def _condition(self, flag: Parameter, statement: Statement) -> ast.expr:
-        if statement.member is not None:
-            text = f"self.{statement.member.attr} is not None"
-        else:
-            text = f"self.{flag.name}"
+        text = f"self.{statement.member.attr} is not None" if statement.member is not None else f"self.{flag.name}"
         return ast.parse(text, mode="eval").body
 
     def _named(self, value: Value) -> Iterator[str]:
@@ -459,7 +466,7 @@ class _BodyPrinter:
         return len(text) <= _WIDTH - 30 and depth <= 5
 
     def _feeds_loop_or_flag(self, value: Value) -> bool:
-        for index, statement in enumerate(self.body.statements):
+        for _index, statement in enumerate(self.body.statements):
             if value in statement.operands:
                 if statement.member is not None and statement.member.index is not None:
                     return True
@@ -474,7 +481,12 @@ class _BodyPrinter:
                 continue
             wanted = hint[position] if hint and len(hint) == len(results) else self._default_name(value)
             clash = self.held.get(wanted)
-            if clash is not None and clash is not value and self.left.get(clash, 0) > 0 and self.names.get(clash) == wanted:
+            if (
+                clash is not None
+                and clash is not value
+                and self.left.get(clash, 0) > 0
+                and self.names.get(clash) == wanted
+            ):
                 plain = "residual" if wanted in ("x", "out", "hidden_states") else f"{wanted}_before"
                 alias = self._free_of(plain, _mentioned(expression) | set(names))
                 yield f"{alias} = {wanted}"
@@ -523,9 +535,9 @@ class _BodyPrinter:
         node = statement.node
         if node is None or len(node.sites) <= self.body.depth:
             return None
-        if statement.member is None or statement.member.kind == "layer":
-            if node.results[-1] not in statement.results and statement.results:
-                return None
+        own = statement.member is None or statement.member.kind == "layer"
+        if own and statement.results and node.results[-1] not in statement.results:
+            return None
         names = assigned_names(node.sites[self.body.depth])
         if names is None or any(n in ("self", "layers", "ops", "keras", "nn", "F", "torch") for n in names):
             return None
@@ -599,11 +611,15 @@ class _BodyPrinter:
         if len(run) != size or size < 2:
             return 0
         carried = None
-        for position, (before, now) in enumerate(zip(run, run[1:], strict=False), 1):
+        for position, (before, now) in enumerate(itertools.pairwise(run), 1):
             member = now.member
             if member is None or (member.attr, member.index) != (first.member.attr, position):
                 return 0
-            if len(before.results) != 1 or self.uses.get(before.results[0], 0) != 1 or len(now.operands) != len(first.operands):
+            if (
+                len(before.results) != 1
+                or self.uses.get(before.results[0], 0) != 1
+                or len(now.operands) != len(first.operands)
+            ):
                 return 0
             places = [k for k, o in enumerate(now.operands) if o is before.results[0]]
             if len(places) != 1 or (carried is not None and places[0] != carried):
@@ -635,7 +651,9 @@ class _BodyPrinter:
                 yield from self._named(operand)
         arguments = [wanted if k == carried else self.names[o] for k, o in enumerate(first.operands)]
         yield f"for {variable} in self.{first.member.attr}:"
-        call = ast.unparse(first.expression([ast.Name(a, ast.Load()) for a in arguments], [literal(v) for v in first.literals]))
+        call = ast.unparse(
+            first.expression([ast.Name(a, ast.Load()) for a in arguments], [literal(v) for v in first.literals])
+        )
         call = call.replace(f"self.{first.member.attr}[0]", variable)
         yield f"    {wanted} = {call}"
         for operand in first.operands:

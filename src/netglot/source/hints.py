@@ -33,10 +33,9 @@ def assigned_names(site: Site | None) -> list[str] | None:
     if site is None:
         return None
     for statement in _assignments(site.file).get(site.line, ()):
-        if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
-            if _covers(site, statement) or _covers(site, statement.value) is False:
-                if _is_whole_statement(site, statement):
-                    return [statement.target.id]
+        if isinstance(statement, ast.AugAssign):
+            if isinstance(statement.target, ast.Name) and _covers(site, statement):
+                return [statement.target.id]
             continue
         if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
             if not _covers(site, statement.value) and not _is_branch(site, statement.value):
@@ -60,7 +59,3 @@ def _covers(site: Site, node: ast.AST) -> bool:
 def _is_branch(site: Site, value: ast.expr) -> bool:
     """Whether the expression at `site` is what `value`, a choice, is on one of its sides."""
     return isinstance(value, ast.IfExp) and (_covers(site, value.body) or _covers(site, value.orelse))
-
-
-def _is_whole_statement(site: Site, statement: ast.stmt) -> bool:
-    return _covers(site, statement)

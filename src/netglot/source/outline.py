@@ -16,11 +16,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from netglot.dialects.dialect import Dialect
-from netglot.errors import RefusedOp, Refusal, UnsupportedOps
+from netglot.errors import Refusal, RefusedOp, UnsupportedOps
 from netglot.passes.layout import constant_values
 from netglot.pivot.dims import Dim
 from netglot.pivot.evaluate import evaluate_op
-from netglot.pivot.graph import REARRANGING, Graph, Module, Node, Parameter, Part, Value
+from netglot.pivot.graph import REARRANGING, Frame, Graph, Module, Node, Parameter, Part, Value
 from netglot.pivot.op import Op
 from netglot.source import spell
 from netglot.source.calls import PLAIN_SEQUENCES, CallTree, call_tree, is_framework_leaf
@@ -145,7 +145,9 @@ class Variable:
 class Outline:
     """The instances of a graph. `root` holds everything."""
 
-    def __init__(self, graph: Graph, dialect: Dialect, style: Style, arguments: dict[tuple[str, Value], str] | None = None):
+    def __init__(
+        self, graph: Graph, dialect: Dialect, style: Style, arguments: dict[tuple[str, Value], str] | None = None
+    ):
         self.graph = graph
         self.dialect = dialect
         self.style = style
@@ -159,6 +161,16 @@ class Outline:
         self.graph_outputs = {v for _, v in graph.outputs}
         self.runtime = [n for n in graph.nodes if not all(v in self.offline for v in n.results)]
         self.spelled: dict[Node, spell.Spelling] = self._spell_all()
+        self._check_ownership()
+        self.unlike: set[Frame] = set()
+        """Calls that do not do what the first call of their module does: they stand in the open, not as a call."""
+        known = -1
+        while len(self.unlike) > known:
+            known = len(self.unlike)
+            self._build()
+
+    def _build(self) -> None:
+        """Makes instances, members and bodies; what is found unlike then is for the next time."""
         self.forms: dict[Node, spell.Spelling] = {}
         """The form chosen for each node: its layer or its function."""
         self.member_of: dict[Node, Member] = {}
@@ -168,9 +180,9 @@ class Outline:
         self.layers: dict[tuple, Member] = {}
         self.owner_of: dict[Member, Instance] = {}
         """The instance in which each layer was first called."""
-        self._check_ownership()
-        self.tree = call_tree(graph, self.runtime)
+        self.tree = call_tree(self.graph, self.runtime, self.unlike)
         self._classify(self.tree, root=True)
+        self._compare_kinds(self.tree, {})
         self.instances: dict[str, Instance] = {}
         self.weights: dict[Value, tuple[Instance, Member]] = {}
         self.class_names: dict[Instance, str] = {}
@@ -188,7 +200,7 @@ class Outline:
             if not operands or not all(v in offline for v in operands) or not _static(node):
                 continue
             frozen = not any(p.trainable for v in operands for p in self.base_parameters(v))
-            if type(node.op).__name__ in REARRANGING or frozen and not node.op.random:
+            if type(node.op).__name__ in REARRANGING or (frozen and not node.op.random):
                 offline.update(node.results)
         return offline
 
@@ -237,9 +249,7 @@ class Outline:
     def _spell_all(self) -> dict[Node, spell.Spelling]:
         spelled, refused = {}, []
         for node in self.runtime:
-            used = frozenset(
-                i for i, v in enumerate(node.results) if v in self.consumers or v in self.graph_outputs
-            )
+            used = frozenset(i for i, v in enumerate(node.results) if v in self.consumers or v in self.graph_outputs)
             try:
                 spelling = self.style.tidy(self.dialect.spell(node.op, used))
                 if isinstance(spelling, spell.Layer) and spelling.weights:
@@ -309,7 +319,9 @@ class Outline:
         found: set[int] = set()
         for recipe in recipes:
             marked = _substitute(recipe, lambda p: marks if p is parameter else np.zeros(tuple(p.shape)))
-            found |= set(np.unique(np.asarray(evaluate_op(marked) if isinstance(marked, Op | Part) else marked)).tolist())
+            found |= set(
+                np.unique(np.asarray(evaluate_op(marked) if isinstance(marked, Op | Part) else marked)).tolist()
+            )
         return found - {0.0}
 
     # -- kinds of calls
@@ -327,6 +339,20 @@ class Outline:
             tree.kind = "leaf"
         else:
             tree.kind = "class"
+
+    def _compare_kinds(self, tree: CallTree, kinds: dict[str, str]) -> None:
+        """All calls of a module become what the first becomes."""
+        for call in tree.calls:
+            if call.kind not in (kinds.setdefault(call.path, call.kind), "leaf"):
+                self._leave_open(call)
+            self._compare_kinds(call, kinds)
+
+    def _leave_open(self, call: CallTree) -> None:
+        """Marks a call as unlike the first of its module, and with it the later calls around it."""
+        assert call.frame is not None
+        self.unlike.add(call.frame)
+        scope = next(call.nodes()).scope
+        self.unlike.update(frame for frame in scope[: scope.index(call.frame)] if frame.call)
 
     def module(self, path: str) -> Module:
         """What is known of a module; a bare record where the source said nothing."""
@@ -368,7 +394,7 @@ class Outline:
             layer = self.spelled[node]
             if not isinstance(layer, spell.Layer) or len(layer.inputs) != 1 or layer.call_options or layer.unpacks:
                 return False
-            if previous is not None and list(node.operand_values())[0] not in previous.results:
+            if previous is not None and next(iter(node.operand_values())) not in previous.results:
                 return False
             if layer.produces not in (None, (0,)) and len(layer.produces or ()) != 1:
                 return False
@@ -450,8 +476,11 @@ class Outline:
                 for item in call.items:
                     self._call_member(item, owner, sequence.items)
             else:
+                more: list[Member] = []
                 for item in call.items:
-                    self._call_member(item, owner, [])
+                    self._call_member(item, owner, more)
+                if more:  # layers that the first call has not
+                    self._leave_open(call)
 
     def _layer_member(self, node: Node, owner: Instance, key: tuple, path: str, into, leaf: CallTree | None = None):
         spelling = self.spelled[node]
@@ -461,8 +490,7 @@ class Outline:
         self.forms[node] = form
         if not isinstance(form, spell.Layer):
             return
-        if form.weights:
-            key = ("weights", *self.layer_key(form))
+        key = ("weights", *self.layer_key(form)) if form.weights else (*key, self.layer_key(form))
         if key in self.layers:
             if form.function is not None and not self._reaches(owner, self.owner_of[self.layers[key]]):
                 self.forms[node] = self._function(form, node)  # the weights are handed in
@@ -522,7 +550,12 @@ class Outline:
         if node in self.forms:
             return self.forms[node]
         spelling = self.spelled[node]
-        if isinstance(spelling, spell.Layer) and not spelling.weights and spelling.function is not None and not as_layer:
+        if (
+            isinstance(spelling, spell.Layer)
+            and not spelling.weights
+            and spelling.function is not None
+            and not as_layer
+        ):
             if as_layer is None:
                 return spelling
             return self.style.tidy(spelling.function)

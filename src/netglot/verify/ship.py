@@ -91,7 +91,9 @@ def save_keras(model: Any, folder: str | Path) -> dict[str, Any]:
 
     folder = Path(folder)
     path, classes = folder / "source.keras", folder / "classes.pkl"
-    own = {type(layer) for layer in [model, *model._flatten_layers()] if not type(layer).__module__.startswith("keras.")}
+    own = {
+        type(layer) for layer in [model, *model._flatten_layers()] if not type(layer).__module__.startswith("keras.")
+    }
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -110,7 +110,7 @@ def initialised(layer: spell.Layer, parameters_of, mode: str) -> tuple[spell.Lay
 def bare(parameters: list[Parameter]) -> Any:
     """The initialiser of a variable outside of any layer; zeros where it is not known."""
     how = parameters[0].initialiser if parameters else None
-    if how is None or how.kind == "constant" and how.a == 0:
+    if how is None or (how.kind == "constant" and how.a == 0):
         return "zeros"
     if how.kind == "constant":
         return "ones" if how.a == 1 else spell.call("keras.initializers.Constant", how.a)

@@ -19,8 +19,8 @@ _ACTIVATIONS = {
 _ROLES = {
     "Conv1D": "conv", "Conv2D": "conv", "Conv3D": "conv", "DepthwiseConv2D": "conv", "DepthwiseConv1D": "conv",
     "Conv1DTranspose": "conv", "Conv2DTranspose": "conv", "Conv3DTranspose": "conv",
-    "BatchNormalization": "norm", "UnbiasedBatchNormalization": "norm", "LayerNormalization": "norm", "GroupNormalization": "norm",
-    "RMSNormalization": "norm", "Activation": "activation", "ReLU": "activation", "LeakyReLU": "activation",
+    "BatchNormalization": "norm", "UnbiasedBatchNormalization": "norm", "LayerNormalization": "norm",
+    "GroupNormalization": "norm", "RMSNormalization": "norm", "Activation": "activation", "ReLU": "activation", "LeakyReLU": "activation",
     "PReLU": "activation", "ELU": "activation", "Dense": "dense", "Embedding": "embedding", "Dropout": "dropout",
     "SpatialDropout1D": "dropout", "SpatialDropout2D": "dropout", "SpatialDropout3D": "dropout", "LSTM": "lstm",
     "GRU": "gru", "SimpleRNN": "rnn", "Bidirectional": "rnn", "MultiHeadAttention": "attention",
@@ -36,7 +36,8 @@ _DEFAULTS: dict[str, Any] = {
 _POSITIONAL: dict[str, tuple[str, ...]] = {
     "Conv": ("filters", "kernel_size"), "DepthwiseConv": ("kernel_size",), "Dense": ("units",),
     "Embedding": ("input_dim", "output_dim"), "LSTM": ("units",), "GRU": ("units",), "SimpleRNN": ("units",),
-    "Dropout": ("rate",), "MaskedDropout": ("rate",), "BiasedDropout": ("rate",), "SpatialDropout": ("rate",), "Activation": ("activation",), "ZeroPadding": ("padding",),
+    "Dropout": ("rate",), "MaskedDropout": ("rate",), "BiasedDropout": ("rate",),
+    "SpatialDropout": ("rate",), "Activation": ("activation",), "ZeroPadding": ("padding",),
     "MaxPooling": ("pool_size",), "AveragePooling": ("pool_size",), "GroupNormalization": ("groups",),
     "UpSampling": ("size",), "Cropping": ("cropping",),
     "AdaptiveAverage": ("output_size",), "AdaptiveMax": ("output_size",), "Reshape": ("target_shape",),
@@ -124,10 +125,17 @@ class KerasStyle:
         if self.exact_training and isinstance(spelling, spell.Layer) and spelling.layer == "layers.BatchNormalization":
             name = "UnbiasedBatchNormalization"
             return dataclasses.replace(spelling, layer=name, helper=name)
-        if isinstance(spelling, spell.Layer) and not spelling.weights and not spelling.options and not spelling.arguments:
+        if (
+            isinstance(spelling, spell.Layer)
+            and not spelling.weights
+            and not spelling.options
+            and not spelling.arguments
+        ):
             named = _ACTIVATIONS.get(spelling.layer)
             if named:
-                return spell.Layer("layers.Activation", spelling.inputs, {}, arguments=(named,), function=spelling.function)
+                return spell.Layer(
+                    "layers.Activation", spelling.inputs, {}, arguments=(named,), function=spelling.function
+                )
         return spelling
 
     def variable(self, member: Member, owner: ast.expr, key: str) -> ast.expr:

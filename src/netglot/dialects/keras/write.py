@@ -73,9 +73,11 @@ def trace(written: Written) -> tuple[str, dict[str, tuple[int, ...]]]:
 
 def _load(graph: Graph, class_name: str, found: list[TargetVariable]) -> str:
     inputs = [_input(value) for value in graph.inputs]
-    given = inputs[0] if len(inputs) == 1 else "{" + ", ".join(
-        f'"{v.name}": {text}' for v, text in zip(graph.inputs, inputs, strict=True)
-    ) + "}"
+    given = (
+        inputs[0]
+        if len(inputs) == 1
+        else "{" + ", ".join(f'"{v.name}": {text}' for v, text in zip(graph.inputs, inputs, strict=True)) + "}"
+    )
     return f'''def load(weights=pathlib.Path(__file__).with_name("model.weights.h5")):
     """The network with its trained weights; `weights=None` leaves it freshly initialised."""
     model = {class_name}()
@@ -98,10 +100,7 @@ def _freezing(found: list[TargetVariable]) -> str:
 
 def _input(value: Value) -> str:
     shape = tuple(None if isinstance(size, Dim) else size for size in value.shape)
-    if shape and shape[0] is None:
-        text = f"keras.Input({shape[1:]!r}"
-    else:
-        text = f"keras.Input(batch_shape={shape!r}"
+    text = f"keras.Input({shape[1:]!r}" if shape and shape[0] is None else f"keras.Input(batch_shape={shape!r}"
     if not value.dtype.startswith("float"):
         text += f', dtype="{value.dtype}"'
     return text + ")"
@@ -134,7 +133,11 @@ def variables(outline: Outline) -> list[TargetVariable]:
                 continue
             if member.index is not None:
                 used = names.setdefault(member.attr, {})
-                visit(member, f"{path}{member.attr}[{member.index}]", f"{group}{member.attr}/{_unique(used, member, outline)}/")
+                visit(
+                    member,
+                    f"{path}{member.attr}[{member.index}]",
+                    f"{group}{member.attr}/{_unique(used, member, outline)}/",
+                )
             else:
                 visit(member, f"{path}{member.attr}", f"{group}{member.attr}/")
 

@@ -15,6 +15,7 @@ import io
 import os
 import sys
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,6 +140,17 @@ class _Observer(TorchFunctionMode):
         super().__init__()
         self.places, self.draws = places, draws
 
+    @contextlib.contextmanager
+    def watching(self, model: torch.nn.Module) -> Iterator[None]:
+        """Watches while `model` runs: export's own work around the network calls many functions of no interest."""
+        before = model.register_forward_pre_hook(lambda *_: self.__enter__() and None, prepend=True)
+        after = model.register_forward_hook(lambda *_: self.__exit__(None, None, None), always_call=True)
+        try:
+            yield
+        finally:
+            before.remove()
+            after.remove()
+
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         func = STAND_INS.get(func, func)
@@ -218,10 +230,7 @@ def _merged_mask(attn_mask, key_padding_mask, query, heads: int):
     merged = None
     if attn_mask is not None:
         merged = keep_or_add(attn_mask)
-        if merged.dim() == 3:
-            merged = merged.unflatten(0, (query.shape[1], heads))
-        else:
-            merged = merged[None, None]
+        merged = merged.unflatten(0, (query.shape[1], heads)) if merged.dim() == 3 else merged[None, None]
     if key_padding_mask is not None:
         padding = keep_or_add(key_padding_mask)[:, None, None, :]
         if merged is None:
@@ -319,7 +328,7 @@ def capture(model: torch.nn.Module, args: tuple, kwargs: dict, dynamic: Any) -> 
     places = Places(model)
     with _inference(model), _no_custom_autograd(), _quiet(), marked(model, draws), _kept_tensors(model) as tensors:
         try:
-            with places.watching(), _naming_arguments(model), without_looks(), _Observer(places, draws):
+            with places.watching(), _naming_arguments(model), without_looks(), _Observer(places, draws).watching(model):
                 program = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic, strict=False)
         except Refusal:
             raise

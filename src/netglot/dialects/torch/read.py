@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch.export.graph_signature import InputKind
 
-import netglot.dialects.torch.ops
+import netglot.dialects.torch.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.torch.capture import _PLACES, ARGUMENTS, Captured, capture
 from netglot.dialects.torch.construction import arguments_of, initialiser_of
 from netglot.dialects.torch.dialect import torch as dialect
 from netglot.dialects.torch.symbols import size
-from netglot.errors import Bug, Reason, RefusedOp, Refusal, UnsupportedOps, never, notimpl
+from netglot.errors import Bug, Reason, Refusal, RefusedOp, UnsupportedOps, notimpl
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Builder, Frame, Graph, Module, Names, Node, Parameter, Part, Site, Value
@@ -177,7 +177,7 @@ class _Reader:
         """The names of the pivot's values by the fx nodes that computed them."""
         names: dict[str, str | list[str]] = {}
         for node, held in self.env.items():
-            if node.op != "call_function" or node in self.storage.parent and _is_write(node):
+            if node.op != "call_function" or (node in self.storage.parent and _is_write(node)):
                 continue
             if isinstance(held, Value) and not isinstance(held, Parameter) and held.name not in names.values():
                 names[node.name] = held.name
@@ -310,7 +310,7 @@ class _Reader:
             for argument in node.all_input_nodes:
                 self._argument(argument)  # a size of what was refused is no second refusal
             return size(fake, self._symbol)
-        if isinstance(fake, torch.SymFloat | torch.SymBool) or target in _IGNORED or fake is None and "sym" in target:
+        if isinstance(fake, torch.SymFloat | torch.SymBool) or target in _IGNORED or (fake is None and "sym" in target):
             return fake
         if node.target is operator.getitem:
             held = self._argument(node.args[0])
@@ -338,7 +338,9 @@ class _Reader:
 
     def _nested(self, node, target: str):
         if target.endswith(("wrap_with_set_grad_enabled", "wrap_with_autocast")):
-            submodule_at = next(i for i, a in enumerate(node.args) if isinstance(a, torch.fx.Node) and a.op == "get_attr")
+            submodule_at = next(
+                i for i, a in enumerate(node.args) if isinstance(a, torch.fx.Node) and a.op == "get_attr"
+            )
             inner = self.env[node.args[submodule_at]]
             blocked = target.endswith("wrap_with_set_grad_enabled") and node.args[0] is False
             operands = node.args[submodule_at + 1 :]
@@ -480,7 +482,14 @@ def describe(path: str, module: torch.nn.Module, arguments: dict[str, Any]) -> M
         inputs = ()
     own_doc = kind.__doc__ if not kind.__module__.startswith("torch.") else None
     return Module(
-        path, kind.__name__, f"{kind.__module__}.{kind.__qualname__}", arguments, plain, own_doc or "", inputs, container
+        path,
+        kind.__name__,
+        f"{kind.__module__}.{kind.__qualname__}",
+        arguments,
+        plain,
+        own_doc or "",
+        inputs,
+        container,
     )
 
 
@@ -689,7 +698,7 @@ class _Storage:
     def _through(self, node, view, parent: Value, value: Value) -> Value:
         """The parent's value after `value` was written through one view of it."""
         made = self.reader.apply(view, str(view.target), first=parent)
-        if made is parent or made.shape == parent.shape and not isinstance(_op_of(self.reader, made), ops.Permute):
+        if made is parent or (made.shape == parent.shape and not isinstance(_op_of(self.reader, made), ops.Permute)):
             return value
         op = _op_of(self.reader, made)
         inverse = _INVERSES.get(type(op))
