@@ -68,7 +68,7 @@ def _prove(network: Network) -> Outcome:
         if "Could not find device for node" in str(error):
             return Outcome("unproven", "TensorFlow pools three axes in single precision only")
         return Outcome("wrong", f"{type(error).__name__}: {_short(error)}", written.source)
-    return Outcome("right")
+    return Outcome("right", "", written.source)
 
 
 def _loaded(written: Any) -> Any:
