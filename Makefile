@@ -48,7 +48,8 @@ docs: $(READY)  ## generate the matrix, the op pages in docs/ and the example in
 	$(BIN)/python -m netglot.report.docs docs
 	$(BIN)/python examples/readme.py
 
-fuzz: $(READY)  ## generated networks and damaged files, for as long as it pleases
+fuzz: $(READY)  ## N=10000 random networks, each converted and proven; and damaged files
+	@$(BIN)/python -m tests.fuzz $(N)
 	$(BIN)/python -m pytest -m fuzz -n $(WORKERS) --dist worksteal
 
 clean:  ## remove what was made, the environment too

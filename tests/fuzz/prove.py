@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+import traceback
 import types
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -58,6 +60,8 @@ def _prove(network: Network) -> Outcome:
         return Outcome("refused", _reason(refusal))
     except UserCodeError as error:
         return Outcome("invalid", str(error).split("\n")[0])
+    except Exception as error:
+        return Outcome("wrong", f"not written: {_told(error)}")
     try:
         made = _loaded(written)
         for batch in (BATCH, 3) if network.symbolic else (BATCH,):
@@ -67,7 +71,7 @@ def _prove(network: Network) -> Outcome:
     except Exception as error:
         if "Could not find device for node" in str(error):
             return Outcome("unproven", "TensorFlow pools three axes in single precision only")
-        return Outcome("wrong", f"{type(error).__name__}: {_short(error)}", written.source)
+        return Outcome("wrong", _told(error), written.source)
     return Outcome("right", "", written.source)
 
 
@@ -153,6 +157,9 @@ def _reason(refusal: UnsupportedOps | Refusal) -> str:
     return refusal.reason.text
 
 
-def _short(error: Exception) -> str:
+def _told(error: Exception) -> str:
+    """The kind of an error, what it says, and where in netglot it was raised."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "netglot" in f.filename]
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno} {frames[-1].name}" if frames else ""
     text = re.sub(r"\s+", " ", str(error))
-    return text if len(text) < 600 else f"{text[:300]} ... {text[-300:]}"
+    return f"{type(error).__name__}: {text if len(text) < 600 else f'{text[:300]} ... {text[-300:]}'}{place}"
