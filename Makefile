@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
+N ?= 10000
 
 # One thread for each framework: the tests run side by side.
 export OMP_NUM_THREADS ?= 1
