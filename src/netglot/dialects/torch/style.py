@@ -142,7 +142,9 @@ class TorchStyle:
 
     def sequence(self, items: ast.expr | None) -> ast.expr:
         """Modules that are called one after the other; None for none yet."""
-        arguments = [] if items is None else items.elts if isinstance(items, ast.List) else [ast.Starred(items, ast.Load())]
+        arguments = (
+            [] if items is None else items.elts if isinstance(items, ast.List) else [ast.Starred(items, ast.Load())]
+        )
         return ast.Call(ast.parse("nn.Sequential", mode="eval").body, arguments, [])
 
     def call_header(self, names: list[str], root: bool) -> Iterator[str]:

@@ -122,6 +122,8 @@ def index_select(self, dim, index):
 
 @torch.reads("aten.gather.default")
 def gather(self, dim, index, sparse_grad=False):
+    if 0 in shape_of(index):  # it may then have any number of axes
+        return ops.Full(shape_of(index), 0, dtype_of(self))
     x, indices = lined(self), lined(index)
     axis = normal_axis(dim, rank_of(x))
     for other, size in enumerate(shape_of(indices)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from netglot.dialects.torch.dialect import torch
 from netglot.dialects.torch.windows import batched, both_sides, each
 from netglot.errors import never
@@ -70,6 +72,39 @@ def _adaptive(kind: type[Op], rank: int, x, output_size):
     return batched(x, rank + 2, lambda x: kind(x, wanted, axes=tuple(range(2, 2 + rank))))
 
 
+def _places_of_maxima(x, sizes, wanted):
+    """Where the maxima of windows of unequal length stand, counted through the whole of the pooled axes.
+
+    Every window is filled up to the longest by repeating its last element, which is never the first maximum.
+    """
+    rank, batch = len(sizes), len(shape_of(x)) - len(sizes)
+    windows, numbers = x, ops.Full((), value=0, dtype="int64")
+    lengths = []
+    for i, (size, count) in enumerate(zip(sizes, wanted, strict=True)):
+        places, length = _window_places(size, count)
+        windows = ops.Take(windows, places, axis=batch + 2 * i)  # each pooled axis becomes (window, element)
+        lengths.append(length)
+        shape = [1] * (2 * rank)
+        shape[i], shape[rank + i] = count, length
+        numbers = ops.Add(ops.Multiply(numbers, size), ops.Reshape(places, shape=tuple(shape)))
+    order = (*range(batch), *range(batch, batch + 2 * rank, 2), *range(batch + 1, batch + 2 * rank, 2))
+    elements = math.prod(lengths)
+    flat = ops.Reshape(ops.Permute(windows, axes=order), shape=(*shape_of(x)[:batch], *wanted, elements))
+    first = ops.Argmax(flat, axis=batch + rank, keepdims=True)
+    table = ops.Reshape(numbers, shape=(*(1,) * batch, *wanted, elements))
+    table = ops.Broadcast(table, shape=shape_of(flat))
+    return ops.Reshape(ops.TakeAlongAxis(table, first, axis=batch + rank), shape=(*shape_of(x)[:batch], *wanted))
+
+
+def _window_places(size: int, count: int):
+    """The places of each of `count` windows over an axis, as rows of one length, and that length."""
+    spans = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+    length = max(stop - start for start, stop in spans)
+    rows = [[min(start + k, stop - 1) for k in range(length)] for start, stop in spans]
+    numbers = tuple(ops.Full((), value=n, dtype="int64") for row in rows for n in row)
+    return ops.Reshape(ops.Stack(numbers, axis=0), shape=(count, length)), length
+
+
 def _reads_adaptive(rank: int) -> None:
     private = _names("_adaptive_avg_pool", rank) if rank > 1 else []
 
@@ -81,9 +116,11 @@ def _reads_adaptive(rank: int) -> None:
     def adaptive_max_pool(self, output_size):
         largest = _adaptive(ops.AdaptiveMaxPool, rank, self, output_size)
         sizes, wanted = shape_of(self)[-rank:], shape_of(largest)[-rank:]
-        if not all(isinstance(n, int) and n % o == 0 for n, o in zip(sizes, wanted, strict=True)):
-            return (largest,)  # windows of unequal length: nobody has asked where their maxima stand
-        kernel = [n // o for n, o in zip(sizes, wanted, strict=True)]
+        if not all(isinstance(n, int) and isinstance(o, int) for n, o in zip(sizes, wanted, strict=True)):
+            return (largest,)
+        if any(o and n % o for n, o in zip(sizes, wanted, strict=True)):
+            return largest, _places_of_maxima(self, sizes, wanted)
+        kernel = [n // max(o, 1) for n, o in zip(sizes, wanted, strict=True)]
         places = _pool(ops.MaxPoolIndices, rank, self, kernel, kernel, 0, dilation=1, ceil_mode=False)
         return largest, places
 

@@ -464,8 +464,8 @@ def padded(x, pad, mode: str, value):
     for index in range(len(pad) // 2):
         before[rank - 1 - index], after[rank - 1 - index] = pad[2 * index], pad[2 * index + 1]
     negative = [isinstance(p, int) and p < 0 for p in (*before, *after)]
-    if any(negative) and mode != "constant":
-        raise Refusal(notimpl(f"a negative amount of {mode} padding", "slice the tensor instead"))
+    if any(negative) and mode == "reflect":  # what is mirrored may be among what is cropped
+        raise Refusal(notimpl("a negative amount of reflect padding", "slice the tensor instead"))
     for axis, size in enumerate(shape_of(x)):
         start, stop = (-before[axis] if negative[axis] else 0), (after[axis] if negative[rank + axis] else 0)
         x = sliced(x, axis, start, size + stop)
@@ -580,6 +580,25 @@ def rot90(self, k=1, dims=(0, 1)):
 def diagonal(self, offset=0, dim1=0, dim2=1):
     rank = rank_of(self)
     return ops.Diagonal(self, offset=offset, axis1=normal_axis(dim1, rank), axis2=normal_axis(dim2, rank))
+
+
+@torch.reads("aten.linalg_diagonal.default")
+def linalg_diagonal(A, *, offset=0, dim1=-2, dim2=-1):
+    return diagonal(A, offset, dim1, dim2)
+
+
+@torch.reads("aten.diagflat.default")
+def diagflat(self, offset=0):
+    return diag(reshaped(self, (dims.product(shape_of(self)),)), offset)
+
+
+@torch.reads("aten.sum_to_size.default")
+def sum_to_size(self, size):
+    extra = rank_of(self) - len(size)
+    pairs = zip(shape_of(self)[extra:], size, strict=True)
+    axes = (*range(extra), *(extra + axis for axis, (old, new) in enumerate(pairs) if old != new))
+    summed = ops.Sum(self, axes=axes, keepdims=False) if axes else self
+    return reshaped(summed, tuple(size))
 
 
 @torch.reads("aten.diag_embed.default")

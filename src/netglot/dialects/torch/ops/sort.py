@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netglot.dialects.torch.dialect import torch
-from netglot.dialects.torch.numbers import as_float, is_bool
+from netglot.dialects.torch.numbers import as_float, is_bool, is_float
 from netglot.pivot import dims, ops
 from netglot.pivot.op import is_scalar, normal_axis, shape_of, type_of
 
@@ -86,6 +86,32 @@ def median(self):
     return _ranked(ops.Reshape(self, shape=(count,)), dims.floordiv(count - 1, 2), 0, False)[0]
 
 
+def _known_last(x, axis):
+    """What of `x` is a number, in order along an axis and in front of the rest; where it stood; how many those are."""
+    filled = ops.Where(ops.IsNan(x), float("inf"), x)
+    known = ops.Cast(ops.LogicalNot(ops.IsNan(x)), dtype="int64")
+    count = ops.Sum(known, axes=(axis,), keepdims=True)
+    return ops.Sort(filled, axis=axis, descending=False), ops.Argsort(filled, axis=axis, descending=False), count
+
+
+@torch.reads("aten.nanmedian.dim")
+def nanmedian_dim(self, dim, keepdim=False):
+    if not is_float(self) or not shape_of(self):
+        return median_dim(self, dim, keepdim)
+    axis = normal_axis(dim, len(shape_of(self)))
+    ordered, places, count = _known_last(self, axis)
+    middle = ops.FloorDivide(ops.Maximum(ops.Subtract(count, 1), 0), 2)
+    value, place = (ops.TakeAlongAxis(one, middle, axis=axis) for one in (ordered, places))
+    value = ops.Where(ops.Equal(count, 0), float("nan"), value)
+    kept = tuple(size for a, size in enumerate(shape_of(value)) if a != axis)
+    return tuple(one if keepdim else ops.Reshape(one, shape=kept) for one in (value, place))
+
+
+@torch.reads("aten.nanmedian.default")
+def nanmedian(self):
+    return nanmedian_dim(ops.Reshape(self, shape=(dims.product(shape_of(self)),)), 0)[0]
+
+
 def _interpolated(ordered, axis, place, how):
     """The element at a place between two of the order. `place` is a tensor."""
     lower, upper = ops.Floor(place), ops.Ceil(place)
@@ -93,11 +119,18 @@ def _interpolated(ordered, axis, place, how):
         lower = upper = ops.Round(place)
     elif how in ("lower", "higher"):
         lower = upper = lower if how == "lower" else upper
-    first, second = (ops.Take(ordered, ops.Cast(p, dtype="int64"), axis=axis) for p in (lower, upper))
+    first, second = (_at(ordered, ops.Cast(p, dtype="int64"), axis) for p in (lower, upper))
     if lower is upper:
         return first
     share = 0.5 if how == "midpoint" else ops.Subtract(place, lower)
     return ops.Add(first, ops.Multiply(ops.Subtract(second, first), share))
+
+
+def _at(ordered, places, axis):
+    """The elements at places that all lines share, or at those of each line."""
+    if len(shape_of(places)) < 1 or len(shape_of(places)) < len(shape_of(ordered)):
+        return ops.Take(ordered, places, axis=axis)
+    return ops.TakeAlongAxis(ordered, places, axis=axis)
 
 
 def _quantile(x, q, dim, keepdim, how):
@@ -118,6 +151,35 @@ def _quantile(x, q, dim, keepdim, how):
         found = ops.Permute(found, axes=(rank - 1, *range(rank - 1)))
     kept = tuple(1 if a == axis else s for a, s in enumerate(shape_of(x)))
     return ops.Reshape(found, shape=(*shape_of(q), *kept)) if keepdim else found
+
+
+def _nanquantile(x, q, dim, keepdim, how):
+    """Quantiles of the numbers in each line, as many as there are, `q` in a new first axis where it is a vector."""
+    rank, many = len(shape_of(x)), len(shape_of(q))
+    if dim is None or not rank:
+        flat = ops.Reshape(x, shape=(dims.product(shape_of(x)),))
+        found = _nanquantile(flat, q, 0, False, how)
+        return ops.Reshape(found, shape=(*shape_of(q), *(1,) * rank)) if keepdim else found
+    axis = normal_axis(dim, rank)
+    order = (*(a for a in range(rank) if a != axis), axis)
+    ordered, _, count = _known_last(ops.Permute(x, axes=order) if rank > 1 else x, rank - 1)
+    last = ops.Cast(ops.Maximum(ops.Subtract(count, 1), 0), dtype=type_of(x).dtype)
+    place = ops.Multiply(ops.Reshape(q, shape=(dims.product(shape_of(q)),)), last)
+    found = ops.Where(ops.Equal(count, 0), float("nan"), _interpolated(ordered, rank - 1, place, how))
+    found = ops.Permute(found, axes=(rank - 1, *range(rank - 1))) if rank > 1 else found
+    kept = tuple(1 if a == axis else s for a, s in enumerate(shape_of(x)) if keepdim or a != axis)
+    return ops.Reshape(found, shape=(*shape_of(q)[:many], *kept))
+
+
+@torch.reads("aten.nanquantile.default")
+def nanquantile(self, q, dim=None, keepdim=False, *, interpolation="linear"):
+    return _nanquantile(self, q, dim, keepdim, interpolation)
+
+
+@torch.reads("aten.nanquantile.scalar")
+def nanquantile_scalar(self, q, dim=None, keepdim=False, *, interpolation="linear"):
+    one = ops.Full((), value=float(q), dtype=type_of(self).dtype)
+    return _nanquantile(self, one, dim, keepdim, interpolation)
 
 
 @torch.reads("aten.quantile.default")

@@ -1,0 +1,110 @@
+"""Details of emitted PyTorch that a reader of the file would look for."""
+
+import pytest
+import torch
+from tests.torch_write.emitted import emit
+from torch import nn
+from torch.nn import functional as F
+
+import netglot
+
+
+class Frozen(nn.Module):
+    """A frozen backbone, a buffer, and a parameter of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.BatchNorm2d(4, eps=1e-3))
+        self.backbone.requires_grad_(False)
+        self.head = nn.Linear(4, 2)
+        self.scale = nn.Parameter(torch.full((4,), 0.5))
+        self.register_buffer("table", torch.arange(4.0))
+
+    def forward(self, x):
+        return self.head(self.backbone(x).mean((2, 3)) * self.scale + self.table)
+
+
+class Recurrent(nn.Module):
+    """Outputs and states of a bidirectional LSTM."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(3, 5, batch_first=True, bidirectional=True)
+
+    def forward(self, x):
+        out, (h, c) = self.lstm(x)
+        return out, h[1], c[0]
+
+
+class Attending(nn.Module):
+    """Attention with a mask of what is left out, dropout, and positions made while it runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, dropout=0.1, batch_first=True)
+
+    def forward(self, x, padding):
+        x = x + torch.arange(x.shape[1], device=x.device)[None, :, None]
+        return self.attention(x, x, x, key_padding_mask=padding, need_weights=False)[0]
+
+
+class Tied(nn.Module):
+    """One matrix that embeds and scores."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(11, 6)
+        self.head = nn.Linear(6, 11, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, ids):
+        return self.head(F.gelu(self.embedding(ids), approximate="tanh"))
+
+
+CASES = {
+    Frozen: (
+        ["B,3,9,9"],
+        ["nn.Conv2d(3, 4, 3, stride=2)", "nn.BatchNorm2d(4, eps=0.001, momentum=0.1)", "x.mean((2, 3))"],
+    ),
+    Recurrent: (["B,4,3"], ["nn.LSTM(3, 5, batch_first=True, bidirectional=True)", "(h, c) = self.lstm(x)", "h[1]"]),
+    Attending: (
+        ["B,4,8", "padding=bool B,4"],
+        ["nn.MultiheadAttention(8, 2, dropout=0.1, batch_first=True)", "key_padding_mask=padding", "device=x.device"],
+    ),
+    Tied: (["ids=int64 B,5@0:11"], ["nn.Embedding(11, 6)", 'approximate="tanh"', "self.embedding.weight"]),
+}
+
+
+@pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.__name__)
+def test_text_says(kind, tmp_path):
+    inputs, wanted = CASES[kind]
+    written, _ = emit(netglot.read(kind, inputs), tmp_path)
+    for text in wanted:
+        assert text in written.source
+
+
+def test_frozen_parts_stay_frozen(tmp_path):
+    written, load = emit(netglot.read(Frozen, ["B,3,9,9"]), tmp_path)
+    assert "model.backbone.requires_grad_(False)" in written.source
+    module = load()
+    assert not any(p.requires_grad for p in module.backbone.parameters())
+    assert module.scale.requires_grad
+    assert [name for name, _ in module.named_buffers() if "." not in name] == ["table"]
+
+
+def test_weights_are_a_state_dict(tmp_path):
+    from safetensors.torch import load_file
+
+    network = Frozen()
+    network.backbone[1].num_batches_tracked += 7
+    _, load = emit(netglot.read(network, ["B,3,9,9"]), tmp_path)
+    held, module = load_file(tmp_path / "model.safetensors"), load()
+    assert held.keys() == module.state_dict().keys()
+    assert int(held["backbone.1.num_batches_tracked"]) == 7
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(held[name], tensor)
+
+
+def test_without_weights_the_network_is_as_it_was_made(tmp_path):
+    _, load = emit(netglot.read(Frozen, ["B,3,9,9"]), tmp_path)
+    assert load(weights=None)(torch.zeros(1, 3, 9, 9)).shape == (1, 2)
