@@ -64,7 +64,7 @@ class Tied(nn.Module):
 CASES = {
     Frozen: (
         ["B,3,9,9"],
-        ["nn.Conv2d(3, 4, 3, stride=2)", "nn.BatchNorm2d(4, eps=0.001, momentum=0.1)", "x.mean((2, 3))"],
+        ["nn.Conv2d(3, 4, 3, stride=2)", "nn.BatchNorm2d(4, eps=0.001, momentum=0.1)", ".mean((2, 3))"],
     ),
     Recurrent: (["B,4,3"], ["nn.LSTM(3, 5, batch_first=True, bidirectional=True)", "(h, c) = self.lstm(x)", "h[1]"]),
     Attending: (

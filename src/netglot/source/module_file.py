@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,14 +48,16 @@ def module_text(outline: Outline, classes: Mapping[Instance, Blueprint], head: I
     return tidy_source("\n\n\n".join([*head, *bodies, load]) + "\n")
 
 
-def frozen_parts(found: list[TargetVariable]) -> list[str]:
-    """The largest parts of the network whose parameters are all frozen, by their attribute paths."""
+def frozen_parts(found: list[TargetVariable], lists: bool = False) -> list[str]:
+    """The largest parts of the network whose parameters are all frozen, by their attribute paths.
+
+    `lists` says whether a list of modules can be frozen as one.
+    """
     trained = {v.path for v in found if v.trainable}
     still = [v.path for v in found if not v.trainable and v.kind == "parameter"]
     parts: dict[str, None] = {}
     for path in still:
-        steps = path.split(".")
-        above = (".".join(steps[:n]) for n in range(1, len(steps)))
+        above = (path[: at.start()] for at in re.finditer(r"[.[]" if lists else r"\.", path))
         whole = next((a for a in above if not any(t == a or t.startswith((f"{a}.", f"{a}[")) for t in trained)), path)
         parts[whole] = None
     return list(parts)

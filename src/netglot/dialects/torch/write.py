@@ -32,7 +32,10 @@ import pathlib
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
-from torch import nn"""
+from torch import nn
+
+WEIGHTS = pathlib.Path(__file__).with_name("model.safetensors")
+"""
 
 
 def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = False) -> Written:
@@ -74,10 +77,10 @@ def _masked_alike(graph: Graph) -> Graph:
 def _load(class_name: str, found: list[TargetVariable]) -> str:
     dtypes = {type_of(v.recipe).dtype for v in found if type_of(v.recipe).dtype in FLOATS}
     cast = f".to(torch.{dtypes.pop()})" if len(dtypes) == 1 and "float32" not in dtypes else ""
-    frozen = [f"    model.{path}.requires_grad_(False)" for path in frozen_parts(found)]
+    frozen = [f"    model.{path}.requires_grad_(False)" for path in frozen_parts(found, lists=True)]
     return "\n".join(
         [
-            'def load(weights=pathlib.Path(__file__).with_name("model.safetensors")):',
+            "def load(weights=WEIGHTS):",
             '    """The network with its trained weights, ready to run; `weights=None` leaves it as it was made."""',
             f"    model = {class_name}(){cast}",
             *frozen,
