@@ -88,7 +88,7 @@ class _Designer:
     def __init__(self, outline: Outline):
         self.outline = outline
         self.of: dict[Instance, Blueprint] = {}
-        self.names: set[str] = {"keras", "layers", "ops", "math", "torch", "nn", "F", "load", "pathlib"}
+        self.names: set[str] = {"keras", "layers", "ops", "math", "torch", "nn", "F", "load", "pathlib", "WEIGHTS"}
 
     def run(self) -> dict[Instance, Blueprint]:
         heights = {i: _height(i) for i in self.outline.instances.values()}
@@ -386,6 +386,7 @@ class _Parameters:
                 yield from self._run_holes((*key, position), inner, label)
             return
         tables = [None if m is None else self._arguments(m) for m in members]
+        _open_alike([table for table in tables if table])
         names = dict.fromkeys(name for table in tables if table for name in table)
         for name in self._in_order(names, first):
             values = [
@@ -413,6 +414,7 @@ class _Parameters:
             return
         names: dict[Any, None] = {}
         tables = [None if run is None else [self._arguments(m) for m in run] for run in inner]
+        _open_alike([row for rows in tables for row in rows or ()])
         for rows in tables:
             names.update({name: None for row in rows or () for name in row})
         if len(lengths) == 1 and len(self._varying(tables, inner, names)) > 1 + (max(lengths) > _FEW):
@@ -577,6 +579,28 @@ def _opened(options: dict[str, Any]) -> dict[Any, Any]:
         else:
             table[name] = value
     return table
+
+
+def _open_alike(tables: list[dict[Any, Any]]) -> None:
+    """Closes arguments that are opened in some tables, where others hold them whole or opened otherwise."""
+    from netglot.source import spell
+
+    forms: dict[str, set[tuple]] = {}
+    for table in tables:
+        for name in {key if isinstance(key, str) else key[0] for key in table}:
+            forms.setdefault(name, set()).add(tuple(key[1:] for key in table if _opens(key, name)))
+    for name in (name for name, seen in forms.items() if len(seen) > 1):
+        for table in tables:
+            parts = {key: table.pop(key) for key in [key for key in table if _opens(key, name)]}
+            match list(parts):
+                case [(_, function)]:
+                    table[name] = spell.Call(function, (parts[name, function],))
+                case [_, *_]:
+                    table[name] = tuple(parts.values())
+
+
+def _opens(key: Any, name: str) -> bool:
+    return isinstance(key, tuple) and key[0] == name
 
 
 def _operation(statement: Statement) -> str:
