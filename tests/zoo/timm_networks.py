@@ -170,7 +170,7 @@ def _size(family: str, variant: str) -> int:
         return SIZES[variant]
     if family in CONVOLUTIONAL and variant != "resnet50_clip":
         return SMALL
-    named = variant.rpartition("_")[2]
+    named = "" if "levit" in variant else variant.rpartition("_")[2]
     return int(named) if named.isdigit() and int(named) >= 128 else 256 if family in ("mobilevit", "edgenext") else 224
 
 
