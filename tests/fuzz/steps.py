@@ -188,7 +188,7 @@ def in_place(hand, x):
 
 @step(weight=2)
 def two(hand, x):
-    y = hand.another(lambda y: y.dtype == FLOAT and _broadcast(x.shape, y.shape))
+    y = hand.another(lambda y: y.dtype == FLOAT and y.rank == x.rank and _broadcast(x.shape, y.shape))
     form = hand.line("""
         {x} + {y}
         {x} - {y}
@@ -212,7 +212,7 @@ def two(hand, x):
 
 
 def _broadcast(a, b) -> bool:
-    return all(m == n or 1 in (m, n) for m, n in zip(a[::-1], b[::-1], strict=False))
+    return all(m == n or 1 in (m, n) for m, n in zip(a, b, strict=True))
 
 
 @step(weight=2)

@@ -285,7 +285,8 @@ class _BodyPrinter:
             if index in self.blueprint.flags:  # the operand that passes through is named once more
                 passed = statement.operands[self.blueprint.passing[index]]
                 uses[passed] = uses.get(passed, 0) + 1
-        for value in self.body.outputs:
+        whole = self.blueprint.base is self.outline.root  # the network may return a value under several names
+        for value in [v for _, v in self.outline.graph.outputs] if whole else self.body.outputs:
             uses[value] = uses.get(value, 0) + 1
         return uses
 
