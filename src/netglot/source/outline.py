@@ -24,7 +24,7 @@ from netglot.pivot.graph import REARRANGING, Frame, Graph, Module, Node, Paramet
 from netglot.pivot.op import Op
 from netglot.source import spell
 from netglot.source.calls import PLAIN_SEQUENCES, CallTree, call_tree, is_framework_leaf
-from netglot.source.printing import Printer, name, size_expression
+from netglot.source.printing import Printer, name, numbered, size_expression
 
 
 class Style(Protocol):
@@ -588,7 +588,7 @@ class Outline:
             parts = [self._role(member)]
         wanted = self._identifier("_".join(parts))
         taken = {m.attr for m in owner.members} | self.style.reserved
-        attr = next(a for a in (wanted, *(f"{wanted}_{i}" for i in range(2, 999))) if a not in taken)
+        attr = next(a for a in numbered(wanted) if a not in taken)
         return attr, None
 
     def _numbered(self, owner: Instance, parts: list[str]) -> tuple[str, int] | None:
@@ -639,7 +639,7 @@ class Outline:
         member.path, member.order = path, 10**6
         wanted = self._identifier(inside.replace(".", "_"))
         taken = {m.attr for m in owner.members} | self.style.reserved
-        member.attr = next(a for a in (wanted, *(f"{wanted}_{i}" for i in range(2, 999))) if a not in taken)
+        member.attr = next(a for a in numbered(wanted) if a not in taken)
         owner.members.append(member)
         self.weights[value] = (owner, member)
         return member
@@ -659,6 +659,9 @@ class Outline:
         from netglot.source.bodies import BodyMaker
 
         BodyMaker(self).make(self.tree, self.root, 0)
+        for _, value in self.graph.outputs:
+            if value in self.offline:  # a constant that the network returns needs its variable
+                self.variables.expression(value, self.root)
 
     def trainable(self, recipe: Any) -> bool:
         """Whether any parameter of a recipe is trained."""
