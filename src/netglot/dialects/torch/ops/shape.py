@@ -466,14 +466,25 @@ def padded(x, pad, mode: str, value):
     negative = [isinstance(p, int) and p < 0 for p in (*before, *after)]
     if any(negative) and mode == "reflect":  # what is mirrored may be among what is cropped
         raise Refusal(notimpl("a negative amount of reflect padding", "slice the tensor instead"))
-    for axis, size in enumerate(shape_of(x)):
-        start, stop = (-before[axis] if negative[axis] else 0), (after[axis] if negative[rank + axis] else 0)
-        x = sliced(x, axis, start, size + stop)
+    crops = [
+        (max(0, -b) if n else 0, max(0, -a) if m else 0)
+        for b, a, n, m in zip(before, after, negative[:rank], negative[rank:], strict=True)
+    ]
     before = tuple(0 if negative[axis] else p for axis, p in enumerate(before))
     after = tuple(0 if negative[rank + axis] else p for axis, p in enumerate(after))
-    if all(isinstance(p, int) and p == 0 for p in (*before, *after)):
-        return x
-    return ops.Pad(x, before=before, after=after, mode=PAD_MODES[mode], value=number(value or 0, type_of(x).dtype))
+    if mode != "replicate":  # which may go on where all was cropped
+        x = _cropped(x, crops)
+    if any(not isinstance(p, int) or p for p in (*before, *after)):
+        filling = number(value or 0, type_of(x).dtype)
+        x = ops.Pad(x, before=before, after=after, mode=PAD_MODES[mode], value=filling)
+    return _cropped(x, crops) if mode == "replicate" else x
+
+
+def _cropped(x, crops):
+    """`x` without so many places at the start and the end of each axis."""
+    for axis, (start, stop) in enumerate(crops):
+        x = sliced(x, axis, start, shape_of(x)[axis] - stop)
+    return x
 
 
 @torch.reads("aten.pad.default")
