@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netglot.source.outline import Body, Instance, Member, Outline, Statement
-from netglot.source.printing import literal
+from netglot.source.printing import literal, numbered
 
 NOTHING: Any = type("Nothing", (), {"__repr__": lambda self: "NOTHING"})()
 """The value of a hole in an instance that lacks the member or statement."""
@@ -115,7 +115,7 @@ class _Designer:
             parent = instance.path.rpartition(".")[0].rpartition(".")[2]
             wanted = re.sub(r"(?:^|_)(\w)", lambda m: m[1].upper(), part if not part.isdigit() else f"{parent}_block")
         wanted = re.sub(r"\W", "_", wanted).lstrip("_") or "Block"
-        name = next(n for n in (wanted, *(f"{wanted}{i}" for i in range(2, 999))) if n not in self.names)
+        name = next(n for n in numbered(wanted, "") if n not in self.names)
         self.names.add(name)
         return name
 
@@ -529,7 +529,7 @@ class _Parameters:
 
     def _new(self, wanted: str, values: list[Any]) -> Parameter:
         wanted = re.sub(r"\W", "_", str(wanted))
-        name = next(n for n in (wanted, *(f"{wanted}_{i}" for i in range(2, 999))) if n not in self.taken)
+        name = next(n for n in numbered(wanted) if n not in self.taken)
         self.taken.add(name)
         parameter = Parameter(name, list(values))
         self.blueprint.parameters.append(parameter)

@@ -5,6 +5,8 @@ import pathlib
 import keras
 from keras import layers, ops
 
+WEIGHTS = pathlib.Path(__file__).with_name("model.weights.h5")
+
 
 def scaled_uniform():
     """PyTorch's default for weights: uniform, within 1 / sqrt(fan_in)."""
@@ -38,7 +40,7 @@ class BidirectionalGru(keras.Model):
         return ops.log_softmax(self.head(self.gru(x)))
 
 
-def load(weights=pathlib.Path(__file__).with_name("model.weights.h5")):
+def load(weights=WEIGHTS):
     """The network with its trained weights; `weights=None` leaves it freshly initialised."""
     model = BidirectionalGru()
     model(keras.Input((None, 16)))

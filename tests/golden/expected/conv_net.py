@@ -5,6 +5,8 @@ import pathlib
 import keras
 from keras import layers
 
+WEIGHTS = pathlib.Path(__file__).with_name("model.weights.h5")
+
 
 def scaled_uniform():
     """PyTorch's default for weights: uniform, within 1 / sqrt(fan_in)."""
@@ -59,7 +61,7 @@ class ConvNet(keras.Model):
         return self.classifier(self.features(x))
 
 
-def load(weights=pathlib.Path(__file__).with_name("model.weights.h5")):
+def load(weights=WEIGHTS):
     """The network with its trained weights; `weights=None` leaves it freshly initialised."""
     model = ConvNet()
     model(keras.Input((32, 32, 3)))

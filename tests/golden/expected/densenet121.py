@@ -5,6 +5,8 @@ import pathlib
 import keras
 from keras import layers, ops
 
+WEIGHTS = pathlib.Path(__file__).with_name("model.weights.h5")
+
 
 def he_normal(mode="fan_out"):
     """Normal, with variance 2 / fan."""
@@ -132,7 +134,7 @@ class DenseNet(keras.Model):
         return out
 
 
-def load(weights=pathlib.Path(__file__).with_name("model.weights.h5")):
+def load(weights=WEIGHTS):
     """The network with its trained weights; `weights=None` leaves it freshly initialised."""
     model = DenseNet()
     model(keras.Input((224, 224, 3)))

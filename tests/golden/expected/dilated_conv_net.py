@@ -5,6 +5,8 @@ import pathlib
 import keras
 from keras import layers, ops
 
+WEIGHTS = pathlib.Path(__file__).with_name("model.weights.h5")
+
 
 def scaled_uniform():
     """PyTorch's default for weights: uniform, within 1 / sqrt(fan_in)."""
@@ -61,7 +63,7 @@ class DilatedConvNet(keras.Model):
         return self.head(ops.relu(x))
 
 
-def load(weights=pathlib.Path(__file__).with_name("model.weights.h5")):
+def load(weights=WEIGHTS):
     """The network with its trained weights; `weights=None` leaves it freshly initialised."""
     model = DilatedConvNet()
     model(keras.Input((100, 8)))

@@ -5,6 +5,8 @@ import pathlib
 import keras
 from keras import layers, ops
 
+WEIGHTS = pathlib.Path(__file__).with_name("model.weights.h5")
+
 
 def normal(stddev):
     """Normal around zero."""
@@ -86,7 +88,7 @@ class Gpt(keras.Model):
         return ops.matmul(self.norm(x), ops.transpose(self.tok.embeddings))
 
 
-def load(weights=pathlib.Path(__file__).with_name("model.weights.h5")):
+def load(weights=WEIGHTS):
     """The network with its trained weights; `weights=None` leaves it freshly initialised."""
     model = Gpt()
     model(keras.Input((None,), dtype="int64"))

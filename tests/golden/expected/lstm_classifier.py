@@ -5,6 +5,8 @@ import pathlib
 import keras
 from keras import layers
 
+WEIGHTS = pathlib.Path(__file__).with_name("model.weights.h5")
+
 
 def normal(stddev):
     """Normal around zero."""
@@ -48,7 +50,7 @@ class LstmClassifier(keras.Model):
         return x
 
 
-def load(weights=pathlib.Path(__file__).with_name("model.weights.h5")):
+def load(weights=WEIGHTS):
     """The network with its trained weights; `weights=None` leaves it freshly initialised."""
     model = LstmClassifier()
     model(keras.Input((None,), dtype="int64"))

@@ -5,6 +5,8 @@ import pathlib
 import keras
 from keras import layers, ops
 
+WEIGHTS = pathlib.Path(__file__).with_name("model.weights.h5")
+
 
 def scaled_uniform():
     """PyTorch's default for weights: uniform, within 1 / sqrt(fan_in)."""
@@ -38,7 +40,7 @@ class Mlp(keras.Model):
         return self.fc3(x)
 
 
-def load(weights=pathlib.Path(__file__).with_name("model.weights.h5")):
+def load(weights=WEIGHTS):
     """The network with its trained weights; `weights=None` leaves it freshly initialised."""
     model = Mlp()
     model(keras.Input((32,)))

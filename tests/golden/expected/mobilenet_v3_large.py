@@ -5,6 +5,8 @@ import pathlib
 import keras
 from keras import layers
 
+WEIGHTS = pathlib.Path(__file__).with_name("model.weights.h5")
+
 
 def he_normal(mode="fan_out"):
     """Normal, with variance 2 / fan."""
@@ -262,7 +264,7 @@ class MobileNetV3(keras.Model):
         return x
 
 
-def load(weights=pathlib.Path(__file__).with_name("model.weights.h5")):
+def load(weights=WEIGHTS):
     """The network with its trained weights; `weights=None` leaves it freshly initialised."""
     model = MobileNetV3()
     model(keras.Input((224, 224, 3)))

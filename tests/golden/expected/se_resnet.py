@@ -5,6 +5,8 @@ import pathlib
 import keras
 from keras import layers, ops
 
+WEIGHTS = pathlib.Path(__file__).with_name("model.weights.h5")
+
 
 def he_normal(mode="fan_out"):
     """Normal, with variance 2 / fan."""
@@ -99,7 +101,7 @@ class SeResNet(keras.Model):
         return self.fc(ops.mean(x, axis=(1, 2)))
 
 
-def load(weights=pathlib.Path(__file__).with_name("model.weights.h5")):
+def load(weights=WEIGHTS):
     """The network with its trained weights; `weights=None` leaves it freshly initialised."""
     model = SeResNet()
     model(keras.Input((32, 32, 3)))

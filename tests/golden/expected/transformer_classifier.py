@@ -5,6 +5,8 @@ import pathlib
 import keras
 from keras import layers, ops
 
+WEIGHTS = pathlib.Path(__file__).with_name("model.weights.h5")
+
 
 def normal(stddev):
     """Normal around zero."""
@@ -88,7 +90,7 @@ class TransformerClassifier(keras.Model):
         return self.head(ops.mean(self.norm(x), axis=1))
 
 
-def load(weights=pathlib.Path(__file__).with_name("model.weights.h5")):
+def load(weights=WEIGHTS):
     """The network with its trained weights; `weights=None` leaves it freshly initialised."""
     model = TransformerClassifier()
     model(keras.Input((20,), dtype="int64"))

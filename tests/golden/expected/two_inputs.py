@@ -5,6 +5,8 @@ import pathlib
 import keras
 from keras import layers, ops
 
+WEIGHTS = pathlib.Path(__file__).with_name("model.weights.h5")
+
 
 def scaled_uniform():
     """PyTorch's default for weights: uniform, within 1 / sqrt(fan_in)."""
@@ -51,7 +53,7 @@ class TwoInputs(keras.Model):
         return {"scores": self.head(features), "features": features}
 
 
-def load(weights=pathlib.Path(__file__).with_name("model.weights.h5")):
+def load(weights=WEIGHTS):
     """The network with its trained weights; `weights=None` leaves it freshly initialised."""
     model = TwoInputs()
     model({"image": keras.Input((33, 33, 3)), "table": keras.Input((6,))})

@@ -5,6 +5,8 @@ import pathlib
 import keras
 from keras import layers, ops
 
+WEIGHTS = pathlib.Path(__file__).with_name("model.weights.h5")
+
 
 def normal(stddev):
     """Normal around zero."""
@@ -81,7 +83,7 @@ class VisionTransformer(keras.Model):
         return x
 
 
-def load(weights=pathlib.Path(__file__).with_name("model.weights.h5")):
+def load(weights=WEIGHTS):
     """The network with its trained weights; `weights=None` leaves it freshly initialised."""
     model = VisionTransformer()
     model(keras.Input((224, 224, 3)))

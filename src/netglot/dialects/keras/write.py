@@ -43,7 +43,8 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
 
 
 def _source(graph: Graph, outline: Outline, classes: dict[Instance, Blueprint]) -> str:
-    imports = "import math\nimport pathlib\n\nimport keras\nfrom keras import layers, ops"
+    imports = "import math\nimport pathlib\n\nimport keras\nfrom keras import layers, ops\n\n"
+    imports += 'WEIGHTS = pathlib.Path(__file__).with_name("model.weights.h5")'
     head = [f'"""{graph.name}, in Keras."""', imports, *_helpers(outline)]
     return module_text(outline, classes, head, _load(graph, classes[outline.root].name, variables(outline)))
 
@@ -78,7 +79,7 @@ def _load(graph: Graph, class_name: str, found: list[TargetVariable]) -> str:
         if len(inputs) == 1
         else "{" + ", ".join(f'"{v.name}": {text}' for v, text in zip(graph.inputs, inputs, strict=True)) + "}"
     )
-    return f'''def load(weights=pathlib.Path(__file__).with_name("model.weights.h5")):
+    return f'''def load(weights=WEIGHTS):
     """The network with its trained weights; `weights=None` leaves it freshly initialised."""
     model = {class_name}()
     model({given})
