@@ -21,7 +21,7 @@ class StochasticDepth(nn.Module):
         if not self.training or self.p == 0.0:
             return x
         shape = (x.shape[0], *(1,) * (x.dim() - 1))
-        return x * F.dropout(x.new_ones(shape), self.p)
+        return x * x.new_empty(shape).bernoulli_(1 - self.p).div_(1 - self.p)
 '''
 
 HELPERS["SharedDropout"] = '''
@@ -36,7 +36,7 @@ class SharedDropout(nn.Module):
         if not self.training or self.p == 0.0:
             return x
         shape = [size if axis in self.axes else 1 for axis, size in enumerate(x.shape)]
-        return x * F.dropout(x.new_ones(shape), self.p)
+        return x * x.new_empty(shape).bernoulli_(1 - self.p).div_(1 - self.p)
 '''
 
 HELPERS["ResetFirstGRU"] = '''
