@@ -186,25 +186,29 @@ def triu(self, diagonal=0):
     return ops.Triu(self, diagonal=diagonal)
 
 
+_INT64 = 4
+"""The dtype's number, which is the default in the schema."""
+
+
 def _corner_places(kept, row, col, dtype):
     """The rows and the columns of the places that `kept` tells apart, as two rows of numbers."""
+    dtype = "int64" if dtype in (None, _INT64) else dtype
     places = [(i, j) for i in range(row) for j in range(col) if kept(i, j)]
     if not places:
-        return ops.Full((2, 0), value=0, dtype=dtype or "int64")
+        return ops.Full((2, 0), value=0, dtype=dtype)
     lines = [
-        ops.Stack(tuple(ops.Full((), value=n, dtype=dtype or "int64") for n in line), axis=0)
-        for line in zip(*places, strict=True)
+        ops.Stack(tuple(ops.Full((), value=n, dtype=dtype) for n in line), axis=0) for line in zip(*places, strict=True)
     ]
     return ops.Stack(tuple(lines), axis=0)
 
 
 @torch.reads("aten.tril_indices.default")
-def tril_indices(row, col, offset=0, *, dtype="int64"):
+def tril_indices(row, col, offset=0, *, dtype=_INT64):
     return _corner_places(lambda i, j: j - i <= offset, row, col, dtype)
 
 
 @torch.reads("aten.triu_indices.default")
-def triu_indices(row, col, offset=0, *, dtype="int64"):
+def triu_indices(row, col, offset=0, *, dtype=_INT64):
     return _corner_places(lambda i, j: j - i >= offset, row, col, dtype)
 
 
