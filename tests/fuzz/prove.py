@@ -65,7 +65,8 @@ def _prove(network: Network) -> Outcome:
     try:
         made = _loaded(written)
         for batch in (BATCH, 3) if network.symbolic else (BATCH,):
-            problem = _difference(model, network.example(batch), graph, written, made)
+            example = network.example(batch)
+            problem = _difference(model, example, graph, written, made) if _runs(model, example) else ""
             if problem:
                 return Outcome("wrong", f"batch {batch}: {problem}", written.source)
     except Exception as error:
@@ -121,6 +122,15 @@ def _difference(model, example, graph, written, made) -> str:
         if not compare_exact(name, wanted, found[name], floor=floor).same:
             return str(compared)
     return ""
+
+
+def _runs(model, example: list[torch.Tensor]) -> bool:
+    """Whether the source itself takes a batch of this size."""
+    try:
+        _source(model, example)
+    except (RuntimeError, IndexError, ValueError):
+        return False
+    return True
 
 
 def _nudged(example: list[torch.Tensor], seed: int) -> list[torch.Tensor]:

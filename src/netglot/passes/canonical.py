@@ -134,6 +134,21 @@ def select_of_reshape(op, made_by):
     return ops.Reshape(inner.x, (*shape[: op.axis], *shape[op.axis + 1 :])) if alone else None
 
 
+@rule("what is written over is not written", ops.SelectUpdate, ops.SliceUpdate)
+def written_twice(op, made_by):
+    inner = made_by(op.x)
+    same = type(inner) is type(op) and inner.attributes() == op.attributes()
+    return op.replace(x=inner.x) if same else None
+
+
+@rule("Select(SelectUpdate(x, value, i), i) = value, and so for slices", ops.Select, ops.Slice)
+def read_as_written(op, made_by):
+    inner = made_by(op.x)
+    kind = ops.SelectUpdate if isinstance(op, ops.Select) else ops.SliceUpdate
+    same = isinstance(inner, kind) and inner.attributes() == op.attributes() and isinstance(inner.value, Value)
+    return inner.value if same and inner.value.type == op.result_types()[0] else None
+
+
 @rule("not not x = x", ops.LogicalNot)
 def double_not(op, made_by):
     inner = made_by(op.x)

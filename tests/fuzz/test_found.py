@@ -1,0 +1,140 @@
+"""Networks that were wrong or crashed once, most of them found by chance and shrunk."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("keras")
+
+from tests.fuzz.networks import Network
+from tests.fuzz.prove import prove
+from tests.fuzz.steps import Value
+
+FOUND = {
+    "a later call whose first step is cancelled": (
+        """
+        class Block(nn.Module):
+            def forward(self, x):
+                return torch.expm1(x.squeeze(2))
+
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.block = Block()
+
+            def forward(self, v0):
+                v1 = v0.unflatten(1, (5, 1))
+                return self.block(v1) - self.block(v1 * 0.5)
+        """,
+        (2, 5),
+    ),
+    "calls of a module with different sizes": (
+        """
+        class Block(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.conv = nn.Conv2d(2, 2, 3, padding=1)
+                self.pool = nn.AdaptiveAvgPool2d(2)
+                self.seq = nn.Sequential(nn.Conv2d(2, 2, 1), nn.AdaptiveAvgPool2d(3), nn.ReLU())
+
+            def forward(self, x):
+                y = self.seq(self.conv(x))
+                return self.pool(self.conv(x)).reshape(x.shape[0], 4, -1).softmax(-1), y
+
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.block = Block()
+
+            def forward(self, v0, v1):
+                (a, b), (c, d) = self.block(v0), self.block(v1)
+                return a + c, b - d, self.block(v1[:, :, :4])[0]
+        """,
+        (2, 2, 6, 6),
+        (2, 2, 8, 5),
+    ),
+    "calls of a module with different outputs in use": (
+        """
+        class Block(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(5, 5)
+
+            def forward(self, x):
+                h = self.fc(x)
+                return h.relu(), torch.tanh(h)
+
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.block = Block()
+
+            def forward(self, v0):
+                a, b = self.block(v0)
+                return a + b + self.block(self.block(a)[1])[0]
+        """,
+        (2, 5),
+    ),
+    "a layer whose axis is another in a later call": (
+        """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.soft = nn.Softmax(1)
+                self.seq = nn.Sequential(nn.Linear(3, 3), nn.Softmax(1))
+
+            def forward(self, v0, v1):
+                return self.soft(v0), self.soft(v1), self.seq(v0), self.seq(v1)
+        """,
+        (2, 5, 3),
+        (2, 3),
+    ),
+    "a value that is returned under two names": (
+        """
+        class Net(nn.Module):
+            def forward(self, v0):
+                a = torch.exp(v0)
+                return {"a": torch.positive(a), "b": a, "c": a + v0}
+        """,
+        (2, 3),
+    ),
+    "a part that is written twice": (
+        """
+        class Net(nn.Module):
+            def forward(self, v0):
+                v1 = v0.clone()
+                v1[:, -1] *= 2.0
+                v1[:, 1:] += 1.0
+                return v1, v1[:, 1:] * 2, v1[:, -1]
+        """,
+        (2, 3),
+    ),
+    "linear features that become an image": (
+        """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(3, 24)
+                self.bn = nn.BatchNorm1d(24)
+                self.up = nn.ConvTranspose2d(2, 3, 3, stride=2, padding=1, output_padding=1)
+                self.head = nn.Linear(3 * 6 * 8, 24)
+                self.conv = nn.Conv2d(2, 3, 3)
+
+            def forward(self, v0):
+                v1 = self.up(torch.relu(self.bn(self.fc(v0))).view(-1, 2, 3, 4))
+                return self.conv(torch.tanh(self.head(v1.flatten(1))).reshape(v0.shape[0], 2, 3, 4)), v1
+        """,
+        (2, 3),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_network_is_right(name):
+    source, *shapes = FOUND[name]
+    inputs = tuple(Value(f"v{number}", shape) for number, shape in enumerate(shapes))
+    outcome = prove(Network(textwrap.dedent(source), inputs, symbolic=True))
+    assert outcome.verdict == "right", f"{outcome.detail}\n{outcome.emitted}"
