@@ -13,7 +13,7 @@ from netglot.pivot.graph import Value
 from netglot.source.classes import COUNT, EACH, Blueprint, Parameter, runs, value_expression
 from netglot.source.hints import assigned_names
 from netglot.source.outline import Body, Instance, Member, Outline, Statement
-from netglot.source.printing import literal
+from netglot.source.printing import literal, numbered
 from netglot.source.spell import Unpacks
 
 _WIDTH = 100
@@ -56,6 +56,8 @@ class ClassEmitter:
                 yield f"    self.{parameter.name} = {parameter.name}"
         for statement in self._members():
             yield from (f"    {line}" for line in statement.split("\n"))
+        if self.root:
+            yield from (f"    {line}" for line in self.style.last)
 
     def _members(self) -> Iterator[str]:
         members = sorted(self.blueprint.base.members, key=lambda m: (m.order, m.index or 0))
@@ -266,6 +268,7 @@ class _BodyPrinter:
         self.outline = outline
         self.style = outline.style
         self.uses = self._count_uses()
+        self.first_user = {v: s for s in reversed(body.statements) for v in s.operands}
         self.names: dict[Value, str] = {}
         self.held: dict[str, Value] = {}
         self.pending: dict[Value, ast.expr] = {}
@@ -467,12 +470,11 @@ class _BodyPrinter:
         return len(text) <= _WIDTH - 30 and depth <= 5
 
     def _feeds_loop_or_flag(self, value: Value) -> bool:
-        for _index, statement in enumerate(self.body.statements):
-            if value in statement.operands:
-                if statement.member is not None and statement.member.index is not None:
-                    return True
-                return _occurrences(statement, value) > 1
-        return False
+        statement = self.first_user.get(value)
+        if statement is None:
+            return False
+        in_list = statement.member is not None and statement.member.index is not None
+        return in_list or _occurrences(statement, value) > 1
 
     def _assign(self, results, expression: ast.expr, hint, used) -> Iterator[str]:
         names = []
@@ -515,15 +517,14 @@ class _BodyPrinter:
 
     def _free_of(self, wanted: str, names: set[str]) -> str:
         used = names.union(*map(_mentioned, self.pending.values()))
-        numbered = (wanted, *(f"{wanted}_{i}" for i in range(2, 999)))
-        return next(n for n in numbered if n not in used and self._free(n) == n)
+        return next(n for n in numbered(wanted) if n not in used and self._free(n) == n)
 
     def _free(self, wanted: str) -> str:
         def taken(name: str) -> bool:
             holder = self.held.get(name)
             return holder is not None and self.left.get(holder, 0) > 0
 
-        return next(n for n in (wanted, *(f"{wanted}_{i}" for i in range(2, 99))) if not taken(n))
+        return next(n for n in numbered(wanted) if not taken(n))
 
     def _default_name(self, value: Value) -> str:
         """`x` for what flows on; another name where `x` is still needed."""

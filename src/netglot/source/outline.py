@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import keyword
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -32,6 +32,8 @@ class Style(Protocol):
 
     reserved: frozenset[str]
     """Attributes that the framework's base classes have."""
+    last: Sequence[str]
+    """The last statements of the root's constructor."""
     order: tuple[str, ...]
     """The order in which arguments of layers are written; those that are not in it come first."""
     loose: frozenset[str]
@@ -581,9 +583,9 @@ class Outline:
         parts = inside.split(".")
         if len(parts) == 2 and parts[1].isdigit() and self._is_list(owner, parts[0]):
             return self._identifier(parts[0]), int(parts[1])
-        numbered = self._numbered(owner, parts)
-        if numbered is not None and member.kind == "instance":
-            return numbered
+        listed = self._numbered(owner, parts)
+        if listed is not None and member.kind == "instance":
+            return listed
         if len(parts) == 1 and parts[0][:1].isdigit():
             parts = [self._role(member)]
         wanted = self._identifier("_".join(parts))

@@ -80,6 +80,7 @@ class KerasStyle:
     append = "add"
     loose: frozenset[str] = frozenset()
     order: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
     reserved = _RESERVED
 
     def construct(self, layer: spell.Layer) -> spell.Call:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netglot.pivot.dims import Dim
+from netglot.pivot.initialiser import Initialiser
 from netglot.source import spell
 from netglot.source.outline import Member, Outline
 
@@ -75,6 +76,13 @@ class TorchStyle:
     append = "append"
     loose = frozenset({"nn.Flatten", "nn.Unflatten"})
     order = _ORDER
+
+    def __init__(self):
+        self.last: list[str] = []
+        """The last statements of the root's constructor."""
+        self.unknown: list[str] = []
+        """Parameters whose initialiser is not known."""
+
     reserved = _RESERVED
 
     def construct(self, layer: spell.Layer) -> spell.Call:
@@ -156,7 +164,10 @@ class TorchStyle:
         assert member.value is not None
         kinds = {p.kind for p in outline.base_parameters(member.recipe)}
         plain = member.value.dtype.startswith("float")
+        hows = {p.initialiser for p in outline.base_parameters(member.recipe) if p.trainable}
+        how = hows.pop() if len(hows) == 1 else None
         return {
+            "fill": how.a if isinstance(how, Initialiser) and how.kind == "constant" else 0.0,
             "shape": tuple(member.value.shape),
             "kind": "parameter" if "parameter" in kinds and plain else "buffer",
             "trainable": outline.trainable(member.recipe),
@@ -167,12 +178,15 @@ class TorchStyle:
         """The statements that make a bare variable."""
         text = {key: ast.unparse(value) for key, value in table.items()}
         dtype = "" if text["dtype"] == "None" else f", dtype=torch.{ast.literal_eval(text['dtype'])}"
-        zeros = f"torch.zeros({text['shape']}{dtype})"
+        shape = text["shape"].removesuffix(",)") + ")" if text["shape"].endswith(",)") else text["shape"]
+        shape = shape if shape.count(",") or shape == "()" else shape.strip("()")
+        named = {"0.0": f"torch.zeros({shape}{dtype})", "1.0": f"torch.ones({shape}{dtype})"}
+        filled = named.get(text["fill"], f"torch.full({text['shape']}, {text['fill']}{dtype})")
         if ast.literal_eval(text["kind"]) == "buffer":
-            yield f'self.register_buffer("{member.attr}", {zeros})'
+            yield f'self.register_buffer("{member.attr}", {filled})'
         else:
             frozen = "" if text["trainable"] == "True" else f", requires_grad={text['trainable']}"
-            yield f"self.{member.attr} = nn.Parameter({zeros}{frozen})"
+            yield f"self.{member.attr} = nn.Parameter({filled}{frozen})"
 
 
 def _snake(text: str) -> str:

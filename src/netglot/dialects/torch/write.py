@@ -9,6 +9,8 @@ import numpy as np
 import netglot.dialects.torch.write_ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.torch.dialect import torch
 from netglot.dialects.torch.helpers import HELPERS
+from netglot.dialects.torch.initialisers import HELPERS as INITIALISERS
+from netglot.dialects.torch.initialisers import filled_parameters, statements
 from netglot.dialects.torch.style import TorchStyle
 from netglot.dialects.torch.write_ops.attention import with_layer_mask
 from netglot.passes.canonical import canonicalise
@@ -20,11 +22,12 @@ from netglot.passes.raising import raise_ops
 from netglot.pivot import ops
 from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import Builder, Graph, Node, Parameter, names_of
-from netglot.pivot.op import FLOATS, Op, TensorType, type_of
+from netglot.pivot.op import FLOATS, Op, TensorType, numpy_dtype, type_of
 from netglot.pivot.storage import write_tensors
 from netglot.source.classes import blueprints
 from netglot.source.module_file import TargetVariable, Written, frozen_parts, helpers_used, module_text
 from netglot.source.outline import Instance, Member, Outline
+from netglot.source.spell import Layer
 
 IMPORTS = """import math
 import pathlib
@@ -49,13 +52,26 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
     graph = canonicalise(_masked_alike(lower(graph, torch)))
     arranged = arrange(graph, torch.layouts, keep_interface=keep_layout)
     arranged.graph = canonicalise(arranged.graph)
-    outline = Outline(arranged.graph, torch, TorchStyle(), arranged.arguments(source))
+    style = TorchStyle()
+    outline = Outline(arranged.graph, torch, style, arranged.arguments(source))
     classes = blueprints(outline)
     root = classes[outline.root].name
-    found = variables(outline)
-    head = [f'"""{graph.name}, in PyTorch."""', IMPORTS, *helpers_used(outline, HELPERS)]
+    layers: dict[str, tuple[Layer, str]] = {}
+    found = variables(outline, layers)
+    fills = _fills(outline, style, found, layers)
+    head = [f'"""{graph.name}, in PyTorch."""', IMPORTS, *helpers_used(outline, HELPERS), *fills]
     source = module_text(outline, classes, head, _load(root, found))
     return Written(source, arranged, found, root, outline, classes)
+
+
+def _fills(outline: Outline, style: TorchStyle, found: list[TargetVariable], layers) -> list[str]:
+    """What the file defines to fill new parameters as the source does; the root's constructor uses it."""
+    filled, unknown = filled_parameters(found, layers, outline.base_parameters)
+    style.unknown.extend(unknown)
+    function, single = statements(one for one in filled if one.layer or one.how.kind != "constant")
+    style.last = (["self.apply(initialise)"] if function else []) + single
+    text = "\n".join([function, *single])
+    return [source.strip() for name, source in INITIALISERS.items() if name in text] + ([function] if function else [])
 
 
 def _masked_alike(graph: Graph) -> Graph:
@@ -94,8 +110,11 @@ def _load(class_name: str, found: list[TargetVariable]) -> str:
 _STATISTICS = ("running_mean", "running_var")
 
 
-def variables(outline: Outline) -> list[TargetVariable]:
-    """Every variable of the emitted network, with its attribute path and its name in the state dict."""
+def variables(outline: Outline, layers: dict[str, tuple[Layer, str]] | None = None) -> list[TargetVariable]:
+    """Every variable of the emitted network, with its attribute path and its name in the state dict.
+
+    `layers` is given the layer of each variable and that layer's path.
+    """
     found: list[TargetVariable] = []
     seen: set[int] = set()
 
@@ -125,6 +144,8 @@ def variables(outline: Outline) -> list[TargetVariable]:
                 frozen = key in member.layer.frozen
                 kind = "buffer" if key.rpartition(".")[2] in _STATISTICS else "parameter"
                 trainable = not frozen and outline.trainable(recipe)
+                if layers is not None:
+                    layers[f"{path}.{key}"] = (member.layer, path)
                 found.append(TargetVariable(f"{path}.{key}", f"{name}.{key}", recipe, trainable, kind))
 
     walk(outline.root, "", "")
@@ -174,7 +195,7 @@ def _counter(variable: TargetVariable, parameters):
 def _array(variable: TargetVariable, kind: TensorType) -> np.ndarray:
     recipe = variable.recipe
     array = np.asarray(recipe.load() if isinstance(recipe, Parameter) else evaluate_op(recipe))
-    return array.reshape(tuple(int(size) for size in kind.shape))
+    return array.astype(numpy_dtype(kind.dtype), copy=False).reshape(tuple(int(size) for size in kind.shape))
 
 
 __all__ = ["Written", "save_weights", "write"]
