@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from netglot.errors import RefusedOp, UnsupportedOps, notimpl
@@ -302,8 +304,13 @@ class BodyMaker:
             return operand(value)
 
         candidates = [v for v in self.outline.needs(node) if v not in self.outline.offline]
-        latest = [v for statement in reversed(before) for v in statement.results]
-        sizes = _Sizes([*candidates, *latest, *entering], self.outline, operand)
+
+        def near() -> Iterator[Value]:
+            yield from candidates
+            yield from (v for statement in reversed(before) for v in statement.results)
+            yield from entering
+
+        sizes = _Sizes(near, self.outline, operand)
         member = self.outline.member_of.get(node)
         printer = Printer(resolve, sizes, lambda _: self.access.expression(member, instance), sizes.device)
         expression = printer(form)
@@ -340,7 +347,7 @@ def _depth(call: CallTree, depth: int) -> int:
 class _Sizes:
     """Expressions for symbolic sizes: the size of an axis of a tensor at hand."""
 
-    def __init__(self, near: list[Value], outline: Outline, operand):
+    def __init__(self, near: Callable[[], Iterable[Value]], outline: Outline, operand):
         self.near = near
         self.outline = outline
         self.operand = operand
@@ -350,7 +357,7 @@ class _Sizes:
 
     def device(self) -> ast.expr:
         """The device of the nearest tensor; None where there is none."""
-        nearest = next((v for v in (*self.near, *self.outline.graph.inputs)), None)
+        nearest = next(itertools.chain(self.near(), self.outline.graph.inputs), None)
         return ast.Constant(None) if nearest is None else ast.Attribute(self.operand(nearest), "device", ast.Load())
 
     def _symbol(self, symbol: str) -> ast.expr:
@@ -359,7 +366,7 @@ class _Sizes:
         return found
 
     def _axis(self, dim: Dim) -> ast.expr | None:
-        for value in (*self.near, *self.outline.graph.inputs):
+        for value in itertools.chain(self.near(), self.outline.graph.inputs):
             for axis, size in enumerate(value.shape):
                 if size == dim:
                     return self.outline.style.size(self.operand(value), axis)

@@ -42,22 +42,20 @@ class CallTree:
 def call_tree(graph: Graph, nodes: list[Node], dissolved: Set[Frame] = frozenset()) -> CallTree:
     """The tree of module calls over `nodes`, which are in topological order; the `dissolved` are left out of it."""
     root = CallTree("", None)
+    children: dict[tuple[int, Frame], CallTree] = {}
     for node in nodes:
         at = root
         for frame in node.scope:
-            at = at if frame in dissolved else _child(at, frame)
+            if frame in dissolved:
+                continue
+            child = children.get((id(at), frame))
+            if child is None:
+                child = children[id(at), frame] = CallTree(frame.path, frame)
+                at.items.append(child)
+            at = child
         at.items.append(node)
     _untangle(root)
     return root
-
-
-def _child(parent: CallTree, frame: Frame) -> CallTree:
-    for item in reversed(parent.items):
-        if isinstance(item, CallTree) and item.frame == frame:
-            return item
-    child = CallTree(frame.path, frame)
-    parent.items.append(child)
-    return child
 
 
 def _untangle(tree: CallTree) -> None:

@@ -7,8 +7,9 @@ out by ruff.
 from __future__ import annotations
 
 import ast
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from netglot.pivot.dims import Call as SizeCall
@@ -22,6 +23,12 @@ _OPERATORS = {
 }  # fmt: skip
 _COMPARISONS = {"<": ast.Lt, "<=": ast.LtE, ">": ast.Gt, ">=": ast.GtE, "==": ast.Eq, "!=": ast.NotEq}
 _PREFIXES = {"-": ast.USub, "~": ast.Invert, "not": ast.Not, "+": ast.UAdd}
+
+
+def numbered(wanted: str, separator: str = "_") -> Iterator[str]:
+    """`wanted`, and without end `wanted_2`, `wanted_3`."""
+    yield wanted
+    yield from (f"{wanted}{separator}{number}" for number in itertools.count(2))
 
 
 def name(dotted: str) -> ast.expr:

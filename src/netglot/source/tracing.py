@@ -58,7 +58,7 @@ def _step(outline: Outline, node, position: int, names: dict[Value, str], record
 
     form = outline.forms[node]
     near = [v for v in outline.needs(node) if v not in outline.offline]
-    sizes = _Sizes([*near, *reversed(names)], outline, resolve)
+    sizes = _Sizes(lambda: [*near, *reversed(names)], outline, resolve)
     member = outline.member_of.get(node)
     printer = Printer(resolve, sizes, lambda _: outline.access.expression(member, outline.root), sizes.device)
     text = ast.unparse(_Rooted().visit(printer(form)))
