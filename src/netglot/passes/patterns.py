@@ -271,10 +271,41 @@ def _arange_axis(index: Value, size: Any, rank: int, find: Matcher) -> int | Non
     return axis + rank - index.type.rank
 
 
+# -- repeated heads
+
+
+def _repeat(op: ops.Reshape, find: Matcher) -> Op | None:
+    """x with a new axis, enlarged and merged with the axis before it = Repeat(x)"""
+    spread = find.op(op.x, ops.Broadcast)
+    opened = find.op(spread.x, ops.Reshape) if spread is not None else None
+    if opened is None or len(opened.shape) != len(spread.shape) or not isinstance(opened.x, Value):
+        return None
+    new = [a for a, (one, many) in enumerate(zip(opened.shape, spread.shape, strict=True)) if one != many]
+    if len(new) != 1 or new[0] == 0 or not isinstance(spread.shape[new[0]], int):
+        return None
+    axis, times = new[0] - 1, spread.shape[new[0]]
+    without = (*opened.shape[: axis + 1], *opened.shape[axis + 2 :])
+    merged = (*without[:axis], without[axis] * times, *without[axis + 1 :])
+    if tuple(opened.x.shape) != tuple(without) or tuple(op.shape) != tuple(merged):
+        return None
+    return ops.Repeat(opened.x, times, axis)
+
+
+def _shared_heads(op: ops.Attention, find: Matcher) -> Op | None:
+    """Attention(q, Repeat(k), Repeat(v)) = Attention(q, k, v), each head of k and v serving several of q"""
+    key, value = find.op(op.key, ops.Repeat), find.op(op.value, ops.Repeat)
+    if key is None or value is None or not key.repeats == value.repeats:
+        return None
+    if not key.axis == value.axis == op.head_axis:
+        return None
+    return op.replace(key=key.x, value=value.x)
+
+
 _RULES: dict[type[Op], list[Callable[[Any, Matcher], Op | None]]] = {
+    ops.Attention: [_shared_heads],
     ops.Matmul: [_attention, _linear],
     ops.Add: [_linear_bias],
-    ops.Reshape: [_linear_rows],
+    ops.Reshape: [_repeat, _linear_rows],
     ops.Multiply: [_gelu],
     ops.AdvancedIndex: [_whole_axes],
 }
