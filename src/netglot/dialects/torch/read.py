@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import itertools
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -176,11 +177,13 @@ class _Reader:
     def _value_names(self) -> dict[str, str | list[str]]:
         """The names of the pivot's values by the fx nodes that computed them."""
         names: dict[str, str | list[str]] = {}
+        known: set[str] = set()
         for node, held in self.env.items():
             if node.op != "call_function" or (node in self.storage.parent and _is_write(node)):
                 continue
-            if isinstance(held, Value) and not isinstance(held, Parameter) and held.name not in names.values():
+            if isinstance(held, Value) and not isinstance(held, Parameter) and held.name not in known:
                 names[node.name] = held.name
+                known.add(held.name)
             elif isinstance(held, tuple) and held and all(isinstance(v, Value) for v in held):
                 names[node.name] = [v.name for v in held]
         return names
@@ -194,7 +197,9 @@ class _Reader:
 
     def _free_symbol(self, wanted: str) -> str:
         taken = {str(d) for d in self.symbols.values()}
-        return next(n for n in (wanted, *(f"{wanted}{i}" for i in range(1, 99))) if n not in taken)
+        return next(
+            n for n in itertools.chain([wanted], (f"{wanted}{i}" for i in itertools.count(1))) if n not in taken
+        )
 
     def _type(self, fake: torch.Tensor) -> TensorType:
         return TensorType(dtype_name(fake.dtype), tuple(size(s, self._symbol) for s in fake.shape))
@@ -208,6 +213,7 @@ class _Reader:
         state = dict(self.program.state_dict)
         aliases = self._aliases()
         parameters: dict[str, Parameter] = {}
+        elsewhere: dict[str, Parameter] = {}
         for node, spec in self._placeholders():
             if spec.kind in (InputKind.USER_INPUT, InputKind.TOKEN):
                 continue
@@ -227,11 +233,11 @@ class _Reader:
                 aliases=aliases.get(path, ()),
                 initialiser=initialiser_of(self.model, path, tensor) if spec.kind == InputKind.PARAMETER else None,
             )
-            first = next((p for p in parameters.values() if path in p.aliases), None)
-            if first is not None:
-                self.env[node] = first
+            if path in elsewhere:
+                self.env[node] = elsewhere[path]
                 continue
             parameters[path] = self.env[node] = parameter
+            elsewhere.update(dict.fromkeys(parameter.aliases, parameter))
         return parameters
 
     def _aliases(self) -> dict[str, tuple[str, ...]]:
