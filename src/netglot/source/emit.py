@@ -214,12 +214,13 @@ class ClassEmitter:
 def _closed(table: dict[Any, ast.expr]) -> dict[str, ast.expr]:
     """Arguments put together again that were opened up, see `classes._opened`."""
     closed: dict[str, ast.expr] = {}
+    tuples: dict[str, dict[int, ast.expr]] = {}
     for key, value in table.items():
         match key:
-            case (name, "", _):
-                elements = closed.setdefault(name, ast.Tuple([], ast.Load()))
-                assert isinstance(elements, ast.Tuple)
-                elements.elts.append(value)
+            case (name, "", place):
+                parts = tuples.setdefault(name, {})
+                parts[place] = value
+                closed[name] = ast.Tuple([parts[i] for i in sorted(parts)], ast.Load())
             case (name, function):
                 closed[name] = ast.Call(ast.Name(function, ast.Load()), [value], [])
             case _:

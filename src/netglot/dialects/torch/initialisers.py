@@ -67,12 +67,17 @@ def _function(usual: dict[tuple[str, str], str]) -> str:
         kinds = layers[0] if len(layers) == 1 else f"({', '.join(layers)})"
         lines.append(f"    {'el' if number else ''}if isinstance(module, {kinds}):")
         for key, text in texts:
-            call = text.replace("TENSOR", f"module.{key}")
-            optional = "bias" in key
-            lines += (
-                [f"        if module.{key} is not None:", f"            {call}"] if optional else [f"        {call}"]
-            )
+            call, guard = text.replace("TENSOR", f"module.{key}"), _guard(key)
+            lines += [f"        if {guard}:", f"            {call}"] if guard else [f"        {call}"]
     return "\n".join(lines)
+
+
+def _guard(key: str) -> str:
+    """What must hold for a layer to have this parameter; "" for one that each has."""
+    if key.endswith("bias"):
+        return f"module.{key} is not None"
+    needed = ["module.bias"] if key.startswith("bias_") else []
+    return " and ".join(needed + (["module.bidirectional"] if key.endswith("_reverse") else []))
 
 
 def _fans(one: Filled) -> tuple[int, int]:
