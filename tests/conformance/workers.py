@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-TOGETHER = 12
+TOGETHER = 16
 """How many cases of an entry share a network."""
 
 STARTUP = 120.0
