@@ -139,10 +139,8 @@ def cases(kind: str, entry: str) -> Iterator[Case]:
 
 def nth_case(kind: str, entry: str, place: int) -> Case | None:
     """One case of an entry: the one at `place`, or the last where there are fewer."""
-    found = None
-    for found in itertools.islice(cases(kind, entry), place + 1):
-        pass
-    return found
+    first = list(itertools.islice(cases(kind, entry), place + 1))
+    return first[-1] if first else None
 
 
 def count(kind: str, entry: str) -> int:
