@@ -262,7 +262,7 @@ def call_by_name(name: str, args: tuple, kwargs: dict) -> Any:
             return getattr(keras.ops, _OPERATORS[operator])(*args, *kwargs.values())
         raise Refusal(notimpl(f"the operator {operator}"))
     family, _, last = name.rpartition(".")
-    plain = re.fullmatch(r"[a-z_0-9.]+", name) is not None
+    plain = re.fullmatch(r"[a-z][a-z_0-9]*(\.[a-z][a-z_0-9]*)*", name) is not None
     if not plain or not (family in _FAMILIES or (not family and last in _FUNCTIONS)):
         raise Refusal(never(f"the file calls tf.{name}, which may do more than compute"))
     target: Any = tf

@@ -26,7 +26,8 @@ def sniff(path: str | Path) -> str | None:
     if path.is_dir():
         return None
     with contextlib.suppress(OSError):
-        head = path.open("rb").read(8)
+        with path.open("rb") as file:
+            head = file.read(8)
         if path.suffix == ".keras" or (head[:2] == b"PK" and _is_archive(path)):
             return "keras"
         if head == b"\x89HDF\r\n\x1a\n":
@@ -47,9 +48,11 @@ def _is_archive(path: Path) -> bool:
 def _has_model(path: Path) -> bool:
     import h5py
 
-    with contextlib.suppress(OSError), h5py.File(path) as file:
-        return "model_config" in file.attrs
-    return False
+    try:
+        with h5py.File(path) as file:
+            return "model_config" in file.attrs
+    except OSError:
+        return True  # a damaged file is told of when it is loaded
 
 
 def load(

@@ -171,10 +171,10 @@ def _children(layer: Any) -> Iterator[tuple[str, Any]]:
     """The layers that a layer holds, each with its name within it."""
     names, seen = Names(), set()
     if isinstance(layer, keras.Sequential | Functional):
-        for child in layer.layers:
-            if not isinstance(child, keras.layers.InputLayer):
-                seen.add(id(child))
-                yield names.unique(_own_name(child)), child
+        held = [child for child in layer.layers if not isinstance(child, keras.layers.InputLayer)]
+        for name, child in zip(_own_names(held), held, strict=True):
+            seen.add(id(child))
+            yield names.unique(name), child
     for attribute, held in layer.__dict__.items():
         if attribute in _BOOKKEEPING or attribute == "_functional":
             continue
@@ -184,18 +184,32 @@ def _children(layer: Any) -> Iterator[tuple[str, Any]]:
                 yield names.unique(name), one
     for child in layer._layers:
         if _is_layer(child) and id(child) not in seen and child is not getattr(layer, "_functional", None):
-            yield names.unique(_own_name(child)), child
+            yield names.unique(_own_names([child])[0]), child
 
 
 def _is_layer(one: Any) -> bool:
     return isinstance(one, keras.layers.Layer) and not isinstance(one, keras.layers.InputLayer | keras.metrics.Metric)
 
 
-def _own_name(layer: Any) -> str:
-    """The name that the user gave, or the one that Keras made up without its number."""
-    config = getattr(layer, "_auto_config", None)
-    given = config is None or config.config.get("name") is not None
-    return _clean(layer.name if given else re.sub(r"_\d+$", "", layer.name))
+def _own_names(layers: list[Any]) -> list[str]:
+    """The names of a model's layers; those that Keras made up are counted from the model's first.
+
+    Keras counts them across the process: the first dense layer of the third model is `dense_7`. Where the plain name
+    is among them the count began here, or the user wrote them.
+    """
+    made_up = [re.fullmatch(rf"{re.escape(_snake(layer))}(_\d+)?", layer.name) is not None for layer in layers]
+    plain = {_snake(layer) for layer in layers if layer.name == _snake(layer)}
+    return [
+        _snake(layer) if known and _snake(layer) not in plain else _clean(layer.name)
+        for layer, known in zip(layers, made_up, strict=True)
+    ]
+
+
+def _snake(layer: Any) -> str:
+    """The name that Keras makes up for the first layer of a class."""
+    name = re.sub(r"\W+", "", type(layer).__name__)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def describe(layer: Any, path: str) -> Module:

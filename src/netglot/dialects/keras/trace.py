@@ -59,6 +59,7 @@ class Tracer:
         self.notes: list[str] = []
         self.casts: list[dict[int, TracedVariable]] = [{}]
         self.total = 0
+        self.composed: list[str] = []
         self._entry: Any = None
 
     # -- running
@@ -212,19 +213,41 @@ class Tracer:
         try:
             reader = dialect.readers.get(spelling)
             if reader is None:
-                raise Refusal(dialect.unread.get(spelling, notimpl(f"{spelling} has no reading yet")))
+                return self._composed(operation, args, kwargs, spelling)
             arguments = self.value(_arguments(operation, args, kwargs))
             read = _call(reader, _declared(reader, arguments, operation, spelling))
             built = self.build(read)
             held = next((one for one in args if isinstance(one, Traced) and one.held is built), None)
-            return self._as(spec, built) if held is None or held.dtype != spec.dtype else held
+            return self._as(spec, built, spelling in _OTHER_DTYPE) if held is None or held.dtype != spec.dtype else held
         except Poisoned:
             return _poisoned(spec)
         except Refusal as refusal:
             self._refuse(spelling, refusal)
             return _poisoned(spec)
 
-    def _as(self, spec: Any, read: Any) -> Any:
+    def _composed(self, operation: Operation, args: tuple, kwargs: dict, spelling: str) -> Any:
+        """Follows a function without a reader into its own body, which may be made of other functions.
+
+        Raises:
+            Refusal: it computes by other means.
+        """
+        if spelling in dialect.unread:
+            raise Refusal(dialect.unread[spelling])
+        if spelling in self.composed:
+            raise Refusal(notimpl(f"{spelling} has no reading yet"))
+        before = len(self.nodes)
+        self.composed.append(spelling)
+        try:
+            return operation.call(*args, **kwargs)
+        except (NetglotError, Poisoned):
+            raise
+        except Exception as error:
+            del self.nodes[before:]
+            raise Refusal(notimpl(f"{spelling} has no reading yet")) from error
+        finally:
+            self.composed.pop()
+
+    def _as(self, spec: Any, read: Any, wrong: bool = False) -> Any:
         """The traced tensors of what was read, with the dtypes and the nest that Keras says."""
         if isinstance(spec, list | tuple) and isinstance(read, list | tuple):
             if len(spec) != len(read):
@@ -237,7 +260,7 @@ class Tracer:
         if not isinstance(spec, keras.KerasTensor):
             return self._wrap(read)
         value = read if isinstance(read, Value) else self.constant_value(np.asarray(read, dtype=spec.dtype))
-        if value.dtype != spec.dtype:
+        if value.dtype != spec.dtype and not wrong:
             from netglot.pivot import ops
 
             value = self.build(ops.Cast(value, spec.dtype))
@@ -539,6 +562,9 @@ def _call(reader: Any, arguments: dict[str, Any]) -> Any:
     given = [*(arguments.pop(name) for name in before if name in arguments), *arguments.pop(several, ())]
     return reader(*given, **arguments)
 
+
+_OTHER_DTYPE = {"ops.multi_hot"}
+"""Functions that make another dtype than Keras's own inference says."""
 
 _RENAMED = {
     ("ops.get_item", "key"): "key",

@@ -50,8 +50,14 @@ def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
     # a number outside the classes gives a row of zeros, which the pivot's op does not promise
     places = ops.Arange(0, num_classes, 1, type_of(x).dtype)
     rows = ops.Equal(ops.Reshape(x, (*shape_of(x), 1)), places)
-    rows = ops.Cast(rows, dtype or "float32")
+    rows = ops.Cast(rows, dtype or _floatx())
     return moved(rows, rank(x), axis_of(rows, axis))
+
+
+def _floatx() -> str:
+    import keras as framework
+
+    return framework.config.floatx()
 
 
 @keras.reads("ops.multi_hot")

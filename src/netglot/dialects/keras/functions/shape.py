@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 from netglot.dialects.keras.dialect import keras
-from netglot.dialects.keras.functions.axes import axes_of, axis_of, flat, moved, per_axis, rank, with_axes, without_axes
+from netglot.dialects.keras.functions.axes import axes_of, axis_of, flat, moved, rank, with_axes, without_axes
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
 from netglot.pivot.dims import floordiv, product
@@ -287,4 +288,23 @@ def _channels_last(x, data_format):
     return moved(x, 1, 3), lambda y: moved(y, 3, 1)
 
 
-_KEPT = per_axis
+@keras.reads("ops.rearrange")
+def rearrange(tensor, pattern, **axes_lengths):
+    """Einops: axes are parted, put in order, and joined as the pattern names them."""
+    before, after = (_groups(side) for side in pattern.split("->"))
+    sizes = dict(axes_lengths)
+    for group, size in zip(before, shape_of(tensor), strict=True):
+        unknown = [name for name in group if name not in sizes]
+        if len(unknown) > 1:
+            raise Refusal(notimpl(f"the pattern {pattern!r} without the sizes of {', '.join(unknown)}"))
+        known = product(sizes[name] for name in group if name in sizes)
+        sizes.update({name: floordiv(size, known) for name in unknown})
+    apart, together = ([name for group in side for name in group] for side in (before, after))
+    parted = ops.Reshape(tensor, tuple(sizes[name] for name in apart))
+    ordered = ops.Permute(parted, tuple(apart.index(name) for name in together))
+    return ops.Reshape(ordered, tuple(product(sizes[name] for name in group) for group in after))
+
+
+def _groups(side: str) -> list[list[str]]:
+    """The names of one side of a pattern, those in parentheses together."""
+    return [token.strip("()").split() for token in re.findall(r"\w+|\(.*?\)", side)]

@@ -1,0 +1,286 @@
+"""Whole models: nested, subclassed, shared, with several inputs; what the graph says of them."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers, ops
+from keras_reading import compare, draw, randomise, read
+
+from netglot.errors import Refusal, UnsupportedOps, UserCodeError
+from netglot.pivot import ops as pivot
+from netglot.pivot.dims import Dim
+
+
+class Block(layers.Layer):
+    """Adds what two dense layers make, scaled by a list of vectors."""
+
+    def __init__(self, dim):
+        super().__init__()
+        self.inner = layers.Dense(dim, activation="relu")
+        self.outer = layers.Dense(dim)
+        self.norm = layers.LayerNormalization()
+        self.scales = [self.add_weight(shape=(dim,), name="scale") for _ in range(2)]
+
+    def call(self, x, training=None):
+        y = self.outer(self.inner(x))
+        for scale in self.scales:
+            y = y * scale
+        return self.norm(x + y)
+
+
+class Positions(layers.Layer):
+    """Adds a vector for each place, in two ways."""
+
+    def build(self, shape):
+        self.table = self.add_weight(shape=(128, shape[-1]))
+
+    def call(self, x):
+        length = ops.shape(x)[1]
+        scale = ops.sqrt(ops.cast(ops.shape(x)[-1], x.dtype))
+        return x * scale + ops.take(self.table, ops.arange(length), axis=0) + self.table[:length]
+
+
+class Tokens(keras.Model):
+    """A small language model with tied weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = layers.Embedding(10, 8)
+        self.positions = Positions()
+        self.blocks = [Block(8) for _ in range(3)]
+        self.head = keras.Sequential([layers.Dense(4), layers.ReLU()])
+
+    def call(self, ids, training=False):
+        x = self.positions(self.embedding(ids))
+        for block in self.blocks:
+            x = block(x, training=training)
+        batch = ops.shape(x)[0]
+        heads = ops.transpose(ops.reshape(x, (batch, -1, 2, 4)), (0, 2, 1, 3))
+        x = ops.reshape(ops.transpose(heads, (0, 2, 1, 3)), (batch, ops.shape(x)[1], 8))
+        first = ops.broadcast_to(ops.zeros((1, 1, 8)), (batch, 1, 8)) + ops.ones((batch, 1, 8), dtype=x.dtype)
+        x = ops.concatenate([first, x], axis=1)
+        logits = ops.matmul(x, ops.transpose(self.embedding.embeddings))
+        return {"head": self.head(x[:, 0]), "last": x[:, -1, None, ::2], "logits": logits}
+
+
+def tokens():
+    model = Tokens()
+    model(np.zeros((2, 5), "int32"))
+    randomise(model)
+    return model
+
+
+def test_subclassed_model_with_symbolic_sizes():
+    model = tokens()
+    graph = read(model, inputs="int32 B,T")
+    assert graph.name == "Tokens"
+    assert [str(size) for size in graph.inputs[0].shape] == ["B", "T"]
+    for length in (3, 6):
+        compare(model, graph, high=9, length=length)
+
+
+def test_paths_are_attributes():
+    graph = read(tokens(), inputs="int32 B,T")
+    assert {"embedding", "positions", "blocks.0", "blocks.2.norm", "head", "head.dense"} <= set(graph.modules)
+    assert {"embedding.embeddings", "positions.table", "blocks.1.scales.0", "head.dense.kernel"} <= set(
+        graph.parameters
+    )
+    assert graph.modules["head"].container == "sequential"
+    assert graph.modules["blocks.0"].arguments == {"dim": 8}
+    node = next(n for n in graph.nodes if isinstance(n.op, pivot.LayerNorm))
+    assert [frame.path for frame in node.scope] == ["blocks.0", "blocks.0.norm"]
+    assert node.site is not None and node.site.file == __file__
+
+
+def test_tied_weights_are_one_parameter():
+    graph = read(tokens(), inputs="int32 B,T")
+    used = [n for n in graph.nodes if graph.parameters["embedding.embeddings"] in n.operand_values()]
+    assert len(used) == 2
+
+
+def test_a_batch_that_became_a_number_is_refused():
+    class Baked(layers.Layer):
+        def call(self, x):
+            return ops.reshape(x, (int(x.shape[0] or 1009), 3))
+
+    given = keras.Input((3,))
+    with pytest.raises((Refusal, UserCodeError)):
+        read(keras.Model(given, Baked()(given)))
+
+
+def test_shared_layer_and_functions():
+    given = keras.Input((4,))
+    shared = layers.Dense(4, name="shared")
+    x = shared(shared(given))
+    x = ops.relu(x) * 2 + ops.mean(x, axis=-1, keepdims=True)
+    model = keras.Model(given, [layers.Lambda(lambda t: t**2)(x), x])
+    randomise(model)
+    graph = read(model)
+    compare(model, graph)
+    calls = {frame.call for node in graph.nodes for frame in node.scope if frame.path == "shared"}
+    assert calls == {0, 1}
+
+
+def test_nested_models():
+    inner = keras.Sequential([keras.Input((5,)), layers.Dense(3, activation="relu"), layers.Dense(3)], name="inner")
+    given = keras.Input((5,), name="features")
+    middle = keras.Model(given, layers.Add()([inner(given), layers.Dense(3)(given)]), name="middle")
+    model = keras.Sequential([keras.Input((5,)), middle, layers.Dense(2)])
+    randomise(model)
+    graph = read(model)
+    compare(model, graph)
+    assert "middle.inner.dense" in graph.modules
+
+
+def test_several_inputs_by_name():
+    left, right = keras.Input((4,), name="left"), keras.Input((6,), name="right")
+    out = {"sum": layers.Add()([layers.Dense(3)(left), layers.Dense(3)(right)]), "left": layers.Dense(2)(left)}
+    model = keras.Model({"left": left, "right": right}, out)
+    randomise(model)
+    graph = read(model)
+    assert [value.name for value in graph.inputs] == ["left", "right"]
+    compare(model, graph)
+
+
+def test_frozen_layers():
+    base = keras.Sequential([keras.Input((5,)), layers.Dense(3), layers.BatchNormalization()], name="base")
+    base.trainable = False
+    given = keras.Input((5,))
+    model = keras.Model(given, layers.Dense(2)(base(given, training=False)))
+    graph = read(model)
+    trained = {name for name, p in graph.parameters.items() if p.trainable}
+    assert trained == {"dense.kernel", "dense.bias"}
+    assert len(trained) == len(model.trainable_variables)
+    assert graph.parameters["base.batch_normalization.moving_mean"].kind == "buffer"
+    assert any("keeps its statistics" in note for note in graph.notes)
+
+
+def test_training_momentum_is_the_complement():
+    model = keras.Sequential([keras.Input((5,)), layers.BatchNormalization(momentum=0.9)])
+    (norm,) = [n.op for n in read(model).nodes if isinstance(n.op, pivot.BatchNorm)]
+    assert norm.momentum == 0.1 and not norm.unbiased
+
+
+def test_initialisers_are_kept():
+    model = keras.Sequential(
+        [keras.Input((5,)), layers.Dense(4, kernel_initializer="he_normal", bias_initializer="ones")]
+    )
+    graph = read(model)
+    kernel, bias = (graph.parameters[f"dense.{name}"].initialiser for name in ("kernel", "bias"))
+    assert kernel.kind == "truncated" and bias.kind == "constant" and bias.a == 1.0
+
+
+def test_layer_names_that_keras_made_up_are_numbered_within_the_model():
+    layers.Dense(3)  # so that Keras's own count begins with 1
+    model = keras.Sequential([keras.Input((5,)), layers.Dense(3), layers.Dense(3), layers.Dense(2, name="top_7")])
+    assert set(read(model).modules) == {"", "dense", "dense_1", "top_7"}
+
+
+def test_mixed_precision():
+    keras.config.set_floatx("float32")
+    policy = "mixed_float16"
+    given = keras.Input((6, 4))
+    x = layers.Dense(5, activation="relu", dtype=policy)(given)
+    x = layers.LayerNormalization(dtype=policy)(x)
+    model = keras.Model(given, layers.Dense(3, dtype="float32")(x))
+    randomise(model)
+    graph = read(model)
+    kinds = {node.op.dtype for node in graph.nodes if isinstance(node.op, pivot.Cast)}
+    assert kinds == {"float16", "float32"}
+    compare(model, graph, tolerance=2e-3, precision=None)
+
+
+class Raw(layers.Layer):
+    """Calls TensorFlow itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(6, activation="relu")
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1],), name="scale")
+
+    def call(self, x):
+        batch = tf.shape(x)[0]
+        y = tf.transpose(tf.reshape(x, (batch, -1, 2)), [0, 2, 1])
+        y = tf.reshape(y, tf.shape(x))
+        y = tf.nn.relu(y) * self.scale + tf.reduce_mean(x, -1, keepdims=True)
+        return self.dense(y), tf.concat([y[:, :2], tf.zeros([batch, 3], y.dtype)], -1)
+
+
+def test_raw_tensorflow_inside_a_layer():
+    given = keras.Input((8,))
+    first, second = Raw()(layers.Dense(8)(given))
+    model = keras.Model(given, [layers.Lambda(lambda t: tf.nn.softmax(t * 2.0))(first), second])
+    randomise(model)
+    graph = read(model)
+    compare(model, graph)
+    linear = [n for n in graph.nodes if isinstance(n.op, pivot.Linear)]
+    assert {n.path for n in linear} == {"dense", "raw.dense"}
+    assert {"raw.scale", "raw.dense.kernel"} <= set(graph.parameters)
+
+
+def test_a_condition_on_data_is_refused():
+    class Choice(layers.Layer):
+        def call(self, x):
+            return tf.cond(tf.reduce_sum(x) > 0, lambda: x, lambda: -x)
+
+    given = keras.Input((3,))
+    with pytest.raises(UnsupportedOps, match="a condition on data"):
+        read(keras.Model(given, Choice()(given)))
+
+
+def test_user_code_that_raises_is_told_with_its_place():
+    class Broken(layers.Layer):
+        def call(self, x):
+            return x if x.shape[0] is None else self.missing
+
+    given = keras.Input((3,))
+    model = keras.Model(given, Broken()(given))
+    with pytest.raises(UserCodeError, match="missing") as caught:
+        read(model)
+    assert "test_models.py" in caught.value.trace
+
+
+def test_everything_refused_is_told_at_once():
+    model = keras.Sequential(
+        [keras.Input((5, 6, 6, 2)), layers.ConvLSTM2D(3, 3, return_sequences=True), layers.ConvLSTM2D(3, 3)]
+    )
+    with pytest.raises(UnsupportedOps) as caught:
+        read(model)
+    assert [one.where for one in caught.value.refused] == ["conv_lstm2d", "conv_lstm2d_1"]
+
+
+def test_reading_leaves_the_model_as_it_was():
+    model = tokens()
+    graph = read(model, inputs="int32 B,T")
+    arrays = draw(graph, 2, high=9)
+    before = model(next(iter(arrays.values())))
+    assert isinstance(model.embedding.embeddings, keras.Variable)
+    again = model(next(iter(arrays.values())))
+    np.testing.assert_array_equal(before["logits"], again["logits"])
+
+
+def test_a_model_that_was_never_built_says_what_it_needs():
+    class Unbuilt(keras.Model):
+        def call(self, x):
+            return x
+
+    with pytest.raises(Refusal, match="what it is called with"):
+        read(Unbuilt())
+
+
+def test_every_application_family_in_small():
+    for name, shape in (("MobileNetV2", (32, 32, 3)), ("EfficientNetV2B0", (32, 32, 3)), ("DenseNet121", (32, 32, 3))):
+        model = getattr(keras.applications, name)(weights=None, include_top=False, input_shape=shape)
+        graph = read(model)
+        compare(model, graph, batches=(1,), tolerance=1e-8)
+        trained = sum(int(np.prod(p.shape)) for p in graph.parameters.values() if p.trainable)
+        assert trained == sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+
+
+def test_sizes_are_symbols():
+    graph = read(keras.Sequential([keras.Input((None, 3)), layers.Conv1D(4, 3), layers.UpSampling1D(2)]))
+    ((_, out),) = graph.outputs
+    assert out.shape == (Dim.symbol("B"), (Dim.symbol("T") - 2) * 2, 4)
