@@ -41,16 +41,15 @@ def statements(filled: Iterable[Filled]) -> tuple[str, list[str]]:
     """The function `initialise` ("" where none is needed), and the statements that follow its use."""
     rules: dict[tuple[str, str], Counter[str]] = {}
     said = {one: _said(one) for one in filled}
-    for one, text in said.items():
+    for one, texts in said.items():
         if one.layer:
-            rules.setdefault((one.layer, one.key), Counter())[text or ""] += 1
+            rules.setdefault((one.layer, one.key), Counter()).update(texts)
     common = {place: texts.most_common(1)[0][0] for place, texts in rules.items()}
     usual = {place: text for place, text in common.items() if text}
     single = []
-    for one, text in said.items():
-        expected = common.get((one.layer, one.key), "")
-        if (text or "") != expected:
-            single.append((text or _default(one)).replace("TENSOR", f"self.{one.path}"))
+    for one, texts in said.items():
+        if common.get((one.layer, one.key), "") not in texts:
+            single.append((texts[0] or _default(one)).replace("TENSOR", f"self.{one.path}"))
     return _function(usual), [line for line in single if line]
 
 
@@ -85,52 +84,51 @@ def _fans(one: Filled) -> tuple[int, int]:
     return one.shape[1] * field, one.shape[0] * field
 
 
-def _said(one: Filled) -> str | None:
-    """The call that fills `TENSOR` so; None where PyTorch does so by itself."""
+def _said(one: Filled) -> list[str]:
+    """The calls that fill `TENSOR` so, any of which will do; "" where PyTorch does so by itself."""
     how = one.how
-    if _is_default(one):
-        return None
+    default = [""] if _is_default(one) else []
     if how.kind == "constant":
         named = {0.0: "nn.init.zeros_(TENSOR)", 1.0: "nn.init.ones_(TENSOR)"}
-        return named.get(how.a, f"nn.init.constant_(TENSOR, {how.a:g})")
+        return [*default, named.get(how.a, f"nn.init.constant_(TENSOR, {how.a:g})")]
     if how.kind == "uniform":
-        named = _named(one, how.b**2, {"xavier": 6, "kaiming": 6}, "uniform_") if how.a == -how.b else None
-        return named or f"nn.init.uniform_(TENSOR, {how.a:.6g}, {how.b:.6g})"
+        named = _named(one, how.b**2, 6, "uniform_") if how.a == -how.b else []
+        return [*default, *named, f"nn.init.uniform_(TENSOR, {how.a:.6g}, {how.b:.6g})"]
     if how.kind == "normal":
-        named = _named(one, how.b**2, {"xavier": 2, "kaiming": 2}, "normal_") if how.a == 0 else None
+        named = _named(one, how.b**2, 2, "normal_") if how.a == 0 else []
         mean = "" if how.a == 0 else f"{how.a:.6g}, "
-        return named or f"nn.init.normal_(TENSOR, {mean}std={how.b:.6g})"
+        return [*default, *named, f"nn.init.normal_(TENSOR, {mean}std={how.b:.6g})"]
     if how.a:
         low, high = how.a - 2 * how.b, how.a + 2 * how.b
-        return f"nn.init.trunc_normal_(TENSOR, {how.a:.6g}, {how.b:.6g}, {low:.6g}, {high:.6g})"
-    return f"truncated_normal_(TENSOR, {_deviation(one)})"
+        return [f"nn.init.trunc_normal_(TENSOR, {how.a:.6g}, {how.b:.6g}, {low:.6g}, {high:.6g})"]
+    return [f"truncated_normal_(TENSOR, {text})" for text in _deviations(one)]
 
 
 _CUT = 0.87962566103423978
 """The deviation of a normal distribution that is cut at two deviations."""
 
 
-def _deviation(one: Filled) -> str:
-    """A deviation, by the number of inputs or outputs where it follows from it."""
+def _deviations(one: Filled) -> list[str]:
+    """A deviation, by the number of inputs or outputs where it follows from it, and as a number."""
+    texts = []
     if len(one.shape) > 1:
         for fan, text in zip(_fans(one), ("TENSOR[0].numel()", "TENSOR[:, 0].numel()"), strict=True):
             scale = (one.how.b * _CUT) ** 2 * fan
             if _near(scale, round(scale)) and 0.5 < scale < 3:
-                return f"({round(scale)} / {text}) ** 0.5 / {_CUT:.6f}"
-    return f"{one.how.b:.6g}"
+                texts.append(f"({round(scale)} / {text}) ** 0.5 / {_CUT:.6f}")
+    return [*texts, f"{one.how.b:.6g}"]
 
 
-def _named(one: Filled, square: float, numerators: dict[str, int], ending: str) -> str | None:
-    """The function of `nn.init` that has this spread."""
+def _named(one: Filled, square: float, numerator: int, ending: str) -> list[str]:
+    """The functions of `nn.init` that have this spread."""
     if len(one.shape) < 2:
-        return None
+        return []
     fan_in, fan_out = _fans(one)
-    if _near(square * (fan_in + fan_out), numerators["xavier"]):
-        return f"nn.init.xavier_{ending}(TENSOR)"
+    found = [f"nn.init.xavier_{ending}(TENSOR)"] if _near(square * (fan_in + fan_out), numerator) else []
     for fan, mode in ((fan_in, ""), (fan_out, ', mode="fan_out"')):
-        if _near(square * fan, numerators["kaiming"]):
-            return f'nn.init.kaiming_{ending}(TENSOR{mode}, nonlinearity="relu")'
-    return None
+        if _near(square * fan, numerator):
+            found.append(f'nn.init.kaiming_{ending}(TENSOR{mode}, nonlinearity="relu")')
+    return found
 
 
 def _near(a: float, b: float) -> bool:
