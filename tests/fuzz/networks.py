@@ -13,7 +13,7 @@ import contextlib
 import math
 import random
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,11 +39,20 @@ _DTYPES = {torch.float64: FLOAT, torch.int64: INT, torch.bool: BOOL}
 
 @dataclass(frozen=True)
 class Network:
-    """The source of a class `Net`, its inputs, and whether the batch is symbolic."""
+    """The source of a class `Net`, its inputs, and which of their sizes are symbolic: "none", the "batch", or "all"
+    but the channels."""
 
     source: str
     inputs: tuple[Value, ...]
-    symbolic: bool
+    symbolic: str = "batch"
+
+    def symbol(self, index: int, axis: int) -> str | None:
+        """The name of a size of an input, or None where it is fixed."""
+        if axis == 0:
+            return None if self.symbolic == "none" else "B"
+        rank = self.inputs[index].rank
+        channels = 1 if rank > 3 else rank - 1
+        return f"S{index}{axis}" if self.symbolic == "all" and axis != channels else None
 
     def build(self) -> nn.Module:
         """The module in double precision, in inference mode, with random weights and statistics."""
@@ -52,14 +61,15 @@ class Network:
         network = space["Net"]().double().eval()
         return randomise(network)
 
-    def example(self, batch: int, seed: int = 0) -> list[torch.Tensor]:
-        """Inputs for a batch of this size."""
-        generator = torch.Generator().manual_seed(seed + batch)
-        return [draw_input((batch, *value.shape[1:]), value.dtype, generator) for value in self.inputs]
+    def example(self, shapes: Sequence[tuple[int, ...]] | None = None) -> list[torch.Tensor]:
+        """Inputs of the given shapes, of those that the network was drawn with where none are."""
+        generator = torch.Generator().manual_seed(7)
+        shapes = shapes or [value.shape for value in self.inputs]
+        return [draw_input(shape, v.dtype, generator) for shape, v in zip(shapes, self.inputs, strict=True)]
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{v.name}: {v.dtype}{list(v.shape)}" for v in self.inputs)
-        return f"\n# {shapes}; {'symbolic' if self.symbolic else 'fixed'} batch\n{HEAD}{self.source}"
+        return f"\n# {shapes}; symbolic: {self.symbolic}\n{HEAD}{self.source}"
 
 
 def draw_input(shape: tuple[int, ...], dtype: str, generator: torch.Generator) -> torch.Tensor:
@@ -277,7 +287,7 @@ def network_of(salt: int, genes: list[int]) -> Network:
         text for text in blocks if any(text.split("(")[0].removeprefix("class ") + "()" in made for made in body.made)
     ]
     source = "".join(used) + body.text(_returned(chance, body))
-    return Network(source.rstrip() + "\n", tuple(inputs), chance.random() < 0.6)
+    return Network(source.rstrip() + "\n", tuple(inputs), chance.choice(("none", "batch", "batch", "all")))
 
 
 def _input(chance: random.Random, number: int) -> Value:

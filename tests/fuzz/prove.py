@@ -16,11 +16,12 @@ from unittest import mock
 import keras
 import numpy as np
 import torch
-from tests.fuzz.networks import BATCH, Network
+from tests.fuzz.networks import Network
 
 from netglot.dialects.keras.write import write
 from netglot.dialects.torch.read import read
 from netglot.errors import Refusal, UnsupportedOps, UserCodeError
+from netglot.pivot.dims import Dim, substitute
 from netglot.source import module_file
 from netglot.verify.compare import compare_exact, known_imprecisions
 from netglot.verify.paths import resolve
@@ -51,9 +52,8 @@ def prove(network: Network) -> Outcome:
 
 def _prove(network: Network) -> Outcome:
     model = network.build()
-    name = (lambda index, axis: "B" if axis == 0 else None) if network.symbolic else (lambda index, axis: None)
     try:
-        graph = read(model, tuple(network.example(BATCH)), {}, symbols=name, name="Net")
+        graph = read(model, tuple(network.example()), {}, symbols=network.symbol, name="Net")
         with mock.patch.object(module_file, "tidy_source", lambda text: text):
             written = write(graph)
     except (UnsupportedOps, Refusal) as refusal:
@@ -64,16 +64,29 @@ def _prove(network: Network) -> Outcome:
         return Outcome("wrong", f"not written: {_told(error)}")
     try:
         made = _loaded(written)
-        for batch in (BATCH, 3) if network.symbolic else (BATCH,):
-            example = network.example(batch)
+        for shapes in _sizes(network, graph):
+            example = network.example(shapes)
             problem = _difference(model, example, graph, written, made) if _runs(model, example) else ""
             if problem:
-                return Outcome("wrong", f"batch {batch}: {problem}", written.source)
+                return Outcome("wrong", f"{shapes}: {problem}", written.source)
     except Exception as error:
         if "Could not find device for node" in str(error):
             return Outcome("unproven", "TensorFlow pools three axes in single precision only")
         return Outcome("wrong", _told(error), written.source)
     return Outcome("right", "", written.source)
+
+
+def _sizes(network: Network, graph: Any) -> list[list[tuple[int, ...]]]:
+    """The shapes that were traced, and where some of their sizes are symbolic, larger ones."""
+    drawn = [value.shape for value in network.inputs]
+    pairs = [
+        pair for value, shape in zip(graph.inputs, drawn, strict=True) for pair in zip(value.shape, shape, strict=True)
+    ]
+    traced = {str(size): number for size, number in pairs if isinstance(size, Dim) and size.symbols == {str(size)}}
+    larger = {symbol: number + 1 + place % 2 for place, (symbol, number) in enumerate(sorted(traced.items()))}
+    shapes = [tuple(substitute(size, larger) for size in value.shape) for value in graph.inputs]
+    known = all(isinstance(size, int) for shape in shapes for size in shape)
+    return [drawn, shapes] if larger and known else [drawn]
 
 
 def _loaded(written: Any) -> Any:

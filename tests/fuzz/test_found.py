@@ -136,5 +136,5 @@ FOUND = {
 def test_network_is_right(name):
     source, *shapes = FOUND[name]
     inputs = tuple(Value(f"v{number}", shape) for number, shape in enumerate(shapes))
-    outcome = prove(Network(textwrap.dedent(source), inputs, symbolic=True))
+    outcome = prove(Network(textwrap.dedent(source), inputs))
     assert outcome.verdict == "right", f"{outcome.detail}\n{outcome.emitted}"

@@ -1,4 +1,4 @@
-"""The folder's own modules can be imported. Models of these tests are built in double precision unless a test says otherwise."""
+"""The folder's own modules can be imported; models are built in double precision unless a test says otherwise."""
 
 import os
 import sys

@@ -121,7 +121,7 @@ def renamed(path: Path, target: Path, old: str, new: str) -> Path:
 def test_unknown_layer_is_named_with_its_place(tmp_path):
     small(Scaled(name="scaling")).save(tmp_path / "net.keras")
     path = renamed(tmp_path / "net.keras", tmp_path / "other.keras", "Scaled", "Rescaled")
-    with pytest.raises(InputError, match="Rescaled of the layer .*scaling") as caught:
+    with pytest.raises(InputError, match=r"Rescaled of the layer .*scaling") as caught:
         keras_file.load(path)
     assert "--import" in caught.value.advice
 

@@ -16,6 +16,7 @@ CASES = [(name, op) for name, op in all_cases() if dialect.status(type(op))[0] !
 TOLERANCE = 1e-9
 SINGLE = {
     "Gelu": "Keras's exact GELU holds 1/sqrt(2) in single precision",
+    "Attention": "TensorFlow rounds the scale of attention to single precision",
     "LeakyRelu": "TensorFlow's leaky ReLU holds the slope in single precision",
 }
 """Ops that Keras computes with single-precision constants inside, compared to 1e-6."""

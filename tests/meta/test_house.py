@@ -20,10 +20,13 @@ LAYERS = {
     "pivot": ("errors", "pivot"),
     "passes": ("errors", "pivot", "dialects", "passes"),
     "source": ("errors", "pivot", "passes", "dialects", "source"),
-    "dialects": ("errors", "pivot", "source", "passes", "formats", "dialects"),
-    "formats": ("errors", "pivot", "formats"),
+    "dialects": ("errors", "pivot", "source", "passes", "formats", "dialects", "frontend"),
+    "formats": ("errors", "pivot", "formats", "dialects"),
 }
 """Which parts of the house each part may import."""
+
+HEIRS = {"tensorflow": ("keras",)}
+"""Dialects that build on another: TensorFlow's graphs are cast as Keras casts."""
 
 SHARED = ("netglot.source.spell", "netglot.source.hints")
 """The words in which dialects declare, and what the user's own lines say; who may import dialects may have these."""
@@ -63,7 +66,7 @@ def test_declarations_import_no_framework(path):
 def test_no_dialect_imports_a_sibling():
     for path in (PACKAGE / "dialects").rglob("*.py"):
         own = path.relative_to(PACKAGE / "dialects").parts[0]
-        others = set(all_dialects()) - {own}
+        others = set(all_dialects()) - {own, *HEIRS.get(own, ())}
         wrong = [
             n
             for n in imports(path)

@@ -107,7 +107,9 @@ def _tell(console: Console, record: dict[str, Any]) -> None:
     verdict = record["verdict"]
     facts = [f"{record.get('wall_seconds', 0):.0f} s"]
     facts += [f"{record[key]} {key}" for key in ("lines", "longest", "transposes") if record.get(key) is not None]
-    console.print(f"[{STYLES[verdict]}]{verdict:<11}[/] {record['name']:<45} {', '.join(facts)}", highlight=False, soft_wrap=True)
+    console.print(
+        f"[{STYLES[verdict]}]{verdict:<11}[/] {record['name']:<45} {', '.join(facts)}", highlight=False, soft_wrap=True
+    )
     for reason in reasons(record):
         console.print(f"            {reason}", style="dim", highlight=False, markup=False, soft_wrap=True)
 

@@ -28,10 +28,8 @@ class Framework:
 FRAMEWORKS: dict[str, Framework] = {
     framework.name: framework
     for framework in (
-        Framework("torch", "PyTorch", ("torch",), "torch", "reading and writing PyTorch networks, .pt, .pth and .pt2 files"),
-        Framework(
-            "keras", "Keras", ("keras", "tensorflow"), "keras", "reading and writing Keras networks, and running them to verify"
-        ),
+        Framework("torch", "PyTorch", ("torch",), "torch", "reading and writing PyTorch networks and their files"),
+        Framework("keras", "Keras", ("keras", "tensorflow"), "keras", "reading, writing and running Keras networks"),
         Framework(
             "zoo",
             "zoo",

@@ -395,6 +395,8 @@ class _Arranger:
 
     def _absorbs(self, node: Node, groups, order: Permutation) -> bool:
         """Whether a flattening may run in the target's order, because only linear layers see its result."""
+        if groups is None:
+            return False
         merged = [(s, d) for s, d in groups if len(s) > 1]
         last = node.result.type.rank - 1
         if len(merged) != 1 or merged[0][1] != [last] or not all(len(s) == 1 and len(d) == 1 for s, d in groups[:-1]):

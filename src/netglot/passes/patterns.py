@@ -294,7 +294,7 @@ def _repeat(op: ops.Reshape, find: Matcher) -> Op | None:
 def _shared_heads(op: ops.Attention, find: Matcher) -> Op | None:
     """Attention(q, Repeat(k), Repeat(v)) = Attention(q, k, v), each head of k and v serving several of q"""
     key, value = find.op(op.key, ops.Repeat), find.op(op.value, ops.Repeat)
-    if key is None or value is None or not key.repeats == value.repeats:
+    if key is None or value is None or key.repeats != value.repeats:
         return None
     if not key.axis == value.axis == op.head_axis:
         return None

@@ -9,7 +9,7 @@ from netglot.dialects.targets import TARGETS, Target
 
 _TRAINING = {
     "keras": 'Fine-tune: `model.compile("adam", loss); model.fit(x, y)`; for scores, a loss with `from_logits=True`.',
-    "torch": "Fine-tune: `model.train()`, and an optimiser on `model.parameters()`; `load()` gives it in inference mode.",
+    "torch": "Fine-tune: `model.train()` and an optimiser on `model.parameters()`; `load()` gives inference mode.",
 }
 
 

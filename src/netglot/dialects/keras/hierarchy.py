@@ -96,9 +96,8 @@ def _add_variable(found: Hierarchy, name: str, variable: Any, layer: Any) -> Non
 
 def _initialiser(layer: Any, name: str, shape: tuple[int, ...]) -> Initialiser | None:
     """The distribution with which a variable was first filled, where its layer says so."""
-    initialiser = getattr(layer, f"{name}_initializer", None)
-    if name == "recurrent_kernel":
-        initialiser = getattr(layer, "recurrent_initializer", None)
+    short = name.removesuffix("_kernel")  # `depthwise_kernel` has a `depthwise_initializer`
+    initialiser = getattr(layer, f"{name}_initializer", getattr(layer, f"{short}_initializer", None))
     if not isinstance(initialiser, keras.initializers.Initializer):
         return None
     config = initialiser.get_config()

@@ -124,7 +124,25 @@ def _as_struct(model: Any, positional: tuple) -> tuple:
     return (dict(zip(struct, positional, strict=True)) if isinstance(struct, dict) else list(positional),)
 
 
-def _functional_specs(struct: Any) -> Any:
+def _called_specs(node: Any, name: str) -> tuple[tuple, dict]:
+    """What a model was called with on symbolic tensors."""
+    import keras
+
+    args, kwargs = node.arguments.args, node.arguments.kwargs
+    given = {name: held for name, held in kwargs.items() if keras.tree.flatten(held) and _all_symbolic(held)}
+    tensors = keras.tree.flatten((args, given))
+    specs = iter(keras.tree.flatten(_functional_specs(tensors, name)))
+    filled_args, filled = keras.tree.map_structure(lambda _: next(specs), (args, given))
+    return tuple(filled_args), filled
+
+
+def _all_symbolic(held: Any) -> bool:
+    import keras
+
+    return all(isinstance(one, keras.KerasTensor) for one in keras.tree.flatten(held))
+
+
+def _functional_specs(struct: Any, wanted: str = "inputs") -> Any:
     import keras
 
     batched: set[int] = set()
@@ -136,15 +154,18 @@ def _functional_specs(struct: Any) -> Any:
         number = len(batched)
         batched.add(number)
         shape = tuple(_symbol(size, axis, number, count) for axis, size in enumerate(tensor.shape))
-        return InputSpec(shape, tensor.dtype, _identifier(tensor.name))
+        return InputSpec(shape, tensor.dtype, _input_name(tensor.name, number, count, wanted))
 
     return keras.tree.map_structure(spec, struct)
 
 
-def _identifier(name: str) -> str:
+def _input_name(name: str, number: int, count: int, wanted: str) -> str:
+    """The name that the user gave to an input, or `wanted` for one that Keras made up."""
     import re
 
-    return re.sub(r"\W+", "_", re.sub(r"^(keras_tensor|input_layer)_\d+$", r"\1", name))
+    if re.fullmatch(r"(keras_tensor|input_layer|input)(_\d+)?", name):
+        return wanted if count == 1 else f"{wanted}_{number}"
+    return re.sub(r"\W+", "_", name)
 
 
 def _symbol(size: int | None, axis: int, number: int, count: int) -> int | Dim:
@@ -160,6 +181,9 @@ def _subclassed_specs(model: Any) -> tuple[tuple, dict]:
     """The inputs that a built model of the user's own class remembers."""
     from netglot.frontend.inputs import InputSpec
 
+    node = next(iter(getattr(model, "_inbound_nodes", ())), None)
+    if node is not None and node.input_tensors:
+        return _called_specs(node, _first_argument(model))
     shapes = getattr(model, "_build_shapes_dict", None)
     if not model.built or not shapes:
         raise Refusal(

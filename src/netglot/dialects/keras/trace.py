@@ -563,7 +563,7 @@ def _call(reader: Any, arguments: dict[str, Any]) -> Any:
     return reader(*given, **arguments)
 
 
-_OTHER_DTYPE = {"ops.multi_hot"}
+_OTHER_DTYPE = {"ops.logsumexp", "ops.meshgrid", "ops.multi_hot", "ops.normalize", "ops.reciprocal"}
 """Functions that make another dtype than Keras's own inference says."""
 
 _RENAMED = {
