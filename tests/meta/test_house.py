@@ -25,8 +25,8 @@ LAYERS = {
 }
 """Which parts of the house each part may import."""
 
-HEIRS = {"tensorflow": ("keras",)}
-"""Dialects that build on another: TensorFlow's graphs are cast as Keras casts."""
+HEIRS = {"tensorflow": ("keras",), "keras": ("tensorflow",)}
+"""Dialects of one family: TensorFlow's graphs are cast as Keras casts, and raw TensorFlow stands inside Keras layers."""
 
 SHARED = ("netglot.source.spell", "netglot.source.hints")
 """The words in which dialects declare, and what the user's own lines say; who may import dialects may have these."""
