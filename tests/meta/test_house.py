@@ -26,7 +26,7 @@ LAYERS = {
 """Which parts of the house each part may import."""
 
 HEIRS = {"tensorflow": ("keras",), "keras": ("tensorflow",)}
-"""Dialects of one family: TensorFlow's graphs are cast as Keras casts, and raw TensorFlow stands inside Keras layers."""
+"""Dialects of one family: TensorFlow graphs cast as Keras casts, and raw TensorFlow stands inside Keras layers."""
 
 SHARED = ("netglot.source.spell", "netglot.source.hints")
 """The words in which dialects declare, and what the user's own lines say; who may import dialects may have these."""
