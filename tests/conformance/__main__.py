@@ -37,7 +37,8 @@ def main() -> None:
     known = load(options.results)
     if not options.report:
         _run(options, known)
-    if not options.only and not options.all:
+    known = {key: record for key, record in known.items() if key[0] == "module" or not selection.excluded(key[1])}
+    if not options.only:
         DOCUMENT.write_text(document.render(known, selection.left_out()), encoding="utf-8")
     Console().print(document.summary(known), highlight=False)
 

@@ -40,6 +40,8 @@ class Runtime:
     )  # fmt: skip
 
     def __init__(self, folder):
+        # PyTorch's shortcut through nested tensors, taken without gradients only, puts zeros where the padding is
+        torch.backends.mha.set_fastpath_enabled(False)
         self.folder = folder
         self.module: torch.nn.Module
         self.call: dict = {}
