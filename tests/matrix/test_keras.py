@@ -91,6 +91,8 @@ def test_not_every_case_of_a_mapped_op_is_refused():
 def test_signature_is_that_of_the_installed_keras(spelling):
     installed = inspect.signature(resolve(spelling)).parameters
     ours = inspect.signature(dialect.readers[spelling]).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in installed.values()):
+        ours = {name: parameter for name, parameter in ours.items() if name in installed}
     for name, parameter in ours.items():
         assert name in installed, f"{spelling} has no parameter {name}"
         assert installed[name].default is parameter.default or same(parameter.default, installed[name].default)

@@ -123,7 +123,7 @@ class Rearranged(Value):
     __slots__ = ()
 
 
-REARRANGING = frozenset("Permute Reshape Slice Select Split Concat Stack Flip".split())
+REARRANGING = frozenset("Permute Reshape Slice Select Split Unstack Concat Stack Flip".split())
 """The ops that only rearrange elements."""
 
 

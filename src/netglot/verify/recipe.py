@@ -20,8 +20,8 @@ from netglot.pivot.graph import Parameter, Part
 from netglot.pivot.op import FLOATS, Op
 
 MOVES = {
-    "Identity", "StopGradient", "Reshape", "Permute", "Broadcast", "Concat", "Stack", "Split", "Pad", "Tile", "Repeat",
-    "Roll", "Flip", "Slice", "Select", "Take", "Diagonal", "Cast",
+    "Identity", "StopGradient", "Reshape", "Permute", "Broadcast", "Concat", "Stack", "Split", "Unstack", "Pad", "Tile",
+    "Repeat", "Roll", "Flip", "Slice", "Select", "Take", "Diagonal", "Cast",
 }  # fmt: skip
 """Ops that only move elements (or copy them, or put zeros beside them)."""
 

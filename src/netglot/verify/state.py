@@ -81,7 +81,7 @@ def _role(value: Value, consumers: Mapping[Value, list[Node]]) -> str | None:
     return None
 
 
-_MOVES = {"Reshape", "Permute", "Broadcast", "Cast", "Identity", "Slice", "Select", "Split", "Stack", "Tile", "Flip"}
+_MOVES = set("Reshape Permute Broadcast Cast Identity Slice Select Split Unstack Stack Tile Flip".split())
 
 
 def _offline(node: Node) -> bool:

@@ -186,6 +186,27 @@ class Split(Op):
     ]
 
 
+class Unstack(Op):
+    """The elements of an axis one by one, without that axis: as many results as it has elements."""
+
+    layout = "reduce"
+    x: Tensor
+    axis: Axis
+
+    def reduced(self) -> tuple[int, ...]:
+        """The axes that vanish."""
+        return (self.axis,)
+
+    def infer(self):
+        dtype, shape = dtype_of(self.x), shape_of(self.x)
+        return (TensorType(dtype, (*shape[: self.axis], *shape[self.axis + 1 :])),) * shape[self.axis]
+
+    def reference(self):
+        return tuple(np.moveaxis(self.x, self.axis, 0))
+
+    cases = [dict(x=rand(2, 3, 4), axis=axis) for axis in (1, 2)]
+
+
 class Pad(Op):
     """`x` with `before[i]` and `after[i]` elements added around axis `i`.
 

@@ -105,6 +105,11 @@ def split(op):
     return call("ops.split", op.x, borders, axis=axis)
 
 
+@keras.writes(ops.Unstack)
+def unstack(op):
+    return call("ops.unstack", op.x, axis=unless(from_end(op.axis, len(shape_of(op.x))), 0))
+
+
 # --- padding and repeating
 
 

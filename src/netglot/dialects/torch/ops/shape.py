@@ -442,7 +442,8 @@ for _name, _axis_of in (("hsplit", lambda x: min(rank_of(x) - 1, 1)), ("vsplit",
 @torch.reads("aten.unbind.int", "aten.unbind_copy.int")
 def unbind(self, dim=0):
     axis = normal_axis(dim, rank_of(self))
-    return [ops.Select(self, axis=axis, index=i) for i in range(_known(shape_of(self)[axis], "unbind"))]
+    count = _known(shape_of(self)[axis], "unbind")
+    return [ops.Select(self, axis=axis, index=0)] if count == 1 else ops.Unstack(self, axis=axis)
 
 
 # --- padding and repeating

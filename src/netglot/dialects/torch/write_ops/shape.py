@@ -120,6 +120,11 @@ def split(op):
     return call("torch.split", op.x, list(op.sizes), dim=dim)
 
 
+@torch.writes(ops.Unstack)
+def unstack(op):
+    return call("torch.unbind", op.x, dim=unless(from_end(op.axis, len(shape_of(op.x))), 0))
+
+
 # --- padding and repeating
 
 _MODES = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}
