@@ -257,6 +257,8 @@ def _read(request: Request) -> tuple[Graph, dict[str, int]]:
 
         request.inputs = Inputs(*call_of(request.network, request.inputs or None))
         return read_keras(request.network, inputs=request.inputs), {}
+    if request.kind == "graph":
+        return request.network, {}
     from netglot.dialects.torch.read import read as read_torch
 
     last: Exception | None = None
@@ -329,7 +331,6 @@ def _given_sizes(request: Request) -> dict[str, int]:
 def _verified(request, graph, sizes, written, folder, report, seed, time_limit, trace, phases) -> dict[str, Any]:
     from netglot.verify.plan import Loading, Options, verify_pair
     from netglot.verify.process import Worker
-    from netglot.verify.ship import pickle_source, save_keras
     from netglot.verify.spec import Variable, spec_from_graph
 
     arranged = written.arranged
@@ -337,7 +338,7 @@ def _verified(request, graph, sizes, written, folder, report, seed, time_limit, 
     spec = spec_from_graph(
         graph,
         [Variable(v.path, v.recipe, v.trainable) for v in written.variables],
-        source_call=_source_call(request, names),
+        source_call=None if request.kind == "graph" else _source_call(request, names),
         target_call=_target_call(names, _target_of(written)),
         sizes={k: v for k, v in sizes.items() if k in graph.symbols()},
         input_permutations=dict(zip(names, arranged.inputs, strict=True)),
@@ -345,28 +346,44 @@ def _verified(request, graph, sizes, written, folder, report, seed, time_limit, 
         ranges=_ranges(request, names),
     )
     with tempfile.TemporaryDirectory(prefix="netglot-source-") as aside:
-        if request.kind == "torch":
-            load = pickle_source(request.network, Path(aside) / "source.pkl")
-        elif request.kind == "keras":
-            load = save_keras(request.network, aside)
-        else:
-            load = {"kind": "program", "path": str(Path(aside) / "source.pt2")}
-            import torch
-
-            torch.export.save(request.network, load["path"])
-        tracing = _Tracing(graph, written, folder, Path(aside)) if graph.origin is not None else None
+        reader, load = _shipped(request, Path(aside))
+        traceable = graph.origin is not None or request.kind == "graph"
+        tracing = _Tracing(graph, written, folder, Path(aside)) if traceable else None
         worker = _target_of(written).worker
-        reader = "keras-source" if request.kind == "keras" else "torch"
+        trained = request.kind != "graph"
         with Worker(reader, time_limit=time_limit) as source, Worker(worker, time_limit=time_limit) as target:
             found = verify_pair(
                 source,
                 target,
                 spec,
                 Loading(load, str(folder), tracing),
-                options=Options(seed=seed, trace=trace),
+                options=Options(seed=seed, trace=trace, gradients=trained, training=trained),
                 progress=phases.progress,
             )
-    return report | found | {"differences": [*found.get("differences", [])]}
+    notes = (
+        [] if trained else ["a model file says nothing of training, so outputs were compared and gradients were not"]
+    )
+    return report | found | {"differences": [*found.get("differences", []), *notes]}
+
+
+def _shipped(request: Request, folder: Path) -> tuple[str, dict[str, Any]]:
+    """The worker that runs the source, and the arguments of its `load`; what it needs is saved in `folder`."""
+    from netglot.verify.ship import pickle_source, save_keras
+
+    if request.kind == "torch":
+        return "torch", pickle_source(request.network, folder / "source.pkl")
+    if request.kind == "keras":
+        return "keras-source", save_keras(request.network, folder)
+    if request.kind == "graph":
+        from netglot.pivot import serialize
+
+        serialize.save(request.network, folder / "source")
+        return "pivot", {"path": str(folder / "source")}
+    import torch
+
+    path = folder / "source.pt2"
+    torch.export.save(request.network, path)
+    return "torch", {"kind": "program", "path": str(path)}
 
 
 class _Tracing:
@@ -378,7 +395,9 @@ class _Tracing:
 
     @property
     def program(self) -> str:
-        """The exported program in a file."""
+        """The exported program in a file; none where the source is a graph."""
+        if self._graph.origin is None:
+            return ""
         import torch
 
         path = self._aside / "program.pt2"

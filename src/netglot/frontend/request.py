@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from netglot.errors import RequestError
+from netglot.formats.registry import Format, format_of
+from netglot.frontend.frameworks import require
 from netglot.frontend.inputs import Inputs, parse_inputs, symbol_at
 from netglot.frontend.source import Source, load_source, network_kind, parse_source
 from netglot.frontend.weights import load_into
@@ -29,6 +31,11 @@ class Request:
         """What to call the network."""
         return type(self.network).__name__ if self.kind == "torch" else self.source.title
 
+    @property
+    def format(self) -> Format | None:
+        """The format of the model file that was read as a graph; None where the source is no such file."""
+        return format_of(self.source.where) if self.source.kind == "graph" else None
+
     def symbols(self) -> Callable[[int, int], str | None]:
         """The name of the symbolic size on an axis of the n-th input tensor, or None where it is fixed."""
         return lambda index, axis: symbol_at(self.inputs, index, axis)
@@ -46,6 +53,8 @@ def understand(source: Any, *, inputs: Any = None, weights: Any = None) -> Reque
     understood = parse_inputs(inputs)
     if isinstance(weights, str | Path):
         _check_exists(Path(weights))
+    if parsed.kind == "graph":
+        return Request(parsed, _read_file(parsed, weights, understood), "graph", understood)
     network = load_source(parsed)
     kind = network_kind(network)
     assert kind is not None
@@ -53,6 +62,18 @@ def understand(source: Any, *, inputs: Any = None, weights: Any = None) -> Reque
     if kind == "torch":
         check_inputs(network, understood)
     return Request(parsed, network, kind, understood, notes)
+
+
+def _read_file(source: Source, weights: Any, inputs: Inputs) -> Any:
+    """The graph in a model file."""
+    path = Path(source.where)
+    found = format_of(path)
+    assert found is not None
+    if weights is not None and not isinstance(weights, str | Path):
+        raise RequestError(f"the weights of {path} must be a file", advice=found.weights or None)
+    if found.extra:
+        require(found.extra, f"reading {path}")
+    return found.read(path, weights=None if weights is None else Path(weights), inputs=inputs or None)
 
 
 def _check_exists(path: Path) -> None:

@@ -23,10 +23,11 @@ from types import ModuleType
 from typing import Any, Literal
 
 from netglot.errors import InputError, RequestError
+from netglot.formats.registry import format_of
 from netglot.frontend.frameworks import missing_module, require
 from netglot.frontend.usercode import user_code
 
-FORMS = "package.module:callable, file.py:Name, file.py:Name(arguments) or network.pt2"
+FORMS = "package.module:callable, file.py:Name, file.py:Name(arguments), network.pt2 or another model file"
 
 _SOURCE = re.compile(
     r"^(?P<where>(?:[A-Za-z]:[\\/])?[^:]+):(?P<name>[A-Za-z_][\w.]*)\s*(?P<arguments>\(.*\))?$", re.DOTALL
@@ -39,8 +40,8 @@ _WEIGHT_FILES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")
 class Source:
     """One understood source.
 
-    `kind` says where it lies: "module" (importable), "file" (a Python file), "exported" (a `.pt2`), "graph" (a saved
-    pivot) or "live" (an object, held in `object`).
+    `kind` says where it lies: "module" (importable), "file" (a Python file), "exported" (a `.pt2`), "graph" (a model
+    file that is read as it lies there, without a framework) or "live" (an object, held in `object`).
     """
 
     kind: Literal["module", "file", "exported", "graph", "live"]
@@ -105,7 +106,9 @@ def _literals(name: str, arguments: str) -> tuple[tuple[Any, ...], dict[str, Any
 
 def _parse_file(text: str) -> Source:
     path = Path(text)
-    if path.name == "network.json" or os.path.isfile(path / "network.json"):
+    if format_of(path) is not None:
+        if not os.path.exists(path):
+            raise InputError(f"{text}: no such file", advice=_similar_files(text))
         return Source("graph", text, text)
     if path.suffix == ".pt2":
         if not os.path.isfile(path):
@@ -155,7 +158,7 @@ def load_source(source: Any) -> Any:
         case "exported":
             return _load_exported(parsed.where)
         case "graph":
-            raise RequestError(f"{parsed.text} is a saved graph and not a live network")
+            raise RequestError(f"{parsed.text} is a model file and not a live network")
         case "file":
             module = import_file(parsed.where)
         case _:

@@ -20,6 +20,7 @@ from netglot.errors import Bug, InputError
 from netglot.pivot import dims
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Frame, Graph, Module, Node, Parameter, Site, Value
+from netglot.pivot.initialiser import Initialiser
 from netglot.pivot.op import DTYPES, Op, TensorType
 from netglot.pivot.storage import read_tensors, stored_type, write_tensors
 
@@ -195,6 +196,8 @@ def encode(held: Any) -> Any:
             return {"$list": [encode(one) for one in held]}
         case dict():
             return {"$dict": [[encode(key), encode(one)] for key, one in held.items()]}
+        case Initialiser():
+            return {"$initialiser": [held.kind, encode(held.a), encode(held.b)]}
         case Opaque():
             return {"$object": held.text}
         case Op() | Graph():
@@ -316,6 +319,8 @@ def decode(data: Any) -> Any:
             return [decode(one) for one in held]
         case "$dict":
             return {decode(k): decode(v) for k, v in held}
+        case "$initialiser":
+            return Initialiser(held[0], decode(held[1]), decode(held[2]))
         case "$object":
             return Opaque(held)
     raise ValueError(f"{key} is not known")

@@ -21,6 +21,7 @@ import traceback
 RUNTIMES = {
     "torch": "netglot.verify.runtime_torch",
     "torch-target": "netglot.verify.target_torch",
+    "pivot": "netglot.verify.runtime_pivot",
     "keras": "netglot.verify.runtime_keras",
     "keras-source": "netglot.verify.source_keras",
 }
