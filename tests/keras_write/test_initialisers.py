@@ -83,3 +83,18 @@ def test_trained_weights_are_not_taken_for_a_distribution():
     with torch.no_grad():
         layer.weight.mul_(3.7).add_(0.2)
     assert read(layer, (2, 32)).parameters["weight"].initialiser is None
+
+
+def test_trained_weights_from_a_file_leave_the_initialisers_as_they_were(tmp_path):
+    (tmp_path / "mixed_network.py").write_text(
+        "import torch\nfrom torch import nn\n\n\nclass Net(nn.Module):\n    def __init__(self):\n"
+        "        super().__init__()\n        self.head = nn.Linear(128, 40)\n"
+        "        nn.init.trunc_normal_(self.head.weight, std=0.1, a=-0.2, b=0.2)\n\n"
+        "    def forward(self, x):\n        return self.head(x)\n"
+    )
+    trained = {"head.weight": 0.25 + torch.rand(40, 128), "head.bias": torch.rand(40)}
+    torch.save(trained, tmp_path / "trained.pt")
+    graph = read(f"{tmp_path / 'mixed_network.py'}:Net", [(1, 128)], weights=str(tmp_path / "trained.pt"))
+    assert graph.parameters["head.weight"].initialiser.kind == "truncated"
+    assert graph.parameters["head.bias"].initialiser.kind == "uniform"
+    assert float(graph.parameters["head.weight"].load().min()) >= 0.25

@@ -32,11 +32,16 @@ class Construction:
 
     arguments: weakref.WeakKeyDictionary = field(default_factory=weakref.WeakKeyDictionary)
     filled: dict[int, Initialiser | None] = field(default_factory=dict)
+    initialisers: dict[str, Initialiser | None] = field(default_factory=dict)
+    """How each parameter of the finished model was filled, by its path."""
 
     def keep(self, model: Any) -> None:
-        """Remembers what was seen for as long as `model` lives."""
+        """Remembers what was seen for as long as `model` lives, whatever weights it is given afterwards."""
         if isinstance(model, torch.nn.Module):
             _KEPT[model] = self
+            for path, parameter in model.named_parameters():
+                known = self.filled.get(parameter.untyped_storage().data_ptr())
+                self.initialisers[path] = known or _recognised(model, path, parameter)
 
 
 _KEPT: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
@@ -185,10 +190,8 @@ def _changed(name: str, before: Initialiser | None, args, kwargs) -> Initialiser
 def initialiser_of(root: torch.nn.Module | None, path: str, tensor: torch.Tensor) -> Initialiser | None:
     """How a parameter is initialised: as it was seen, else as its present numbers show beyond doubt."""
     seen = _KEPT.get(root) if root is not None else None
-    if seen is not None:
-        known = seen.filled.get(tensor.untyped_storage().data_ptr())
-        if known is not None:
-            return known
+    if seen is not None and path in seen.initialisers:
+        return seen.initialisers[path]
     return _recognised(root, path, tensor)
 
 
