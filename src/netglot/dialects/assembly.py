@@ -1,0 +1,307 @@
+"""A graph put together from the layers of a file: named tensors, named weights, refusals collected and told once.
+
+What the readers of model files share. Each reads its layers one by one; what one of them refuses is kept, what depends
+on it is passed over, and at the end all refusals are told together.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import zlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from netglot.dialects.dialect import Dialect
+from netglot.errors import InputError, Refusal, RefusedOp, UnsupportedOps, notimpl
+from netglot.pivot.dims import Dim, product
+from netglot.pivot.graph import Builder, Frame, Graph, Module, Names, Node, Parameter, Part, Value
+from netglot.pivot.op import Op, TensorType, numpy_dtype, shape_of
+
+LARGEST = 2**36
+"""No tensor of a network has as many elements: a size beyond it is damage."""
+
+_POISON = object()
+
+
+class Poisoned(Exception):
+    """An operand was refused: what depends on it is neither read nor reported."""
+
+
+class Assembly:
+    """A graph under construction. `tensors` holds the values of the file by their names there."""
+
+    def __init__(self, dialect: Dialect, name: str):
+        self.dialect, self.name = dialect, name
+        self.names = Names()
+        self.nodes: list[Node] = []
+        self.inputs: list[Value] = []
+        self.parameters: dict[str, Parameter] = {}
+        self.tensors: dict[str, Any] = {}
+        self.refused: list[RefusedOp] = []
+        self.notes: list[str] = []
+        self.total = 0
+        self.scope: tuple[Frame, ...] = ()
+        self.classes: dict[str, str] = {}
+        self._made_up = 0
+
+    def input(self, name: str, shape: Iterable[int | Dim], dtype: str = "float32") -> Value:
+        """An input of the network."""
+        kind = TensorType(dtype, checked(tuple(shape), f"the input {name!r}"))
+        value = Value(self.names.unique(identifier(name)), kind, hint=identifier(name))
+        self.inputs.append(value)
+        self.tensors[name] = value
+        return value
+
+    def parameter(
+        self,
+        name: str,
+        array: np.ndarray | Callable[[], np.ndarray],
+        type: TensorType | None = None,
+        *,
+        kind: str = "parameter",
+        trainable: bool = True,
+    ) -> Parameter:
+        """A weight: an array, or a function that loads it (then its type is said)."""
+        load = array if callable(array) else lambda: array
+        if type is None:
+            type = TensorType(array.dtype.newbyteorder("=").name, tuple(array.shape))
+        wide = numpy_dtype(type.dtype)
+        unique = self.names.unique(name)
+        made = Parameter(
+            unique,
+            type,
+            lambda: np.asarray(load()).astype(wide, copy=False),
+            kind=kind,
+            trainable=trainable,
+        )
+        self.parameters[unique] = made
+        return made
+
+    def constant(self, array: np.ndarray, name: str = "constant") -> Parameter:
+        """A constant that the file's network computes with."""
+        return self.parameter(name, np.asarray(array), kind="constant", trainable=False)
+
+    def made_up(self, name: str, shape: tuple[int, ...], *, kind: str = "parameter") -> Parameter:
+        """A weight that the file does not hold: random, and the same at each reading.
+
+        Raises:
+            InputError: all of them together are more than a network has.
+        """
+        self._made_up += product(checked(shape, name))
+        if self._made_up > 2**32:
+            raise InputError(f"{name}: the file declares more weights than a network has")
+        seed = zlib.crc32(name.encode())
+        fan = max(product(shape[1:]), 1)
+
+        def load():
+            generator = np.random.default_rng(seed)
+            if kind == "buffer" and name.endswith("var"):
+                return generator.uniform(0.5, 1.5, shape).astype("float32")
+            return (generator.standard_normal(shape) * fan**-0.5).astype("float32")
+
+        return self.parameter(name, load, TensorType("float32", shape), kind=kind, trainable=kind == "parameter")
+
+    def build(self, tree: Any) -> Any:
+        """Adds ops, lists of ops and parts of ops; values stay as they are.
+
+        Raises:
+            Refusal: a result has a size that no network has.
+        """
+        builder = Builder(self.names, scope=self.scope)
+        done: dict = {}
+        before = len(self.nodes)
+        builder.nodes = self.nodes
+        try:
+            made = _built(tree, builder, done)
+            for node in self.nodes[before:]:
+                for value in node.results:
+                    checked(value.shape, f"the result of {type(node.op).__name__}")
+        except (Refusal, InputError):
+            del self.nodes[before:]
+            raise
+        except (ValueError, AssertionError, IndexError, ZeroDivisionError, TypeError, OverflowError) as error:
+            del self.nodes[before:]
+            detail = str(error).partition("\n")[0] or type(error).__name__
+            raise Refusal(notimpl(f"its options do not fit its input: {detail}")) from error
+        return made
+
+    def step(self, where: str, what: str, names: Iterable[str], run: Callable[[], Any]) -> None:
+        """Reads one layer: `run` gives its results, which become the tensors `names`. Refusals are kept."""
+        names = list(names)
+        self.total += 1
+        try:
+            made = run()
+            results = list(made) if isinstance(made, list | tuple) else [made]
+            if len(results) < len(names):
+                raise Refusal(notimpl(f"{len(names)} results where {len(results)} are known"))
+        except Poisoned:
+            results = [_POISON] * len(names)
+        except Refusal as refusal:
+            self.refused.append(RefusedOp(where, what, refusal.reason))
+            results = [_POISON] * len(names)
+        for name, result in zip(names, results, strict=False):
+            self.tensors[name] = result
+            if isinstance(result, Value) and result.hint is None:
+                result.hint = identifier(name)
+
+    def tensor(self, name: str) -> Any:
+        """The tensor of this name.
+
+        Raises:
+            Poisoned: it was refused.
+            InputError: there is none.
+        """
+        if name not in self.tensors:
+            raise InputError(f"the tensor {name!r} is used and nothing makes it", advice="is the file complete?")
+        held = self.tensors[name]
+        if held is _POISON:
+            raise Poisoned
+        return held
+
+    def reader(self, kind: str) -> Callable:
+        """What reads a kind of layer.
+
+        Raises:
+            Refusal: nothing does.
+        """
+        reader = self.dialect.readers.get(kind)
+        if reader is None:
+            reason = self.dialect.unread.get(kind) or notimpl(
+                f"{self.dialect.title}'s {kind} has no reading",
+                "say what it means in a Python file: --extend my_ops.py",
+            )
+            raise Refusal(reason)
+        return reader
+
+    def within(self, path: str) -> None:
+        """Puts what follows into the block at a path; "" is the root."""
+        parts = path.split(".") if path else []
+        self.scope = tuple(Frame(".".join(parts[: i + 1])) for i in range(len(parts)))
+
+    def finish(self, output: Any) -> Graph:
+        """The graph.
+
+        Raises:
+            UnsupportedOps: layers were refused; all of them are told.
+        """
+        if self.refused:
+            raise UnsupportedOps(self.refused, self.total, "pivot")
+        modules = {"": Module("", self.name)}
+        for node in self.nodes:
+            for frame in node.scope:
+                modules.setdefault(frame.path, Module(frame.path, self._class_of(frame.path)))
+        graph = Graph(self.name, self.inputs, self.parameters, self.nodes, output, modules, self.notes)
+        graph.prune()
+        used = {id(value) for node in graph.nodes for value in node.operand_values()}
+        used |= {id(value) for _, value in graph.outputs}
+        graph.parameters = {name: p for name, p in graph.parameters.items() if id(p) in used}
+        return graph
+
+    def _class_of(self, path: str) -> str:
+        last = path.rpartition(".")[2]
+        return self.classes.get(path) or class_name(re.sub(r"\d+[a-z]?$", "", last)) or "Block"
+
+
+def _built(tree: Any, builder: Builder, done: dict) -> Any:
+    if isinstance(tree, Part):
+        return builder._resolve(tree, done)
+    if isinstance(tree, Op):
+        if id(tree) not in done:
+            done[id(tree)] = builder._add(tree, done)
+        results = done[id(tree)]
+        return results[0] if len(results) == 1 else list(results)
+    if isinstance(tree, list | tuple):
+        return [_built(one, builder, done) for one in tree]
+    return tree
+
+
+def checked(shape: tuple, what: str) -> tuple:
+    """A shape whose sizes a tensor can have.
+
+    Raises:
+        Refusal: a size is not positive, or the tensor would be absurdly large.
+    """
+    fixed = [size for size in shape if not isinstance(size, Dim)]
+    if any(size < 0 for size in fixed) or product(fixed) > LARGEST:
+        raise Refusal(notimpl(f"{what} would have the shape {list(shape)}"))
+    return shape
+
+
+def arguments(function: Callable, given: dict[str, Any]) -> dict[str, Any]:
+    """Of what is given, what a reader takes."""
+    names = inspect.signature(function).parameters
+    return {name: held for name, held in given.items() if name in names}
+
+
+def identifier(text: str) -> str:
+    """A name of a file as one that Python takes."""
+    word = re.sub(r"\W+", "_", text).strip("_") or "x"
+    return f"_{word}" if word[0].isdigit() else word
+
+
+def class_name(text: str) -> str:
+    """A name of a file as the name of a class."""
+    words = [w for w in re.split(r"\W+|_+", text) if w]
+    made = "".join(word[:1].upper() + word[1:] for word in words)
+    return f"Net{made}" if made[:1].isdigit() else made
+
+
+def block_paths(layers: list[str], weighted: set[str], pattern: str = r"^(?P<block>.+?)[/_](?P<layer>.+)$") -> dict:
+    """The block and the name within it of each layer, for layers whose names begin alike.
+
+    `res2a_branch2a` and `res2a_branch2b` share the block `res2a`. A block has at least two layers with weights, and its
+    layers stand one after the other.
+    """
+    split = {name: re.match(pattern, name) for name in layers}
+    members: dict[str, list[int]] = {}
+    for place, name in enumerate(layers):
+        match = split[name]
+        if match:
+            members.setdefault(match["block"], []).append(place)
+    blocks = {
+        block
+        for block, places in members.items()
+        if sum(layers[p] in weighted for p in places) >= 2 and places[-1] - places[0] < 2 * len(places)
+        and not block.isdigit()
+    }
+    found = {}
+    for name in layers:
+        match = split[name]
+        if match and match["block"] in blocks:
+            found[name] = (identifier(match["block"]), identifier(match["layer"]))
+        else:
+            found[name] = ("", identifier(name))
+    return found
+
+
+def rank_of(x: Any) -> int:
+    """The number of axes of an operand."""
+    return len(shape_of(x))
+
+
+def with_open_batch(read: Callable[[bool], Graph]) -> Graph:
+    """The graph with the batch left open; with the size that the file says, where only that can be read.
+
+    `read` is given whether the batch is open.
+    """
+    try:
+        graph = read(True)
+        if all(_batch_first(value.shape) for _, value in graph.outputs):
+            return graph
+        error = None
+    except (UnsupportedOps, InputError, Refusal) as first:
+        error = first
+    try:
+        graph = read(False)
+    except (UnsupportedOps, InputError, Refusal) as second:
+        raise (error or second) from None
+    graph.notes.append("the batch size is fixed: the file computes with it")
+    return graph
+
+
+def _batch_first(shape: tuple) -> bool:
+    """Whether the open batch stands at the front of a result and nowhere else."""
+    return not any(isinstance(size, Dim) and "B" in size.symbols for size in shape[1:])
