@@ -49,7 +49,10 @@ class Assembly:
 
     def input(self, name: str, shape: Iterable[int | Dim], dtype: str = "float32") -> Value:
         """An input of the network."""
-        kind = TensorType(dtype, checked(tuple(shape), f"the input {name!r}"))
+        try:
+            kind = TensorType(dtype, checked(tuple(shape), f"the input {name!r}"))
+        except Refusal as refusal:
+            raise InputError(refusal.reason.text) from refusal
         value = Value(self.names.unique(identifier(name)), kind, hint=identifier(name))
         self.inputs.append(value)
         self.tensors[name] = value
@@ -176,6 +179,18 @@ class Assembly:
             raise Refusal(reason)
         return reader
 
+    def call(self, reader: Callable, *operands: Any) -> Any:
+        """What a reader makes of a layer and its operands.
+
+        Raises:
+            InputError: the layer has too many or too few of them.
+        """
+        try:
+            inspect.signature(reader).bind(*operands)
+        except TypeError as error:
+            raise InputError(f"a layer has {len(operands) - 1} operands: {error}") from error
+        return self.build(reader(*operands))
+
     def within(self, path: str) -> None:
         """Puts what follows into the block at a path; "" is the root."""
         parts = path.split(".") if path else []
@@ -249,31 +264,38 @@ def class_name(text: str) -> str:
     return f"Net{made}" if made[:1].isdigit() else made
 
 
-def block_paths(layers: list[str], weighted: set[str], pattern: str = r"^(?P<block>.+?)[/_](?P<layer>.+)$") -> dict:
+_BLOCKS = re.compile(r"^(?P<block>.+)/(?P<layer>[^/]+)$|^(?P<first>[^/]+?)_(?P<rest>[^/]+)$")
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """The block that a layer's name speaks of, and what is left of the name."""
+    match = _BLOCKS.match(name)
+    return (match["block"] or match["first"], match["layer"] or match["rest"]) if match else ("", name)
+
+
+def block_paths(layers: list[str], weighted: set[str]) -> dict[str, tuple[str, str]]:
     """The block and the name within it of each layer, for layers whose names begin alike.
 
-    `res2a_branch2a` and `res2a_branch2b` share the block `res2a`. A block has at least two layers with weights, and its
-    layers stand one after the other.
+    `res2a_branch2a` and `res2a_branch2b` share the block `res2a`. A block reaches from its first to its last layer, has
+    at least two layers with weights, and no other block's layers with weights stand between them.
     """
-    split = {name: re.match(pattern, name) for name in layers}
-    members: dict[str, list[int]] = {}
+    block_of = {name: block for name in layers if (block := _parts(name)[0])}
+    block_of |= {name: name for name in layers if name in block_of.values()}
+    places: dict[str, list[int]] = {}
     for place, name in enumerate(layers):
-        match = split[name]
-        if match:
-            members.setdefault(match["block"], []).append(place)
-    blocks = {
-        block
-        for block, places in members.items()
-        if sum(layers[p] in weighted for p in places) >= 2 and places[-1] - places[0] < 2 * len(places)
-        and not block.isdigit()
-    }
-    found = {}
-    for name in layers:
-        match = split[name]
-        if match and match["block"] in blocks:
-            found[name] = (identifier(match["block"]), identifier(match["layer"]))
-        else:
-            found[name] = ("", identifier(name))
+        if name in block_of:
+            places.setdefault(block_of[name], []).append(place)
+    found = {name: ("", identifier(name)) for name in layers}
+    for block, (first, *_, last) in ((b, p) for b, p in places.items() if len(p) > 1 and not b.isdigit()):
+        held = [name for name in layers[first : last + 1] if name in weighted]
+        if len(held) < 2 or any(block_of.get(name) != block for name in held):
+            continue
+        number = re.search(r"\d\w*$", block)
+        for name in layers[first : last + 1]:
+            inside, rest = _parts(name)
+            foreign = name.replace(number[0], "", 1) if number else name
+            short = rest if inside == block else foreign
+            found[name] = (identifier(block), identifier(short))
     return found
 
 

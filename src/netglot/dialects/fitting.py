@@ -38,7 +38,8 @@ def fitted(
             continue
         if not shape:
             raise InputError(
-                f"the file does not say the shape of the input {name!r}", advice=f"say it: --input {_plain(name)}=1,3,224,224"
+                f"the file does not say the shape of the input {name!r}",
+                advice=f"say it: --input {_plain(name)}=1,3,224,224",
             )
         shapes.append((tuple(_open(size, number, i) for i, size in enumerate(shape)), dtype, False))
     if named or unnamed:
@@ -69,5 +70,6 @@ def _open(size: Any, number: int, axis: int) -> int | Dim:
 def _agree(name: str, declared: tuple, given: tuple) -> None:
     if declared and len(declared) != len(given):
         raise RequestError(
-            f"the input {name!r} has {len(declared)} axes and not {len(given)}", advice=f"the file says {list(declared)}"
+            f"the input {name!r} has {len(declared)} axes and not {len(given)}",
+            advice=f"the file says {list(declared)}",
         )

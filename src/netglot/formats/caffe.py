@@ -1,8 +1,8 @@
 """Caffe's files: a network as text (`.prototxt`) and its weights as protocol buffers (`.caffemodel`).
 
-All three generations of layers are read: `layer` with a type in words, `layers` with a type in capitals, and the oldest,
-a `layer` within `layers`. Each becomes a `LayerSpec` in today's words. Of a weights file the blobs are taken, by the
-name of their layer.
+All three generations of layers are read: `layer` with a type in words, `layers` with a type in capitals, and the
+oldest, a `layer` within `layers`. Each becomes a `LayerSpec` in today's words. Of a weights file the blobs are taken,
+by the name of their layer.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ _OLD_OPTIONS = {
 
 @dataclass
 class LayerSpec:
-    """One layer: what it reads and makes (`bottoms`, `tops`), its options, and the names under which it shares weights."""
+    """One layer: what it reads and makes, its options, and the names under which it shares weights."""
 
     name: str
     type: str

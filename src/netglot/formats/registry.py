@@ -66,6 +66,13 @@ FORMATS: dict[str, Format] = {
             weights="weights.safetensors in the same folder",
             sniff="netglot.formats.network:sniff",
         ),
+        Format(
+            "caffe",
+            "Caffe",
+            (".prototxt", ".caffemodel"),
+            "netglot.dialects.caffe.read:read_caffe",
+            weights="the .caffemodel",
+        ),
     )
 }
 

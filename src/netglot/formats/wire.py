@@ -12,7 +12,6 @@ Numbers that repeat stay arrays that share the memory of the file.
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,10 +83,10 @@ class _Parser:
                     raise InputError(f"{kind}.{field.name} is {length} bytes long, and {end - at} are left")
                 self._delimited(record, field, data[at : at + length], depth)
                 at += length
-            elif wire == 0:
+            elif wire == 0 and field.type in _VARINTS:
                 value, at = varint(data, at)
                 record.add(field.name, _signed(value, field.type))
-            elif wire in (1, 5):
+            elif wire in (1, 5) and field.type in _FIXED:
                 at = _fixed(record, field, data, start, at, 8 if wire == 1 else 4)
             else:
                 raise InputError(f"{kind}.{field.name} is stored in an unknown way")
@@ -154,7 +153,7 @@ def _fixed(record: Record, field: Field, data: memoryview, start: int, at: int, 
     """Numbers of fixed length, each with its key; a run of them is read at once."""
     if size > len(data) - at:
         raise InputError(f"{record.kind}.{field.name} ends too early")
-    dtype = np.dtype(_FIXED.get(field.type, "<u8" if size == 8 else "<u4"))
+    dtype = np.dtype(_FIXED[field.type])
     if dtype.itemsize != size:
         raise InputError(f"{record.kind}.{field.name} is stored in an unknown way")
     if not field.repeated:
@@ -186,8 +185,3 @@ def _skipped(data: memoryview, at: int, wire: int, number: int) -> int:
     if length > len(data) - at:
         raise InputError(f"field {number} is {length} bytes long, and {len(data) - at} are left")
     return at + length
-
-
-def double_of(bits: int) -> float:
-    """The number whose bits are stored as an integer."""
-    return struct.unpack("<d", struct.pack("<Q", bits))[0]

@@ -35,7 +35,9 @@ class Layer:
         """Whether the layer has a blob of this number; unknown without a weights file, and then True."""
         return self.blobs is None or index < len(self.blobs)
 
-    def weight(self, index: int, role: str, shape: tuple[int, ...], *, kind: str = "parameter", scale=None) -> Parameter:
+    def weight(
+        self, index: int, role: str, shape: tuple[int, ...], *, kind: str = "parameter", scale=None
+    ) -> Parameter:
         """A blob as a parameter. `scale` is a number by which it is divided, as a function.
 
         Raises:

@@ -163,7 +163,7 @@ class _Reading:
 
         def run():
             reader = _LOSSES.get(spec.type) or self.assembly.reader(spec.type)
-            made = self.assembly.build(reader(layer, *(self.assembly.tensor(name) for name in bottoms)))
+            made = self.assembly.call(reader, layer, *(self.assembly.tensor(name) for name in bottoms))
             return self._several(made, spec)
 
         tops = spec.tops[:1] if spec.type in _LOSSES else spec.tops
@@ -235,5 +235,3 @@ def _channel_vector(operand: Any, producers: dict[Value, Node], shape: tuple) ->
     channels = shape[1] if len(shape) > 1 else None
     along = tuple(shape_of(operand)) == (1, channels, *[1] * (len(shape) - 2))
     return node.op.x if along and node.op.x.shape == (channels,) else None
-
-

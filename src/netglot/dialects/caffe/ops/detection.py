@@ -125,5 +125,3 @@ def _decoded(layer, options: Record, location, priors, classes: int):
     centre = ops.Add(ops.Divide(ops.Add(first, last), 2.0), ops.Multiply(near, size))
     half = ops.Divide(ops.Multiply(ops.Exp(far), size), 2.0)
     return ops.Concat((ops.Subtract(centre, half), ops.Add(centre, half)), rank - 1)
-
-

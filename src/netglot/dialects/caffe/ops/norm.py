@@ -41,7 +41,9 @@ def bn(layer, x):
     if layer.blobs is not None and len(layer.blobs) >= 4:
         mean = layer.weight(2, "running_mean", (channels,), kind="buffer")
         variance = layer.weight(3, "running_var", (channels,), kind="buffer")
-        return ops.BatchNorm(x, scale, shift, mean, variance, layer.options("bn_param").number("eps", 1e-5), 0.1, True, 1)
+        return ops.BatchNorm(
+            x, scale, shift, mean, variance, layer.options("bn_param").number("eps", 1e-5), 0.1, True, 1
+        )
     broad = (1, channels, *[1] * (len(shape_of(x)) - 2))
     return ops.Add(ops.Multiply(x, ops.Reshape(scale, broad)), ops.Reshape(shift, broad))
 

@@ -34,8 +34,7 @@ def pooling(layer, x):
             raise Refusal(notimpl("pooling whose last window lies behind the data"))
     padding = tuple((p, p) for p in pad)
     ceil = ceil and any(
-        not isinstance(n, int) or (n + 2 * p - k) % s
-        for n, k, s, p in zip(shape[2:], kernel, stride, pad, strict=True)
+        not isinstance(n, int) or (n + 2 * p - k) % s for n, k, s, p in zip(shape[2:], kernel, stride, pad, strict=True)
     )
     if kind == "AVE":
         return ops.AvgPool(x, kernel, stride, padding, ceil, True, None, axes)
@@ -65,9 +64,7 @@ def _grown(x, size):
 @caffe.reads("Interp")
 def interp(layer, x, like=None):
     options = layer.options("interp_param")
-    height, width = (
-        side + options.integer("pad_beg", 0) + options.integer("pad_end", 0) for side in shape_of(x)[2:]
-    )
+    height, width = (side + options.integer("pad_beg", 0) + options.integer("pad_end", 0) for side in shape_of(x)[2:])
     if options.integer("pad_beg", 0) or options.integer("pad_end", 0):
         raise Refusal(notimpl("Interp with cropping"))
     shrink, zoom = options.integer("shrink_factor", 1), options.integer("zoom_factor", 1)

@@ -11,7 +11,7 @@ from netglot.pivot.op import shape_of
 
 
 def _sequence(layer, x, cont, rest):
-    """The input as (time, batch, features). The continuation must be the network's own input: it is taken for granted."""
+    """The input as (time, batch, features). The continuation must be an input of the network: it is left out."""
     if rest:
         raise Refusal(notimpl("a recurrent layer with a static input or with states handed in"))
     if cont not in layer.assembly.inputs:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from netglot.dialects.caffe.dialect import caffe
 from netglot.dialects.caffe.words import axis_of
 from netglot.errors import InputError, Refusal, notimpl
@@ -41,7 +43,7 @@ def cut(layer, x):
             raise InputError(f"layer {layer.spec.name}: {size} elements in {layer.tops} parts")
         points = [size // layer.tops * i for i in range(1, layer.tops)]
     ends = [0, *points, size]
-    sizes = tuple(b - a for a, b in zip(ends, ends[1:], strict=False))
+    sizes = tuple(b - a for a, b in itertools.pairwise(ends))
     if len(sizes) != layer.tops or min(sizes) < 1:
         raise InputError(f"layer {layer.spec.name}: {size} elements cut at {points} for {layer.tops} tops")
     if len(sizes) == 1:
