@@ -18,7 +18,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from netglot.frontend.inputs import Inputs, InputSpec, as_numpy, draw
 from netglot.frontend.request import Request, understand
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph
+from netglot.verify.plan import Options
 
 if TYPE_CHECKING:
     from netglot.source.module_file import Written
@@ -146,6 +147,7 @@ def convert(
     keep_layout: bool = False,
     exact_training: bool = False,
     verify: bool = True,
+    training: bool = True,
     trace: bool = False,
     seed: int = 0,
     time_limit: float = 600.0,
@@ -158,6 +160,7 @@ def convert(
         keep_layout: keep the source's order of axes at inputs and outputs.
         exact_training: emit small subclasses where the frameworks' own layers train differently.
         verify: whether to run both sides and compare; without it the verdict is "unverified".
+        training: whether to compare ten training steps too, which takes longer than all the rest.
         trace: record the values inside, for the report's tree of agreement.
         time_limit: seconds that one request to a framework may take.
         progress: called with the name of each step.
@@ -174,6 +177,7 @@ def convert(
             written = write(graph, to, keep_layout=keep_layout, exact_training=exact_training)
     except (UnsupportedOps, Refusal) as refusal:
         return Conversion(_refused_report(refusal, phases))
+    limits = Limits(Options(seed=seed, trace=trace, training=training), time_limit)
     with _kept_unless_it_fails() as folder:
         target = _target_of(written)
         with phases.phase("weights"):
@@ -181,7 +185,7 @@ def convert(
             target.module().save_weights(written, folder / target.weights)
         report = _facts(graph, written)
         if verify:
-            report = _verified(request, graph, sizes, written, folder, report, seed, time_limit, trace, phases)
+            report = _verified(request, graph, sizes, written, folder, report, limits, phases)
         notes = [*report.get("differences", []), *request.notes, *graph.notes, *_initialisers(written)]
         report["differences"] = list(dict.fromkeys(notes))
         report["phases"] = [*phases.rows, *report.get("phases", [])]
@@ -207,6 +211,7 @@ def verify(
     *,
     weights: Any = None,
     exact_training: bool = False,
+    training: bool = True,
     trace: bool = False,
     seed: int = 0,
     time_limit: float = 600.0,
@@ -221,7 +226,8 @@ def verify(
     dialect = next((t.name for t in TARGETS.values() if (target / t.weights).exists()), "keras")
     written = write(graph, dialect, keep_layout=keep_layout)
     report = _facts(graph, written)
-    report = _verified(request, graph, sizes, written, target, report, seed, time_limit, trace, phases)
+    limits = Limits(Options(seed=seed, trace=trace, training=training), time_limit)
+    report = _verified(request, graph, sizes, written, target, report, limits, phases)
     report["phases"] = [*phases.rows, *report.get("phases", [])]
     return report
 
@@ -328,8 +334,16 @@ def _given_sizes(request: Request) -> dict[str, int]:
 # -- verifying
 
 
-def _verified(request, graph, sizes, written, folder, report, seed, time_limit, trace, phases) -> dict[str, Any]:
-    from netglot.verify.plan import Loading, Options, verify_pair
+@dataclass(frozen=True)
+class Limits:
+    """What is verified, and how many seconds one request to a framework may take."""
+
+    options: Options
+    time_limit: float
+
+
+def _verified(request, graph, sizes, written, folder, report, limits: Limits, phases) -> dict[str, Any]:
+    from netglot.verify.plan import Loading, verify_pair
     from netglot.verify.process import Worker
     from netglot.verify.spec import Variable, spec_from_graph
 
@@ -351,19 +365,27 @@ def _verified(request, graph, sizes, written, folder, report, seed, time_limit, 
         tracing = _Tracing(graph, written, folder, Path(aside)) if traceable else None
         worker = _target_of(written).worker
         trained = request.kind != "graph"
-        with Worker(reader, time_limit=time_limit) as source, Worker(worker, time_limit=time_limit) as target:
-            found = verify_pair(
-                source,
-                target,
-                spec,
-                Loading(load, str(folder), tracing),
-                options=Options(seed=seed, trace=trace, gradients=trained, training=trained),
-                progress=phases.progress,
-            )
-    notes = (
-        [] if trained else ["a model file says nothing of training, so outputs were compared and gradients were not"]
-    )
+        options, limit = limits.options, limits.time_limit
+        if not trained:
+            options = replace(options, gradients=False, training=False)
+        options = replace(options, inputs=_given_arrays(request, names))
+        with Worker(reader, time_limit=limit) as source, Worker(worker, time_limit=limit) as target:
+            loading = Loading(load, str(folder), tracing)
+            found = verify_pair(source, target, spec, loading, options=options, progress=phases.progress)
+    notes = []
+    if not trained:
+        notes.append("a model file says nothing of training, so outputs were compared and gradients were not")
+    elif not options.training:
+        notes.append("training was not compared, as it was asked")
     return report | found | {"differences": [*found.get("differences", []), *notes]}
+
+
+def _given_arrays(request: Request, names: list[str]) -> dict[str, np.ndarray] | None:
+    """The arrays that the user gave as inputs, by name, where all inputs were given so."""
+    examples = [spec.example for spec in request.inputs.specs]
+    if not examples or len(examples) != len(names) or any(example is None for example in examples):
+        return None
+    return {name: np.asarray(as_numpy(example)) for name, example in zip(names, examples, strict=True)}
 
 
 def _shipped(request: Request, folder: Path) -> tuple[str, dict[str, Any]]:

@@ -52,6 +52,9 @@ LimitOption = Annotated[
     float, typer.Option("--time-limit", metavar="SECONDS", min=1.0, help="The longest that one framework may run.")
 ]
 TraceOption = Annotated[bool, typer.Option("--trace", help="Show where both sides agree, module by module.")]
+NoTrainingOption = Annotated[
+    bool, typer.Option("--no-training", help="Compare outputs and gradients, and leave the ten training steps out.")
+]
 ExactOption = Annotated[
     bool, typer.Option("--exact-training", help="Emit small subclasses where the frameworks train differently.")
 ]
@@ -86,6 +89,7 @@ def convert(
     exact_training: ExactOption = False,
     trace: TraceOption = False,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Write without comparing both sides.")] = False,
+    no_training: NoTrainingOption = False,
     seed: SeedOption = 0,
     time_limit: LimitOption = 600.0,
     json_: JsonOption = False,
@@ -105,6 +109,7 @@ def convert(
             exact_training=exact_training,
             trace=trace,
             verify=not no_verify,
+            training=not no_training,
             seed=seed,
             time_limit=time_limit,
             progress=ticker.say,
@@ -125,6 +130,7 @@ def verify(
     weights: WeightsOption = None,
     exact_training: ExactOption = False,
     trace: TraceOption = False,
+    no_training: NoTrainingOption = False,
     seed: SeedOption = 0,
     time_limit: LimitOption = 600.0,
     json_: JsonOption = False,
@@ -142,6 +148,7 @@ def verify(
             weights=weights,
             exact_training=exact_training,
             trace=trace,
+            training=not no_training,
             seed=seed,
             time_limit=time_limit,
             progress=ticker.say,

@@ -35,6 +35,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.zoo", description=__doc__)
     parser.add_argument("--no-verify", action="store_true", help="convert only; fast")
+    parser.add_argument("--no-training", action="store_true", help="compare outputs and gradients only; faster")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="names or patterns: resnet18, 'timm/*vit*'")
     parser.add_argument("--family", nargs="+", help="families: ResNet, 'Swin v2', byobnet")
     parser.add_argument("--again", nargs="*", metavar="VERDICT", help="run again (only these verdicts: failed refused)")
@@ -93,6 +94,7 @@ def main(arguments: list[str]) -> int:
         run_all(
             names,
             verify=not options.no_verify,
+            training=not options.no_training,
             time_limit=options.time_limit,
             memory_limit=options.memory_limit * 2**30,
             sources=results.SOURCES,

@@ -13,17 +13,17 @@ from typing import Any
 
 from tests.zoo.network import Network, catalogue
 
-LARGEST = 120_000_000
+LARGEST = 140_000_000
 """Networks with more parameters than this are converted but not compared: both sides in float64, with gradients and a
 trained copy, would need more memory than most machines have."""
 
 
-def run(name: str, verify: bool, time_limit: float, sources: Path) -> dict[str, Any]:
+def run(name: str, verify: bool, training: bool, time_limit: float, sources: Path) -> dict[str, Any]:
     """Converts the network called `name` and returns its record; whatever is raised becomes a part of the record."""
     record: dict[str, Any] = {"name": name, "verify": verify, "verdict": "failed"}
     start = time.perf_counter()
     try:
-        _convert(catalogue()[name], record, verify, time_limit, sources)
+        _convert(catalogue()[name], record, verify, training, time_limit, sources)
     except BaseException as error:
         record["error"] = f"{type(error).__name__}: {error}"[:2000]
         record["trace"] = traceback.format_exc()[-6000:]
@@ -31,7 +31,9 @@ def run(name: str, verify: bool, time_limit: float, sources: Path) -> dict[str, 
     return record
 
 
-def _convert(network: Network, record: dict[str, Any], verify: bool, time_limit: float, sources: Path) -> None:
+def _convert(
+    network: Network, record: dict[str, Any], verify: bool, training: bool, time_limit: float, sources: Path
+) -> None:
     import torch
 
     import netglot
@@ -47,7 +49,9 @@ def _convert(network: Network, record: dict[str, Any], verify: bool, time_limit:
         conversion = netglot.convert(model, to="keras", inputs=list(network.inputs), verify=False)
     record["seconds"] = sum(phase["seconds"] for phase in conversion.report["phases"])
     if verify and conversion.verdict != "refused":
-        conversion = netglot.convert(model, to="keras", inputs=list(network.inputs), time_limit=time_limit)
+        conversion = netglot.convert(
+            model, to="keras", inputs=list(network.inputs), training=training, time_limit=time_limit
+        )
     record.update(_told(conversion.report))
     if conversion.source:
         record |= _of_source(conversion.source)

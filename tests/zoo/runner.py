@@ -25,6 +25,7 @@ def run_all(
     names: Iterable[str],
     *,
     verify: bool,
+    training: bool,
     time_limit: float,
     memory_limit: float,
     sources: Path,
@@ -39,19 +40,21 @@ def run_all(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     for name in names:
-        done(_run_one(context, name, verify, time_limit, memory_limit, sources))
+        done(_run_one(context, name, (verify, training), time_limit, memory_limit, sources))
 
 
-def _child(pipe: Connection, name: str, verify: bool, time_limit: float, sources: Path) -> None:
+def _child(pipe: Connection, name: str, proof: tuple[bool, bool], time_limit: float, sources: Path) -> None:
     log = os.open(os.devnull, os.O_WRONLY)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    pipe.send(one.run(name, verify, time_limit, sources))
+    pipe.send(one.run(name, *proof, time_limit, sources))
 
 
-def _run_one(context, name: str, verify: bool, time_limit: float, memory_limit: float, sources: Path) -> dict[str, Any]:
+def _run_one(
+    context, name: str, proof: tuple[bool, bool], time_limit: float, memory_limit: float, sources: Path
+) -> dict[str, Any]:
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(theirs, name, verify, time_limit, sources))
+    process = context.Process(target=_child, args=(theirs, name, proof, time_limit, sources))
     process.start()
     theirs.close()
     start, why = time.monotonic(), ""
@@ -69,7 +72,7 @@ def _run_one(context, name: str, verify: bool, time_limit: float, memory_limit: 
     _end(process)
     seconds = time.monotonic() - start
     return record or {
-        "name": name, "verify": verify, "verdict": "failed", "wall_seconds": seconds,
+        "name": name, "verify": proof[0], "verdict": "failed", "wall_seconds": seconds,
         "error": why or "the process ended without a record",
     }  # fmt: skip
 

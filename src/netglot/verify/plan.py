@@ -31,6 +31,8 @@ from netglot.verify.training import added_parameters, compare_dropout, compare_t
 __all__ = ["Loading", "Options", "Tracing", "verify_pair"]
 
 DROPOUT_RUNS = 8
+CALMER = 100
+"""So many times smaller are the steps of a second lesson, where the first one was unstable."""
 OWN, RANDOM = "own weights", "random weights"
 
 
@@ -53,6 +55,15 @@ class Run:
 
     label: str
     inputs: Arrays
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """One batch to train on, and the source's parameters that are not trained."""
+
+    inputs: Arrays
+    targets: Arrays
+    frozen: list[str]
 
 
 @dataclass(frozen=True)
@@ -339,7 +350,7 @@ class _Verification:
         self.report["gradients"] = compare_gradients(self.spec, source, target, self.findings)
 
     def _training(self) -> None:
-        inputs, spec, pair, steps = self._batch(), self.spec, self.pair, self.options.steps
+        inputs, spec, pair = self._batch(), self.spec, self.pair
         generator = np.random.default_rng(self.options.seed + 1)
         targets = {
             name: generator.normal(size=a.shape) * (float(np.sqrt(np.mean(a**2))) or 1.0)
@@ -347,48 +358,68 @@ class _Verification:
         }
         if not targets or not any(v.trainable for v in spec.variables):
             return
-        before, added = pair.own_state(), added_parameters(spec)
-        frozen = {path for paths in added.values() for path in paths} | self._homeless()
-        given = pair.inputs(inputs)
-        common = {"steps": steps, "frozen": pair.names(sorted(frozen))}
+        added = added_parameters(spec)
+        lesson = Lesson(
+            inputs, targets, pair.names(sorted({p for ps in added.values() for p in ps} | self._homeless()))
+        )
         try:
             rate = pair.source.request(
                 "rate",
                 inputs=pair.source.put(inputs),
                 targets=pair.source.put(targets),
-                frozen=common["frozen"],
+                frozen=lesson.frozen,
             )
         except OperationError as error:
             self.findings.notes.append(f"the source cannot be trained on this batch: {error}")
             return
-        paths, statistics = [v.path for v in spec.variables if v.trainable], [v.path for v in statistics_of(spec)]
-        ours, theirs = pair.both(
-            ("train", {"inputs": given[0], "targets": pair.source.put(targets), "rate": rate, **common}),
-            (
-                "train",
-                {
-                    "inputs": given[1],
-                    "targets": self._to_target(targets),
-                    "rate": rate,
-                    "steps": steps,
-                    "paths": paths,
-                    "statistics": statistics,
-                },
-            ),
-        )
-        for key in ("first", "last", "biased_first", "biased_last"):
-            ours[key] = pair.renamed(pair.source.get(ours[key]))
-        for key in ("first", "last", "biased_first", "biased_last"):
-            theirs[key] = pair.target.get(theirs[key]) if key in theirs else {}
-        extra = [name for name in ours["outputs"] if name not in theirs["outputs"]]
-        if extra:
-            self.findings.notes.append(f"in training mode the source also returns {listed(extra)}")
+        found, findings = self._taught(lesson, rate)
+        if not found["same"]:
+            pair.set_random()
+            gently, quiet = self._taught(lesson, rate / CALMER)
+            if gently["same"]:
+                quiet.notes.append(
+                    f"gradient descent with a rate of {rate:.1e} is unstable on these weights, so that the last digit "
+                    f"decides where it goes; with {rate / CALMER:.1e} both sides go the same way"
+                )
+                found, findings, rate = gently, quiet, rate / CALMER
+        self.findings.differs += findings.differs
+        self.findings.notes += findings.notes
         if added:
             self.findings.notes.append(
                 f"the target has one variable where the source adds two parameters ({listed(added)}): with the same "
                 "learning rate the source's sum moves twice as far"
             )
-        self.report["training"] = {"rate": rate, **compare_training(spec, before, ours, theirs, self.findings)}
+        self.report["training"] = {"rate": rate, **found}
+
+    def _taught(self, lesson: Lesson, rate: float) -> tuple[dict[str, Any], Findings]:
+        """Both sides trained from the present state: how alike they went, and what is to be said of it."""
+        spec, pair, findings = self.spec, self.pair, Findings()
+        before, given = pair.own_state(), pair.inputs(lesson.inputs)
+        paths, statistics = [v.path for v in spec.variables if v.trainable], [v.path for v in statistics_of(spec)]
+        common = {"steps": self.options.steps, "rate": rate}
+        ours, theirs = pair.both(
+            (
+                "train",
+                {"inputs": given[0], "targets": pair.source.put(lesson.targets), "frozen": lesson.frozen, **common},
+            ),
+            (
+                "train",
+                {
+                    "inputs": given[1],
+                    "targets": self._to_target(lesson.targets),
+                    "paths": paths,
+                    "statistics": statistics,
+                    **common,
+                },
+            ),
+        )
+        for key in ("first", "last", "biased_first", "biased_last"):
+            ours[key] = pair.renamed(pair.source.get(ours[key]))
+            theirs[key] = pair.target.get(theirs[key]) if key in theirs else {}
+        extra = [name for name in ours["outputs"] if name not in theirs["outputs"]]
+        if extra:
+            findings.notes.append(f"in training mode the source also returns {listed(extra)}")
+        return compare_training(spec, before, ours, theirs, findings), findings
 
     def _homeless(self) -> set[str]:
         """Parameters of the source that no variable of the target is made from; they are not trained."""
