@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import json
 import shutil
 import tempfile
@@ -265,6 +266,8 @@ def _read(request: Request) -> tuple[Graph, dict[str, int]]:
         return read_keras(request.network, inputs=request.inputs), {}
     if request.kind == "graph":
         return request.network, {}
+    if request.kind == "exported":
+        return _read_exported(request), {}
     from netglot.dialects.torch.read import read as read_torch
 
     last: Exception | None = None
@@ -277,6 +280,30 @@ def _read(request: Request) -> tuple[Graph, dict[str, int]]:
             last = last or error
     assert last is not None
     raise last
+
+
+def _read_exported(request: Request) -> Graph:
+    """The graph of an exported program, which says itself what it is called with; the user's ranges are kept."""
+    import torch
+
+    from netglot.dialects.torch.exported import called_with, read_exported
+
+    ranges = iter(request.inputs.specs)
+
+    def spec(shape: tuple, dtype: str) -> InputSpec:
+        given = next(ranges, None)
+        low, high = (given.low, given.high) if given else (None, None)
+        return InputSpec(tuple(int(size) for size in shape), dtype, low=low, high=high)
+
+    if request.source.kind == "exported":
+        request.program = Path(request.source.where).read_bytes()
+    else:  # before it is read, which settles sizes that were symbolic
+        kept = io.BytesIO()
+        torch.export.save(request.network, kept)
+        request.program = kept.getvalue()
+    graph = read_exported(request.network, name=request.name)
+    request.inputs = Inputs(*called_with(request.network, spec))
+    return graph
 
 
 def _example(spec: InputSpec, sizes: dict[str, int]) -> Any:
@@ -364,18 +391,18 @@ def _verified(request, graph, sizes, written, folder, report, limits: Limits, ph
         traceable = graph.origin is not None or request.kind == "graph"
         tracing = _Tracing(graph, written, folder, Path(aside)) if traceable else None
         worker = _target_of(written).worker
-        trained = request.kind != "graph"
+        trained = request.kind not in ("graph", "exported")
         options, limit = limits.options, limits.time_limit
         if not trained:
-            options = replace(options, gradients=False, training=False)
+            options = replace(options, gradients=request.kind != "graph", training=False)
         options = replace(options, inputs=_given_arrays(request, names))
         with Worker(reader, time_limit=limit) as source, Worker(worker, time_limit=limit) as target:
             loading = Loading(load, str(folder), tracing)
             found = verify_pair(source, target, spec, loading, options=options, progress=phases.progress)
     notes = []
-    if not trained:
+    if request.kind == "graph":
         notes.append("a model file says nothing of training, so outputs were compared and gradients were not")
-    elif not options.training:
+    elif trained and not options.training:
         notes.append("training was not compared, as it was asked")
     return report | found | {"differences": [*found.get("differences", []), *notes]}
 
@@ -401,10 +428,8 @@ def _shipped(request: Request, folder: Path) -> tuple[str, dict[str, Any]]:
 
         serialize.save(request.network, folder / "source")
         return "pivot", {"path": str(folder / "source")}
-    import torch
-
     path = folder / "source.pt2"
-    torch.export.save(request.network, path)
+    path.write_bytes(request.program)
     return "torch", {"kind": "program", "path": str(path)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,18 +19,21 @@ from netglot.frontend.weights import load_into
 
 @dataclass
 class Request:
-    """What the user means. `notes` are sentences that the report must carry."""
+    """What the user means. `notes` are sentences that the report must carry; `program` holds an exported program."""
 
     source: Source
     network: Any
     kind: str
     inputs: Inputs
     notes: list[str] = field(default_factory=list)
+    program: bytes = b""
 
     @property
     def name(self) -> str:
         """What to call the network."""
-        return type(self.network).__name__ if self.kind == "torch" else self.source.title
+        if self.kind == "torch":
+            return type(self.network).__name__
+        return "".join(w[:1].upper() + w[1:] for w in re.split(r"\W+|_+", self.source.title) if w) or "Network"
 
     @property
     def format(self) -> Format | None:
