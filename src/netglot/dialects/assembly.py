@@ -304,14 +304,14 @@ def rank_of(x: Any) -> int:
     return len(shape_of(x))
 
 
-def with_open_batch(read: Callable[[bool], Graph]) -> Graph:
+def with_open_batch(read: Callable[[bool], Graph], axis: int = 0) -> Graph:
     """The graph with the batch left open; with the size that the file says, where only that can be read.
 
-    `read` is given whether the batch is open.
+    `read` is given whether the batch is open. Results have the batch at `axis`, or not at all.
     """
     try:
         graph = read(True)
-        if all(_batch_first(value.shape) for _, value in graph.outputs):
+        if all(_batch_only_at(axis, value.shape) for _, value in graph.outputs):
             return graph
         error = None
     except (UnsupportedOps, InputError, Refusal) as first:
@@ -324,6 +324,6 @@ def with_open_batch(read: Callable[[bool], Graph]) -> Graph:
     return graph
 
 
-def _batch_first(shape: tuple) -> bool:
-    """Whether the open batch stands at the front of a result and nowhere else."""
-    return not any(isinstance(size, Dim) and "B" in size.symbols for size in shape[1:])
+def _batch_only_at(place: int, shape: tuple) -> bool:
+    """Whether the open batch stands at one axis of a result and nowhere else."""
+    return not any(isinstance(size, Dim) and "B" in size.symbols for i, size in enumerate(shape) if i != place)

@@ -73,6 +73,13 @@ FORMATS: dict[str, Format] = {
             "netglot.dialects.caffe.read:read_caffe",
             weights="the .caffemodel",
         ),
+        Format(
+            "darknet",
+            "Darknet",
+            (".cfg", ".weights"),
+            "netglot.dialects.darknet.read:read_darknet",
+            weights="the .weights",
+        ),
     )
 }
 
