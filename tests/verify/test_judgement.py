@@ -12,7 +12,7 @@ from netglot.pivot import ops
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph, Node, Parameter, Value
 from netglot.pivot.op import TensorType, rand
-from netglot.verify.compare import Noise, compare_exact, compare_single, noise_of
+from netglot.verify.compare import Noise, compare_exact, compare_single, noise_of, overflowed
 from netglot.verify.findings import Findings, plain
 from netglot.verify.inputs import index_ranges, make_inputs, second_size, size_variants, to_target
 from netglot.verify.pair import _float32_equal
@@ -64,6 +64,13 @@ class TestCompare:
     def test_a_lucky_draw_does_not_condemn(self):
         assert compare_single("x", np.ones(1), np.ones(1) + 1e-6, Noise()).same
         assert not compare_single("x", np.ones(1), np.ones(1) + 3e-6, Noise()).same
+
+    def test_what_leaves_float32_is_judged_in_float64_alone(self):
+        double, single = np.array([1.0, 1e60, 2.0]), np.array([1.0, np.inf, 2.0], "float32")
+        beyond, noise = overflowed(single, double), noise_of(single, double)
+        assert compare_single("x", double, single, noise, beyond).same
+        assert not compare_single("x", double, np.array([1.0, np.inf, 2.1], "float32"), noise, beyond).same
+        assert not compare_single("x", double, np.array([np.inf, np.inf, 2.0], "float32"), noise, beyond).same
 
     def test_the_floor_matters_only_where_float32_has_no_digit(self):
         usual, lost = Noise(1e-6, 1e-6), Noise(1.0, 1.0)

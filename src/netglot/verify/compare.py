@@ -13,8 +13,9 @@ less than six times its root mean square (so that a lucky draw on few elements d
 less than `ULPS` units of float32 at the output's magnitude. Other orders of summation changed the noise of right
 networks by a factor of up to three; eight leaves room for unluckier ones.
 
-NaN and infinities must stand in the same places. Integers and truth values must be equal in float64; in float32 they
-may differ in as many places as the source differs from itself, times `SAFETY`.
+NaN and infinities must stand in the same places; where the source itself leaves the range of float32, float64 alone
+judges. Integers and truth values must be equal in float64; in float32 they may differ in as many places as the source
+differs from itself, times `SAFETY`.
 """
 
 from __future__ import annotations
@@ -77,8 +78,15 @@ def noise_of(single: np.ndarray, double: np.ndarray) -> Noise:
     if double.dtype.kind not in "fV" or single.shape != double.shape or not double.size:
         differs = single.shape == double.shape and double.size and float(np.mean(single != double))
         return Noise(flips=float(differs or 0.0))
-    error = np.abs(_finite(single) - _finite(double))
-    return Noise(float(np.sqrt(np.mean(error**2))), float(error.max()))
+    error = np.abs(_finite(single) - _finite(double))[~overflowed(single, double)]
+    return Noise(float(np.sqrt(np.mean(error**2))), float(error.max())) if error.size else Noise()
+
+
+def overflowed(single: np.ndarray, double: np.ndarray) -> np.ndarray:
+    """Where the source is finite in float64 and not in float32, whose range ends before: float64 judges there."""
+    if double.dtype.kind not in "fV" or single.shape != double.shape:
+        return np.zeros(double.shape, bool)
+    return np.isfinite(_wide(double)) & ~np.isfinite(_wide(single))
 
 
 def compare_exact(
@@ -94,8 +102,15 @@ def compare_exact(
     return _judged(name, expected, found, max(EXACT * magnitude, floor), magnitude)
 
 
-def compare_single(name: str, expected: np.ndarray, found: np.ndarray, noise: Noise) -> Comparison:
-    """The float32 rule; `expected` is the source's float64 result, `found` the target's float32 result."""
+def compare_single(
+    name: str, expected: np.ndarray, found: np.ndarray, noise: Noise, beyond: np.ndarray | None = None
+) -> Comparison:
+    """The float32 rule; `expected` is the source's float64 result, `found` the target's float32 result.
+
+    What is `overflowed` is left out by `beyond`.
+    """
+    if beyond is not None and beyond.any() and expected.shape == found.shape:
+        expected, found = (np.where(beyond, np.zeros((), one.dtype), one) for one in (expected, found))
     problem = _structure(name, expected, found)
     if problem:
         return problem

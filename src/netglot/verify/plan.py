@@ -16,7 +16,7 @@ import numpy as np
 
 from netglot.errors import UserCodeError, WorkerError
 from netglot.frontend.usercode import user_lines
-from netglot.verify.compare import Comparison, compare_exact, compare_single, known_imprecisions, noise_of
+from netglot.verify.compare import Comparison, compare_exact, compare_single, known_imprecisions, noise_of, overflowed
 from netglot.verify.findings import Findings, listed, plain, summary
 from netglot.verify.first_difference import agreement, first_difference
 from netglot.verify.gradients import compare_gradients
@@ -254,7 +254,9 @@ class _Verification:
                 expected = permute(ours[name], output.permutation)
                 double = compare_exact(label, expected, theirs[name], floor=noise.floor())
                 found.append(Judged(double, run, "float64"))
-                found.append(Judged(compare_single(label, expected, theirs32[name], noise), run, "float32"))
+                beyond = permute(overflowed(ours32[name], ours[name]), output.permutation)
+                single = compare_single(label, expected, theirs32[name], noise, beyond)
+                found.append(Judged(single, run, "float32"))
                 if ours32[name].dtype != theirs32[name].dtype:
                     both = f"{ours32[name].dtype} in the source and {theirs32[name].dtype} in the target"
                     self.findings.notes.append(f"output {name} is {both}")
