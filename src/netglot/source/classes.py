@@ -360,7 +360,7 @@ class _Parameters:
 
     def _holes(self) -> Iterator[tuple[Key, list[Any], str]]:
         blueprint = self.blueprint
-        for member in sorted(blueprint.base.members, key=lambda m: (m.order, m.index or 0)):
+        for member in sorted(blueprint.base.members, key=Member.place):
             others = [self._counterpart(i, member) for i in blueprint.instances]
             yield from self._member_holes((member.attr, member.index), others, member.attr)
         for index, statement in enumerate(blueprint.body.statements):

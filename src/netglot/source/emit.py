@@ -60,7 +60,7 @@ class ClassEmitter:
             yield from (f"    {line}" for line in self.style.last)
 
     def _members(self) -> Iterator[str]:
-        members = sorted(self.blueprint.base.members, key=lambda m: (m.order, m.index or 0))
+        members = sorted(self.blueprint.base.members, key=Member.place)
         lists: dict[str, list[Member]] = {}
         for member in members:
             if member.index is not None:

@@ -89,6 +89,10 @@ class Member:
     order: float = 0
     path: str = ""
 
+    def place(self) -> tuple[float, int, str]:
+        """Where it stands in the constructor; bare variables by their names, in which all instances agree."""
+        return self.order, self.index or 0, self.attr if self.kind == "weight" else ""
+
 
 @dataclass(eq=False)
 class Statement:

@@ -19,7 +19,7 @@ from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph, Parameter, Value
 from netglot.source.classes import Blueprint, blueprints
 from netglot.source.module_file import TargetVariable, Written, frozen_parts, helpers_used, module_text
-from netglot.source.outline import Instance, Outline
+from netglot.source.outline import Instance, Member, Outline
 
 
 def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = False) -> Written:
@@ -116,7 +116,7 @@ def variables(outline: Outline) -> list[TargetVariable]:
         if id(instance) in seen:
             return
         seen.add(id(instance))
-        bare = sorted((m for m in instance.members if m.kind == "weight"), key=lambda m: (m.order, m.path))
+        bare = sorted((m for m in instance.members if m.kind == "weight"), key=Member.place)
         bare.sort(key=lambda m: not outline.trainable(m.recipe))
         for index, member in enumerate(bare):
             found.append(
