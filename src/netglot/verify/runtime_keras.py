@@ -323,9 +323,18 @@ def _exact_attention(original):
     return dot_product_attention
 
 
+def _exact_leaky_relu(original):
+    def leaky_relu(x, negative_slope=0.2):
+        x = tf.convert_to_tensor(x)
+        return tf.where(x > 0, x, x * tf.constant(negative_slope, x.dtype))
+
+    return leaky_relu
+
+
 REPAIRS = {
     "gelu": (backend.nn, "gelu", _exact_gelu),
     "resize": (backend.image, "resize", _exact_resize),
+    "leaky_relu": (backend.nn, "leaky_relu", _exact_leaky_relu),
     "attention": (backend.nn, "dot_product_attention", _exact_attention),
 }
 """Known imprecisions by name, with the function of the backend that has them and its repair; see `compare.KNOWN`."""
