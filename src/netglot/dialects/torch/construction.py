@@ -15,7 +15,8 @@ import contextlib
 import math
 import sys
 import weakref
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -239,10 +240,45 @@ def _recognised_normal(tensor: torch.Tensor) -> Initialiser | None:
     allowed = 5 * math.sqrt(24 / len(numbers))
     if abs(kurtosis - 3) > allowed:
         return None
-    fan_in, fan_out = int(np.prod(tensor.shape[1:])), int(tensor.shape[0] * np.prod(tensor.shape[2:]))
-    usual = [1.0, 0.02, 0.01, math.sqrt(2 / fan_out), math.sqrt(2 / fan_in), math.sqrt(2 / (fan_in + fan_out))]
     error = 4 / math.sqrt(2 * len(numbers))
-    return next((Initialiser("normal", 0.0, u) for u in usual if abs(deviation / u - 1) < error), None)
+    return next((Initialiser("normal", 0.0, u) for u in _deviations(tensor) if abs(deviation / u - 1) < error), None)
+
+
+def _deviations(tensor: torch.Tensor) -> list[float]:
+    """The deviations that networks use: round numbers, and those of He and Glorot for this shape."""
+    fan_in, fan_out = int(np.prod(tensor.shape[1:])), int(tensor.shape[0] * np.prod(tensor.shape[2:]))
+    return [1.0, 0.02, 0.01, math.sqrt(2 / fan_out), math.sqrt(2 / fan_in), math.sqrt(2 / (fan_in + fan_out))]
+
+
+_FEW = 8
+"""Fewer numbers do not even contradict a distribution."""
+
+
+def as_the_others(root: torch.nn.Module, parameters: Mapping[str, torch.Tensor], found: dict[str, Any]) -> None:
+    """Fills in how small parameters are initialised: as most of the other layers of their class are.
+
+    A few numbers do not show a distribution by themselves; where they do not contradict the one that the network's
+    other layers of that class have, it is theirs too. `found` holds an initialiser or None by path, and is completed.
+    """
+    votes: dict[tuple[type, str], Counter[int]] = {}
+    for path, how in found.items():
+        if how is not None and how.kind == "normal" and how.a == 0 and parameters[path].dim() > 1:
+            rules = [n for n, u in enumerate(_deviations(parameters[path])) if math.isclose(u, how.b, rel_tol=1e-6)]
+            votes.setdefault(_role(root, path), Counter()).update(rules)
+    for path, how in found.items():
+        tensor = parameters[path]
+        counted = votes.get(_role(root, path)) if how is None and tensor.dim() > 1 and tensor.numel() >= _FEW else None
+        if counted:
+            numbers, wanted = tensor.detach().double(), _deviations(tensor)[counted.most_common(1)[0][0]]
+            error = 4 / math.sqrt(2 * tensor.numel())
+            if abs(float(numbers.std()) / wanted - 1) < error and abs(float(numbers.mean())) < error * wanted * 2:
+                found[path] = Initialiser("normal", 0.0, wanted)
+
+
+def _role(root: torch.nn.Module, path: str) -> tuple[type, str]:
+    """The class of a parameter's layer, and its name there."""
+    owner, _, name = path.rpartition(".")
+    return type(root.get_submodule(owner)), name
 
 
 def _default_bound(root, path: str) -> float | None:

@@ -20,7 +20,7 @@ from torch.export.graph_signature import InputKind
 
 import netglot.dialects.torch.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.torch.capture import _PLACES, ARGUMENTS, Captured, capture
-from netglot.dialects.torch.construction import arguments_of, initialiser_of
+from netglot.dialects.torch.construction import arguments_of, as_the_others, initialiser_of
 from netglot.dialects.torch.dialect import torch as dialect
 from netglot.dialects.torch.symbols import size
 from netglot.errors import Bug, Reason, Refusal, RefusedOp, UnsupportedOps, notimpl
@@ -238,7 +238,17 @@ class _Reader:
                 continue
             parameters[path] = self.env[node] = parameter
             elsewhere.update(dict.fromkeys(parameter.aliases, parameter))
+        self._settle_initialisers(parameters, state)
         return parameters
+
+    def _settle_initialisers(self, parameters: dict[str, Parameter], state: dict[str, torch.Tensor]) -> None:
+        if self.model is None:
+            return
+        trained = {path: p for path, p in parameters.items() if p.kind == "parameter"}
+        found = {path: p.initialiser for path, p in trained.items()}
+        as_the_others(self.model, {path: state[path] for path in trained}, found)
+        for path, how in found.items():
+            trained[path].initialiser = how
 
     def _aliases(self) -> dict[str, tuple[str, ...]]:
         """For each parameter the other paths under which the model holds the same tensor."""
