@@ -158,6 +158,65 @@ def verify(
     return EXIT[record["verdict"]]
 
 
+class Style(enum.StrEnum):
+    """How `migrate` writes training loops for Keras."""
+
+    loop = "loop"
+    fit = "fit"
+
+
+@app.command()
+def migrate(
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="SOURCE...", help="Python files or folders.", show_default=False)
+    ],
+    to: Annotated[str, typer.Option("--to", help="The framework to write: torch, keras or tensorflow.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder for the migrated files.")] = Path(
+        "migrated"
+    ),
+    input: InputOption = None,
+    network: Annotated[
+        list[str] | None, typer.Option("--network", metavar="FILE:CLASS(ARGS)", help="A network; found if not given.")
+    ] = None,
+    weights: WeightsOption = None,
+    style: Annotated[
+        Style, typer.Option("--style", help="Loops with a GradientTape, or compile and fit.")
+    ] = Style.loop,
+    arguments: Annotated[str, typer.Option("--arguments", help="What scripts are run with while observed.")] = "",
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Write without comparing both sides.")] = False,
+    time_limit: LimitOption = 600.0,
+    json_: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Migrate source files to another framework; this runs them. Prove that their networks train as before."""
+    _check_output(output)
+    with ticking(_errors(), shown=not json_) as ticker:
+        migration = importlib.import_module("netglot.migrate.migrating").migrate(
+            sources,
+            to,
+            inputs=input or None,
+            network=network,
+            weights=weights,
+            style=style.value,
+            arguments=arguments,
+            verify=not no_verify,
+            time_limit=time_limit,
+            progress=ticker.say,
+        )
+        if migration.verdict != "refused":
+            with staged(output) as folder:
+                migration.save(folder)
+    if json_:
+        _print_json(migration.report)
+    else:
+        from netglot.migrate.telling import show
+
+        show(_console(False), migration.report)
+        if migration.verdict != "refused":
+            _console(False).print(f"written to {output}{os.sep}", markup=False, soft_wrap=True)
+    return EXIT[migration.verdict]
+
+
 class View(enum.StrEnum):
     """What `inspect` shows."""
 

@@ -1,0 +1,86 @@
+"""The two directions: which worker observes, which proves, and which tables write."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netglot.verify.arrays import read_arrays
+
+RESERVED = {
+    "name", "path", "dtype", "dtype_policy", "compute_dtype", "variable_dtype", "input", "output", "input_spec",
+    "inputs", "outputs", "losses", "metrics", "weights", "variables", "trainable_variables", "non_trainable_variables",
+    "trainable_weights", "non_trainable_weights", "built", "layers", "build", "compile", "input_shape", "output_shape",
+    "metrics_variables", "quantization_mode", "metrics_names", "compiled", "summary", "add_loss", "add_weight", "call",
+    "trainable", "loss", "optimizer", "export", "get_config", "jit_compile", "run_eagerly", "distribute_strategy",
+}  # fmt: skip
+"""Attributes that Keras keeps for itself; a network that sets one has it under another name."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """One direction of migration."""
+
+    observer: str
+    prover: str
+    weights_file: str
+    target: Callable[[str, str], Any]
+    renamed: Callable[[Any], dict[str, str]]
+    place: Callable[..., Any]
+
+    def carry_weights(self, source: Any, target: Any, network: Any, given: Path, path: Path) -> None:
+        """Loads trained weights into the source's network and saves the target's with the same values."""
+        where = {"module": network.module, "expression": network.expression}
+        source.request("make", **where)
+        target.request("make", **where)
+        source.request("load_weights", path=str(given.absolute()))
+        described = source.request("weights")
+        values = list(read_arrays(described["arrays"]).values())
+        rows = [self.place(k, n, v.ndim) for (_, k, n, _), v in zip(described["entries"], values, strict=True)]
+        entries = [[p, row[0]] for (p, _, _, _), row in zip(described["entries"], rows, strict=True)]
+        target.request("match", entries=entries, inputs=network.inputs)
+        arranged = [v if how is None else np.transpose(v, how) for v, (_, how) in zip(values, rows, strict=True)]
+        target.request("set_weights", arrays=target.put({f"w:{i}": v for i, v in enumerate(arranged)}))
+        target.request("save_weights", path=str(path))
+
+
+def _to_keras(name: str, style: str) -> Any:
+    from netglot.migrate.to_keras.target import Target
+
+    return Target(name)
+
+
+def _keras_renamed(project: Any) -> dict[str, str]:
+    """The attributes of the user's networks that Keras keeps for itself, each with an underscore."""
+    found: set[str] = set()
+    for file in project.files:
+        modules = {name for name, row in file.classes.items() if row["kind"] == "module"}
+        for node in ast.walk(file.tree):
+            if not isinstance(node, ast.ClassDef) or node.name not in modules:
+                continue
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store):
+                    if isinstance(inner.value, ast.Name) and inner.value.id == "self":
+                        found.add(inner.attr)
+                elif isinstance(inner, ast.FunctionDef) and inner.name != "forward":
+                    found.add(inner.name)
+    return {name: f"{name}_" for name in found & RESERVED}
+
+
+def _keras_place(kind: str, name: str, rank: int) -> Any:
+    from netglot.migrate.to_keras.weights import place
+
+    return place(kind, name, rank)
+
+
+_KERAS = Family(
+    "netglot.migrate.runtime_torch", "netglot.migrate.runtime_keras", "model.weights.h5", _to_keras, _keras_renamed,
+    _keras_place,
+)  # fmt: skip
+FAMILIES: dict[str, Family] = {"keras": _KERAS, "tensorflow": _KERAS}
+"""What can be written, by name."""

@@ -1,0 +1,126 @@
+"""What the recorder must know of PyTorch."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+import torch
+from torch import nn
+
+from netglot.migrate.observe import Framework
+
+NAMESPACES = (
+    "torch.nn", "torch.nn.functional", "torch", "torch.nn.init", "torch.nn.utils", "torch.nn.utils.rnn",
+    "torch.nn.utils.parametrizations", "torch.optim", "torch.optim.lr_scheduler", "torch.utils.data", "torch.linalg",
+    "torch.special", "torch.fft", "torch.random", "torch.cuda", "torch.cuda.amp", "torch.amp", "torch.backends",
+    "torch.backends.cudnn", "torch.distributed", "torch.nn.parallel", "torch.autograd", "torch.jit",
+    "torch.distributions",
+    "torch.utils.checkpoint", "torch.mps", "torch.utils.tensorboard", "torchvision.transforms", "torchvision.datasets",
+    "torchvision.models", "torchvision.ops", "torchvision.utils", "torchvision.transforms.functional",
+)  # fmt: skip
+"""Where public names stand; an object has the first name under which it is found."""
+
+
+class Torch(Framework):
+    """PyTorch's values, named as a user names them."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}
+        self._kept: list[Any] = []
+        self._seen: set[str] = set()
+        self.double = False
+        """Whether an explicit float32 means float64, for the proof."""
+        for namespace in NAMESPACES:
+            if not namespace.startswith("torchvision") and namespace != "torch.utils.tensorboard":
+                self._learn(namespace)
+
+    def _learn(self, namespace: str) -> None:
+        self._seen.add(namespace)
+        try:
+            module = importlib.import_module(namespace)
+        except ImportError:
+            return
+        for name, value in vars(module).items():
+            if name.startswith("_") or inspect.ismodule(value):
+                continue
+            if inspect.isclass(value) and value.__module__ == "torch" and namespace != "torch":
+                continue
+            if callable(value) or isinstance(value, (torch.dtype, torch.layout, torch.memory_format)):
+                self._names.setdefault(id(value), f"{namespace}.{name}")
+                self._kept.append(value)
+
+    def kind(self, value: Any) -> str | None:
+        if isinstance(value, torch.Size):
+            return "size"
+        if isinstance(value, torch.Tensor):
+            return "tensor"
+        if isinstance(value, nn.Module):
+            return "module:" + (self.class_name(type(value)))
+        if isinstance(value, torch.dtype):
+            return "name"
+        if isinstance(value, torch.device):
+            return "device"
+        if isinstance(value, torch.optim.Optimizer):
+            return "optimizer"
+        if isinstance(value, torch.optim.lr_scheduler.LRScheduler):
+            return "scheduler"
+        if isinstance(value, torch.utils.data.DataLoader):
+            return "loader"
+        if isinstance(value, torch.utils.data.Dataset):
+            return "dataset"
+        named = inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value)
+        if type(value).__module__.startswith(("torch.", "torchvision")) and not named:
+            kind = type(value)
+            return "object:" + (self.name(kind) or f"{kind.__module__}.{kind.__qualname__}")
+        return None
+
+    def class_name(self, kind: type) -> str:
+        """A module's class: its public name, or `user:` and the user's."""
+        return self.name(kind) or f"user:{kind.__qualname__}"
+
+    def tensor(self, value: Any) -> tuple[list[int], str]:
+        return [int(s) for s in value.shape], str(value.dtype).removeprefix("torch.")
+
+    def name(self, value: Any) -> str | None:
+        module = getattr(value, "__module__", None)
+        if isinstance(module, str) and module.startswith("torchvision"):
+            for namespace in NAMESPACES:
+                if namespace.startswith("torchvision") and namespace not in self._seen:
+                    self._learn(namespace)
+        try:
+            found = self._names.get(id(value))
+        except TypeError:
+            return None
+        return found
+
+    def method(self, owner: Any, name: str) -> str | None:
+        if isinstance(owner, (torch.Tensor, torch.Size)):
+            return f"torch.{'Size' if isinstance(owner, torch.Size) else 'Tensor'}.{name}"
+        for kind, base in _BASES:
+            if isinstance(owner, kind):
+                for step in type(owner).__mro__:
+                    if name in vars(step):
+                        ours = step.__module__.startswith(("torch.", "torchvision"))
+                        return f"{base}.{name}" if ours else None
+        if type(owner).__module__.startswith(("torch.", "torchvision")):
+            return f"{self.name(type(owner)) or type(owner).__module__ + '.' + type(owner).__qualname__}.{name}"
+        return None
+
+    def replaced(self, value: Any) -> Any:
+        if self.double and value is torch.float32:
+            return torch.float64
+        return value
+
+
+_BASES = (
+    (nn.ModuleList, "torch.nn.ModuleList"),
+    (nn.ModuleDict, "torch.nn.ModuleDict"),
+    (nn.Sequential, "torch.nn.Sequential"),
+    (nn.Module, "torch.nn.Module"),
+    (torch.optim.Optimizer, "torch.optim.Optimizer"),
+    (torch.optim.lr_scheduler.LRScheduler, "torch.optim.lr_scheduler.LRScheduler"),
+    (torch.utils.data.DataLoader, "torch.utils.data.DataLoader"),
+    (torch.utils.data.Dataset, "torch.utils.data.Dataset"),
+)

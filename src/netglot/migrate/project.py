@@ -1,0 +1,168 @@
+"""The files that the user gives: read, parsed, and told apart."""
+
+from __future__ import annotations
+
+import ast
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from netglot.errors import InputError
+from netglot.migrate.instrument import numbered
+from netglot.migrate.rewrite import File
+
+PACKAGES = {"torch": ("torch", "torchvision"), "keras": ("tensorflow", "keras", "tf_keras")}
+"""The packages of each family of frameworks."""
+
+SKIPPED = {"__pycache__", ".git", ".venv", "venv", "node_modules", ".ipynb_checkpoints"}
+
+
+@dataclass
+class Project:
+    """All files of one migration.
+
+    `files` are those to rewrite, `others` those that are copied as they are: relative path to bytes.
+    """
+
+    root: Path
+    files: list[File] = field(default_factory=list)
+    others: dict[str, bytes] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
+    """Attributes whose names the target keeps for itself."""
+    outermost: set[str] = field(default_factory=set)
+    """The classes that are whole networks."""
+
+    def module(self, name: str) -> File:
+        return next(file for file in self.files if file.module == name)
+
+    @property
+    def texts(self) -> dict[str, list[str]]:
+        """Module name to file name and text, as the workers take them."""
+        return {file.module: [str(self.root / file.path), file.text] for file in self.files}
+
+
+def read_project(paths: list[Path], source: str | None, target: str) -> Project:
+    """Reads files and folders.
+
+    Raises:
+        InputError: there is no such file, it is no Python, or none of them uses a framework.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            for folder, folders, names in os.walk(path):
+                folders[:] = sorted(f for f in folders if f not in SKIPPED and not f.startswith("."))
+                found += [Path(folder) / name for name in sorted(names)]
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise InputError(f"there is no file or folder {path}")
+    folders = [path.absolute() if path.is_dir() else path.absolute().parent for path in paths]
+    root = Path(os.path.commonpath(folders))
+    project = Project(root)
+    parsed: dict[str, tuple[str, ast.Module]] = {}
+    for path in dict.fromkeys(found):
+        relative = str(path.absolute().relative_to(root))
+        if path.suffix != ".py":
+            project.others[relative] = path.read_bytes() if path.stat().st_size < 2**26 else b""
+            continue
+        parsed[relative] = _parsed(path)
+    package = PACKAGES["torch"] if target != "torch" else PACKAGES["keras"]
+    using = _using(parsed, package)
+    if not using:
+        named = ", ".join(str(path) for path in paths)
+        family = "PyTorch" if target != "torch" else "TensorFlow or Keras"
+        raise InputError(f"{named} does not use {family}", advice=f"--to {target} migrates from {family}")
+    for relative, (text, tree) in parsed.items():
+        if relative in using:
+            module = relative.removesuffix(".py").replace(os.sep, ".")
+            project.files.append(File(relative, text, numbered(tree), module=module))  # type: ignore[arg-type]
+        else:
+            project.others[relative] = text.encode("utf-8")
+    return project
+
+
+def _parsed(path: Path) -> tuple[str, ast.Module]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not text in UTF-8: {error.reason} at byte {error.start}") from error
+    text = text.replace("\r\n", "\n")
+    try:
+        return text, ast.parse(text, str(path))
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        place = f"{path}:{line}" if line else str(path)
+        shown = (getattr(error, "text", None) or "").rstrip()
+        raise InputError(
+            f"{place}: {type(error).__name__}: {getattr(error, 'msg', error)}"
+            + (f"\n    {shown.strip()}" if shown else "")
+        ) from error
+
+
+def _using(parsed: dict[str, tuple[str, ast.Module]], packages: tuple[str, ...]) -> set[str]:
+    """The files that use the framework, or one of these files that does."""
+    imports = {relative: _imported(tree) for relative, (_, tree) in parsed.items()}
+    using = {r for r, names in imports.items() if any(n.partition(".")[0] in packages for n in names)}
+    return using
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def is_script(file: File, project: Project) -> str | None:
+    """How a file runs: "guarded" by `if __name__ == "__main__"`, "bare" where importing it would run it, or None."""
+    if any(isinstance(one, ast.If) and _is_guard(one.test) for one in file.tree.body):
+        return "guarded"
+    stem = file.module.rpartition(".")[2]
+    imported = any(
+        stem in (name.rpartition(".")[2], name.partition(".")[0])
+        for other in project.files if other is not file for name in _imported(other.tree)
+    )  # fmt: skip
+    if imported:
+        return None
+    running = [
+        one for one in file.tree.body
+        if isinstance(one, (ast.For, ast.While, ast.With))
+        or (isinstance(one, ast.Expr) and isinstance(one.value, ast.Call))
+        or (isinstance(one, ast.Assign) and isinstance(one.value, ast.Call) and _called(one.value) in _RUNS)
+    ]  # fmt: skip
+    return "bare" if running else None
+
+
+_RUNS = {"fit", "evaluate", "predict", "backward", "step", "train", "main", "run"}
+
+
+def _called(call: ast.Call) -> str:
+    function: Any = call.func
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def _is_guard(test: ast.expr) -> bool:
+    return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
+
+
+def definitions(text: str) -> str:
+    """A script without what it runs: its imports, functions, classes and what it assigns, where that works."""
+    tree = ast.parse(text)
+    body: list[ast.stmt] = []
+    for one in tree.body:
+        if isinstance(one, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
+            body.append(one)
+            continue
+        if isinstance(one, (ast.For, ast.While, ast.With)) or (isinstance(one, ast.If) and _is_guard(one.test)):
+            continue
+        if any(isinstance(n, ast.Call) and _called(n) in _RUNS for n in ast.walk(one)):
+            continue
+        handler = ast.ExceptHandler(ast.Name("Exception", ast.Load()), None, [ast.Pass()])
+        body.append(ast.Try([one], [handler], [], []))
+    tree.body = body
+    return ast.unparse(ast.fix_missing_locations(tree))

@@ -1,0 +1,112 @@
+"""The proof: both networks with the same weights in double precision, their gradients, and twenty steps of training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from netglot.migrate.networks import Network
+from netglot.verify.arrays import read_arrays
+from netglot.verify.process import Worker
+
+STEPS = 20
+RATE = 1e-3
+OUTPUT = 1e-9
+LOSS = 1e-6
+"""The largest relative distances that count as equal: of outputs and gradients, and of losses and weights."""
+
+
+def distance(a: np.ndarray, b: np.ndarray) -> float:
+    """The largest difference, relative to the largest value."""
+    if a.shape != b.shape:
+        return float("inf")
+    if not a.size:
+        return 0.0
+    if not (np.isfinite(a) == np.isfinite(b)).all():
+        return float("inf")
+    a, b = np.nan_to_num(a.astype("float64")), np.nan_to_num(b.astype("float64"))
+    return float(np.abs(a - b).max() / max(1.0, np.abs(a).max()))
+
+
+def prove(source: Worker, target: Worker, network: Network, place: Any, renamed: dict[str, str]) -> dict[str, Any]:
+    """Compares one network on both sides.
+
+    Args:
+        place: where a weight of the source lies in the target: (kind, name, rank) to attribute and permutation.
+    """
+    where = {"module": network.module, "expression": network.expression, "setup": network.setup}
+    source.request("make", **where)
+    target.request("make", **where)
+    described = source.request("weights", randomised=True)
+    values = list(read_arrays(described["arrays"]).values())
+    rows = [
+        (_renamed(p, renamed), *place(k, n, v.ndim), trained)
+        for (p, k, n, trained), v in zip(described["entries"], values, strict=True)
+    ]
+    matched = target.request("match", entries=[[p, a] for p, a, _, _ in rows], inputs=network.inputs)
+    if matched["missing"] or matched["left"]:
+        return _failed("weights", [*matched["missing"], *(f"{n} has no counterpart" for n in matched["left"])])
+    arranged = [v if how is None else np.transpose(v, how) for v, (_, _, how, _) in zip(values, rows, strict=True)]
+    wrong = [
+        f"{p}.{a}: {list(v.shape)} beside {shape}"
+        for (p, a, _, _), v, shape in zip(rows, arranged, matched["shapes"], strict=True) if list(v.shape) != shape
+    ]  # fmt: skip
+    if wrong:
+        return _failed("weights", wrong)
+    target.request("set_weights", arrays=target.put({f"w:{i}": v for i, v in enumerate(arranged)}))
+    trained = [t for _, _, _, t in rows]
+    found: dict[str, Any] = {"differences": []}
+    mine, other = (
+        _arrays(source.request("run", inputs=network.inputs)),
+        _arrays(target.request("run", inputs=network.inputs)),
+    )
+    found["shapes"] = [list(v.shape) for v in mine.values()]
+    found["outputs_distance"] = _largest(mine, other)
+    a = _arrays(source.request("gradients", inputs=network.inputs)["arrays"])
+    b = _arrays(target.request("gradients", inputs=network.inputs, trained=trained)["arrays"])
+    found["gradients"] = _largest(_moved(a, rows), b)
+    batches = [[one | {"seed": step % 4} for one in network.inputs] for step in range(STEPS)]
+    first = source.request("train", batches=batches, rate=RATE)["losses"]
+    second = target.request("train", batches=batches, rate=RATE, trained=trained)["losses"]
+    gaps = [abs(x - y) / max(abs(x), 1e-12) for x, y in zip(first, second, strict=True)]
+    found["losses"] = {"source": first, "target": second, "distance": max(gaps)}
+    end = list(_arrays(source.request("weights")["arrays"]).values())
+    reached = list(_arrays(target.request("weights")["arrays"]).values())
+    end = [v if how is None else np.transpose(v, how) for v, (_, _, how, _) in zip(end, rows, strict=True)]
+    found["weights_distance"] = max((distance(x, y) for x, y in zip(end, reached, strict=True)), default=0.0)
+    limits = {"outputs_distance": OUTPUT, "gradients": OUTPUT, "weights_distance": LOSS}
+    over = [f"{key.partition('_')[0]}: {found[key]:.2g}" for key, limit in limits.items() if not found[key] <= limit]
+    if not found["losses"]["distance"] <= LOSS:
+        over.append(f"losses: {found['losses']['distance']:.2g}")
+    found["verdict"] = "different" if over else "equivalent"
+    found["differences"] += over
+    return found
+
+
+def _renamed(path: str, renamed: dict[str, str]) -> str:
+    return ".".join(renamed.get(part, part) for part in path.split("."))
+
+
+def _moved(arrays: dict[str, np.ndarray], rows: list) -> dict[str, np.ndarray]:
+    """Gradients of the source in the order of axes of the target."""
+    moved = {}
+    for name, array in arrays.items():
+        kind, _, number = name.partition(":")
+        how = rows[int(number)][2] if kind == "g" else None
+        moved[name] = array if how is None else np.transpose(array, how)
+    return moved
+
+
+def _arrays(table: list) -> dict[str, np.ndarray]:
+    return read_arrays(table)
+
+
+def _largest(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> float:
+    if set(a) != set(b):
+        return float("inf")
+    return max((distance(a[name], b[name]) for name in a), default=0.0)
+
+
+def _failed(what: str, reasons: list[str]) -> dict[str, Any]:
+    return {"verdict": "different", "differences": [f"{what}: {one}" for one in reasons[:20]]}

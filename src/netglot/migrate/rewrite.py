@@ -1,0 +1,275 @@
+"""Writes a file anew, expression by expression: what a rule speaks of changes, all else is kept to the letter."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from netglot.migrate.declare import MISSING, Declaration, Unbound, bind
+from netglot.migrate.observe import Fact
+from netglot.migrate.spans import Spans
+
+NOTHING = Fact()
+MARK = "# netglot: "
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One place that could not be migrated, and why."""
+
+    line: int
+    what: str
+    reason: str
+
+
+@dataclass
+class File:
+    """One file of the user, as it was read and observed."""
+
+    path: str
+    """Relative to the root of the project."""
+    text: str
+    tree: ast.Module
+    facts: dict[int, Fact] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    """The public names of the dotted expressions of the file, resolved where it was imported."""
+    classes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The user's classes: what they derive from, see `runtime`."""
+    module: str = ""
+
+
+class Rewriter:
+    """Rewrites one file for a target.
+
+    Args:
+        file: the file with its facts.
+        target: what is written, and the tables; see `to_keras.target`.
+        project: what is known of all files together.
+    """
+
+    def __init__(self, file: File, target: Any, project: Any):
+        self.file, self.target, self.project = file, target, project
+        self.spans = Spans(file.text)
+        self.imports: set[str] = set()
+        self.helpers: dict[str, str] = {}
+        self.marks: list[Mark] = []
+        self.notes: list[str] = []
+        self.rewritten: set[int] = set()
+        self.parents: dict[int, ast.AST] = {}
+        self.kept_names: set[str] = set()
+        for node in ast.walk(file.tree):
+            for child in ast.iter_child_nodes(node):
+                self.parents[id(child)] = node
+        self.aliases = _aliases(file.tree)
+        self.bound = _bound_names(file.tree)
+        self._open: list[list[tuple[str, str]]] = []
+        self._state: dict[str, Any] = {}
+
+    # -- what rules ask
+
+    def fact(self, node: ast.AST) -> Fact:
+        """What an expression was; an empty fact where it never ran."""
+        return self.file.facts.get(getattr(node, "number", -1), NOTHING)
+
+    def source(self, node: ast.AST) -> str:
+        """The text of a node as the user wrote it."""
+        return self.spans.source(node)
+
+    def text(self, node: ast.AST) -> str:
+        """The text of a node in the target."""
+        if isinstance(node, ast.stmt):
+            return self._statement(node)
+        made = self.target.expression(self, node)
+        if made is None:
+            made = self.composed(node)
+        elif made != self.source(node):
+            self.touch(node)
+        return made
+
+    def composed(self, node: ast.AST) -> str:
+        """The node as it stands, with its parts rewritten."""
+        if isinstance(node, ast.Name) and node.id in self.aliases and isinstance(node.ctx, ast.Load):
+            self.kept_names.add(node.id)
+        return self.spans.composed(node, self.text)
+
+    def touch(self, node: ast.AST) -> None:
+        """Remembers the lines of a node as rewritten."""
+        self.rewritten.update(range(node.lineno, node.end_lineno + 1))  # type: ignore[attr-defined]
+
+    def parent(self, node: ast.AST) -> ast.AST | None:
+        """The node around."""
+        return self.parents.get(id(node))
+
+    def around(self, node: ast.AST, *kinds: type) -> Any:
+        """The nearest node around of some kind."""
+        found = self.parent(node)
+        while found is not None and not isinstance(found, kinds):
+            found = self.parent(found)
+        return found
+
+    def dotted(self, node: ast.AST) -> str | None:
+        """`torch.nn.Linear` for an expression that names it by an import of this file; None for all others."""
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name) or node.id not in self.aliases:
+            return None
+        name = ".".join([self.aliases[node.id], *reversed(parts)])
+        return self.file.names.get(name, name)
+
+    def mark(self, node: ast.AST, what: str, reason: str) -> None:
+        """Leaves a comment above the statement that holds a node."""
+        line = getattr(node, "lineno", 1)
+        if any(one.line == line and one.reason == reason for one in self.marks):
+            return
+        self.marks.append(Mark(line, what, reason))
+        if self._open:
+            self._open[-1].append((what, reason))
+
+    def need(self, helper: str) -> str:
+        """Asks for a helper of the target in this file, and gives its name here."""
+        if helper not in self.helpers:
+            self.helpers[helper] = helper if helper not in self.bound else helper + "_"
+            for other in self.target.helper_needs(helper):
+                self.need(other)
+        return self.helpers[helper]
+
+    # -- calls
+
+    def called(self, node: ast.Call, names: list[str], *, receiver: ast.AST | None = None) -> str | None:
+        """The call by the declarations of its names; None where none is declared. Marks what does not fit."""
+        texts: list[str] = []
+        for name in names:
+            rows = self.target.table.find(name)
+            if not rows:
+                if reason := self.target.table.marks.get(name):
+                    self.mark(node, name, reason)
+                    return self.composed_kept(node)
+                return None
+            texts.append(self._by_rows(node, name, rows, receiver))
+        if len(set(texts)) > 1:
+            self.mark(node, self.source(node.func), f"it calls {' and '.join(names)}, which differ in the target")
+            return self.composed_kept(node)
+        return texts[0]
+
+    def composed_kept(self, node: ast.AST) -> str:
+        """The node exactly as it was; names of the source's framework in it stay imported."""
+        for one in ast.walk(node):
+            if isinstance(one, ast.Name) and one.id in self.aliases:
+                self.kept_names.add(one.id)
+        return self.source(node)
+
+    def _by_rows(self, node: ast.Call, name: str, rows: list[Declaration], receiver: ast.AST | None) -> str:
+        reason = ""
+        for row in rows:
+            try:
+                bound = bind(self, node, row, receiver=receiver, callee=name)
+            except Unbound as unbound:
+                reason = reason or str(unbound)
+                continue
+            if not bound.fits():
+                continue
+            if unspoken := bound.unspoken():
+                reason = f"its option {', '.join(unspoken)} is not carried over"
+                continue
+            try:
+                made = row.write(bound) if callable(row.write) else bound.filled()
+            except Unbound as unbound:
+                reason = str(unbound)
+                continue
+            if made is not None:
+                if row.note:
+                    self.notes.append(row.note)
+                return made
+        if (
+            (receiver is None and any(isinstance(a, ast.Starred) for a in node.args))
+            or any(k.arg is None for k in node.keywords)
+        ) and (adapter := self.target.adapter(self, name)):
+            return f"{adapter}({self.arguments(node)})"
+        self.mark(node, name, reason or "netglot does not know this form of it")
+        return self.composed_kept(node)
+
+    def arguments(self, node: ast.Call) -> str:
+        """What stands between the parentheses of a call, with its parts rewritten."""
+        start = self.spans.of(node.func)[1]
+        start = self.spans.data.index(b"(", start) + 1
+        end = self.spans.of(node)[1] - 1
+        parts = sorted([*node.args, *node.keywords], key=self.spans.of)
+        return self.spans.between(start, end, parts, self.text)
+
+    # -- statements
+
+    def _statement(self, node: ast.stmt) -> str:
+        self._open.append([])
+        count = len(self.marks)
+        made = self.target.statement(self, node)
+        if made is None:
+            made = self.spans.composed(node, self.text)
+        elif made != self.source(node) and not hasattr(node, "body"):
+            self.touch(node)
+        own = self._open.pop()
+        if own:
+            indent = self.spans.indent(node)
+            reasons = list(dict.fromkeys(f"{what}: {reason}" if what else reason for what, reason in own))
+            made = f"{MARK}{'; '.join(reasons)}\n{indent}" + made
+        del count
+        return made
+
+    def module(self) -> str:
+        """The whole file in the target."""
+        body = self.file.tree.body
+        chunks = self.spans.between(0, len(self.spans.data), list(body), self.text)
+        return self.target.finished(self, chunks)
+
+    # -- small things
+
+    def parenthesised(self, node: ast.AST, text: str) -> str:
+        """The text, safe as an operand."""
+        if isinstance(node, (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant, ast.Tuple, ast.List)):
+            if isinstance(node, ast.Tuple) and not text.startswith("("):
+                return f"({text})"
+            return text
+        if re.fullmatch(r"[\w.]+(\([^()]*\))?", text):
+            return text
+        return f"({text})"
+
+    def constant(self, node: ast.AST | None) -> Any:
+        """The value of a literal, else of an expression that had one value each time; `MISSING` otherwise."""
+        if node is None:
+            return MISSING
+        try:
+            return ast.literal_eval(node)
+        except (ValueError, TypeError):
+            return MISSING
+
+
+def _aliases(tree: ast.Module) -> dict[str, str]:
+    """What the imports of a file bind, anywhere in it: name to dotted name."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.asname:
+                    found[alias.asname] = alias.name
+                else:
+                    found[alias.name.partition(".")[0]] = alias.name.partition(".")[0]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                found[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    return found
+
+
+def _bound_names(tree: ast.Module) -> set[str]:
+    """Every name that the file binds other than by importing."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
+            found.add(node.name)
+        elif isinstance(node, ast.arg):
+            found.add(node.arg)
+    return found

@@ -1,0 +1,98 @@
+"""What both workers of a migration can do, whatever their framework: load files, make networks, hold randomness.
+
+A network is named by an expression in a module, `ResNet(BasicBlock, [2, 2])` in `resnet`, and means the same on both
+sides.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import numpy as np
+
+from netglot.migrate.loading import Files, doubled
+from netglot.verify.arrays import read_arrays, write_arrays
+
+
+class Draws:
+    """Random numbers that are the same on both sides: the n-th draw after a reset depends on n alone."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def reset(self) -> None:
+        """The next draw is the first again."""
+        self.count = 0
+
+    def take(self, kind: str, shape: Any, low: float = 0.0, high: float = 1.0) -> np.ndarray:
+        """The next numbers: "normal", "uniform" or "integers"."""
+        rng = np.random.default_rng(9000 + self.count)
+        self.count += 1
+        shape = tuple(int(s) for s in shape)
+        if kind == "normal":
+            return rng.standard_normal(shape)
+        if kind == "integers":
+            return rng.integers(int(low), int(high), shape)
+        return rng.uniform(low, high, shape)
+
+
+class Side:
+    """One framework's side of the proof; the subclasses know tensors and weights."""
+
+    OPERATIONS = ("load", "make", "weights", "set_weights", "run", "gradients", "train", "save_weights")
+
+    def __init__(self, folder: str):
+        self.folder = folder
+        self.files: Files | None = None
+        self.model: Any = None
+        self.draws = Draws()
+        if aside := os.environ.get("NETGLOT_FOLDER"):
+            os.chdir(aside)
+
+    def load(self, root: str, files: dict[str, list[str]]) -> None:
+        """Takes the files of a project: module name to [file name, text]."""
+        sys.path.insert(0, root)
+        sys.argv = [os.path.join(root, "script.py")]
+        self.files = Files({name: (one[0], one[1]) for name, one in files.items()}, doubled)
+        self.files.install()
+        self.prepare()
+
+    def make(self, module: str, expression: str, setup: str = "") -> None:
+        """Makes a network by an expression in a module of the project."""
+        place = importlib.import_module(module.removesuffix(".__init__"))
+        names = dict(vars(place))
+        if setup:
+            exec(setup, names)
+        self.draws.reset()
+        self.model = self.made(eval(expression, names))
+
+    def prepare(self) -> None:
+        """Double precision, no dropping, draws that are known."""
+
+    def made(self, model: Any) -> Any:
+        return model
+
+    def tensors(self, inputs: list) -> list:
+        """Inputs of a call: [[name or None, array table]] in order."""
+        raise NotImplementedError
+
+    def arrays(self, table: list) -> list[np.ndarray]:
+        found = read_arrays(table)
+        return [found[name] for name in sorted(found, key=lambda n: int(n.rpartition(":")[2]))]
+
+    def written(self, values: dict[str, np.ndarray]) -> list:
+        return write_arrays(self.folder, values)
+
+
+def flat(value: Any, is_tensor: Any) -> list[Any]:
+    """The tensors in nested outputs, in order."""
+    if is_tensor(value):
+        return [value]
+    if isinstance(value, dict):
+        return [leaf for one in value.values() for leaf in flat(one, is_tensor)]
+    if isinstance(value, (list, tuple)):
+        return [leaf for one in value for leaf in flat(one, is_tensor)]
+    return []

@@ -1,0 +1,447 @@
+"""PyTorch's functions and the methods of its tensors as operations of Keras."""
+
+from __future__ import annotations
+
+import ast
+
+from netglot.migrate.declare import MISSING, Bound, Table, Unbound
+
+table = Table()
+declare, rule, mark = table.declare, table.rule, table.mark
+
+
+def _both(name: str, rest: str, write: str, **options) -> None:
+    """A function that is also a method of tensors."""
+    declare(f"torch.{name}|torch.Tensor.{name}({rest}", write, **options)
+
+
+# -- elementwise
+
+for _torch, _keras in {
+    "exp": "exp", "expm1": "expm1", "log": "log", "log2": "log2", "log10": "log10", "log1p": "log1p", "sqrt": "sqrt",
+    "rsqrt": "rsqrt", "abs": "abs", "absolute": "abs", "sin": "sin", "cos": "cos", "tan": "tan", "asin": "arcsin",
+    "acos": "arccos", "atan": "arctan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "sigmoid": "sigmoid",
+    "floor": "floor", "ceil": "ceil", "round": "round", "sign": "sign", "erf": "erf", "relu": "relu", "square": "square",
+    "neg": "negative", "negative": "negative", "isnan": "isnan", "isinf": "isinf", "isfinite": "isfinite",
+    "logical_not": "logical_not", "reciprocal": "reciprocal", "trunc": "trunc", "selu": "selu",
+}.items():  # fmt: skip
+    _both(_torch, "x)", f"ops.{_keras}({{x}})")
+for _torch, _keras in {
+    "add": "add", "sub": "subtract", "subtract": "subtract", "mul": "multiply", "multiply": "multiply",
+    "true_divide": "divide", "maximum": "maximum", "minimum": "minimum", "eq": "equal", "ne": "not_equal",
+    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "pow": "power", "fmod": "mod",
+    "remainder": "mod", "logical_and": "logical_and", "logical_or": "logical_or", "logical_xor": "logical_xor",
+    "matmul": "matmul", "mm": "matmul", "bmm": "matmul", "mv": "matmul", "outer": "outer", "floor_divide": "floor_divide",
+    "atan2": "arctan2", "dot": "dot",
+}.items():  # fmt: skip
+    if _torch != "fmod":
+        _both(_torch, "x, other)", f"ops.{_keras}({{x}}, {{other}})")
+_both(
+    "div|torch.Tensor.divide|torch.divide",
+    "x, other, rounding_mode=None)",
+    "ops.divide({x}, {other})",
+    when={"rounding_mode": None},
+)
+_both(
+    "div|torch.Tensor.divide|torch.divide",
+    "x, other, rounding_mode=None)",
+    "ops.floor_divide({x}, {other})",
+    when={"rounding_mode": "floor"},
+)
+_both("addmm", "x, a, b)", "({x} + ops.matmul({a}, {b}))")
+_both("baddbmm", "x, a, b)", "({x} + ops.matmul({a}, {b}))")
+_both("where", "condition, x, y)", "ops.where({condition}, {x}, {y})")
+declare("torch.Tensor.where(x, condition, y)", "ops.where({condition}, {x}, {y})")
+declare("torch.special.expit(x)", "ops.sigmoid({x})")
+
+
+@rule("torch.clamp|torch.Tensor.clamp|torch.clip|torch.Tensor.clip(x, min=None, max=None)")
+def _clamp(c: Bound) -> str:
+    if c.has("min") and c.has("max"):
+        return c.filled("ops.clip({x}, {min}, {max})")
+    return c.filled("ops.maximum({x}, {min})" if c.has("min") else "ops.minimum({x}, {max})")
+
+
+_both("clamp_min", "x, min)", "ops.maximum({x}, {min})")
+_both("clamp_max", "x, max)", "ops.minimum({x}, {max})")
+_both("lerp", "x, end, weight)", "({x:p} + {weight:p} * ({end} - {x:p}))")
+
+# -- activations
+
+_F = "torch.nn.functional."
+for _torch, _keras in {
+    "relu": "relu", "relu6": "relu6", "sigmoid": "sigmoid", "tanh": "tanh", "silu": "silu", "mish": "mish",
+    "selu": "selu", "softsign": "softsign", "hardswish": "hard_silu", "hardsigmoid": "hard_sigmoid",
+    "logsigmoid": "log_sigmoid", "tanhshrink": "tanh_shrink", "relu_": "relu",
+}.items():  # fmt: skip
+    declare(f"{_F}{_torch}(x, inplace=False)", f"ops.{_keras}({{x}})")
+declare(
+    f"{_F}leaky_relu|{_F}leaky_relu_(x, negative_slope=0.01, inplace=False)",
+    "ops.leaky_relu({x}, negative_slope={negative_slope})",
+)
+declare(f"{_F}elu(x, alpha=1.0, inplace=False)", "ops.elu({x}<, alpha={alpha}>)")
+declare(f"{_F}celu(x, alpha=1.0, inplace=False)", "ops.celu({x}<, alpha={alpha}>)")
+declare(f"{_F}gelu(x, approximate='none')", "ops.gelu({x}, approximate=False)", when={"approximate": "none"})
+declare(f"{_F}gelu(x, approximate='none')", "ops.gelu({x}, approximate=True)", when={"approximate": "tanh"})
+declare(f"{_F}softplus(x, beta=1.0, threshold=20.0)", "ops.softplus({x})")
+declare(f"{_F}hardtanh(x, min_val=-1.0, max_val=1.0, inplace=False)", "ops.clip({x}, {min_val}, {max_val})")
+declare(f"{_F}glu(x, dim=-1)", "ops.glu({x}, axis={dim})")
+for _name in ("softmax", "log_softmax"):
+    declare(f"{_F}{_name}|torch.{_name}|torch.Tensor.{_name}(x, dim)", f"ops.{_name}({{x}}, axis={{dim}})")
+declare(f"{_F}normalize(x, p=2.0, dim=1, eps=1e-12)", "normalize({x}<, p={p}><, axis={dim}><, eps={eps}>)")
+declare(
+    f"{_F}cosine_similarity|torch.cosine_similarity(x, y, dim=1, eps=1e-8)",
+    "cosine_similarity({x}, {y}<, axis={dim}><, eps={eps}>)",
+)
+declare(
+    f"{_F}pairwise_distance|torch.pairwise_distance(x, y, p=2.0, eps=1e-6, keepdim=False)",
+    "pairwise_distance({x}, {y}<, p={p}><, eps={eps}><, keepdims={keepdim}>)",
+)
+declare(
+    f"{_F}dropout|torch.dropout(x, p=0.5, training=True, inplace=False)", "dropout({x}<, {p}><, training={training}>)"
+)
+for _name in ("dropout1d", "dropout2d", "dropout3d"):
+    declare(f"{_F}{_name}(x, p=0.5, training=True, inplace=False)", "dropout2d({x}<, {p}><, training={training}>)")
+declare(f"{_F}linear(x, weight, bias=None)", "linear({x}, {weight}<, {bias}>)")
+declare(f"{_F}embedding(ids, weight)", "ops.take({weight}, {ids}, axis=0)")
+declare(f"{_F}one_hot(x, num_classes=-1)", 'ops.one_hot({x}, {num_classes}, dtype="int64")')
+declare(
+    f"{_F}scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None)",
+    "scaled_dot_product_attention({query}, {key}, {value}<, attn_mask={attn_mask}><, dropout_p={dropout_p}>"
+    "<, is_causal={is_causal}><, scale={scale}>)",
+)
+
+declare(
+    f"{_F}layer_norm(x, shape, weight=None, bias=None, eps=1e-5)",
+    "layer_norm({x}, {shape}<, {weight}><, {bias}><, {eps}>)",
+)
+for _n in "123":
+    declare(
+        f"{_F}conv{_n}d|torch.conv{_n}d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1)",
+        "conv({x}, {weight}<, bias={bias}><, stride={stride}><, padding={padding}><, dilation={dilation}>"
+        "<, groups={groups}>)",
+    )
+
+# -- losses
+
+for _names, _rest in {
+    "cross_entropy CrossEntropyLoss": "weight=None, ignore_index=-100, reduction='mean', label_smoothing=0.0",
+    "nll_loss NLLLoss": "weight=None, ignore_index=-100, reduction='mean'",
+    "mse_loss MSELoss": "reduction='mean'",
+    "l1_loss L1Loss": "reduction='mean'",
+    "smooth_l1_loss SmoothL1Loss": "reduction='mean', beta=1.0",
+    "huber_loss HuberLoss": "reduction='mean', delta=1.0",
+    "binary_cross_entropy BCELoss": "weight=None, reduction='mean'",
+    "binary_cross_entropy_with_logits BCEWithLogitsLoss": "weight=None, reduction='mean', pos_weight=None",
+    "kl_div KLDivLoss": "reduction='mean', log_target=False",
+}.items():  # fmt: skip
+    _function, _module = _names.split()
+    _options = "".join(f"<, {_p.split('=')[0]}={{{_p.split('=')[0]}}}>" for _p in _rest.split(", "))
+    declare(f"{_F}{_function}(x, target, {_rest})", f"{_function}({{x}}, {{target}}{_options})")
+    declare(f"torch.nn.{_module}({_rest})", f"Loss({_function}{_options})")
+declare(
+    "torch.nn.TripletMarginLoss(margin=1.0, p=2.0, eps=1e-6)",
+    "Loss(triplet_margin_loss<, margin={margin}><, p={p}><, eps={eps}>)",
+)
+declare(
+    f"{_F}triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2.0, eps=1e-6)",
+    "triplet_margin_loss({anchor}, {positive}, {negative}<, margin={margin}><, p={p}><, eps={eps}>)",
+)
+declare("torch.nn.CosineEmbeddingLoss(margin=0.0)", "Loss(cosine_embedding_loss<, margin={margin}>)")
+
+# -- images
+
+for _n in "123":
+    declare(
+        f"{_F}max_pool{_n}d|torch.max_pool{_n}d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, "
+        "return_indices=False)",
+        "max_pool({x}, {kernel_size}<, stride={stride}><, padding={padding}><, ceil_mode={ceil_mode}>)",
+        when={"dilation": 1, "return_indices": False},
+    )
+    declare(
+        f"{_F}avg_pool{_n}d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True)",
+        "avg_pool({x}, {kernel_size}<, stride={stride}><, padding={padding}><, ceil_mode={ceil_mode}>"
+        "<, count_include_pad={count_include_pad}>)",
+    )
+    declare(f"{_F}adaptive_avg_pool{_n}d(x, output_size)", "adaptive_pool({x}, {output_size})")
+    declare(
+        f"{_F}adaptive_max_pool{_n}d(x, output_size, return_indices=False)",
+        "adaptive_pool({x}, {output_size}, ops.max)",
+        when={"return_indices": False},
+    )
+declare(
+    f"{_F}interpolate|{_F}upsample(x, size=None, scale_factor=None, mode='nearest', align_corners=None)",
+    "interpolate({x}<, size={size}><, scale_factor={scale_factor}><, mode={mode}><, align_corners={align_corners}>)",
+    when={"mode": lambda mode: mode in ("nearest", "linear", "bilinear", "trilinear")},
+)
+declare(f"{_F}pad(x, pad, mode='constant', value=None)", "pad({x}, {pad}<, mode={mode}><, value={value}>)",
+        when={"mode": lambda mode: mode in ("constant", "reflect", "replicate")})  # fmt: skip
+declare(f"{_F}pixel_shuffle|torch.pixel_shuffle(x, upscale_factor)", "pixel_shuffle({x}, {upscale_factor})")
+
+# -- reductions
+
+for _torch, _keras in {
+    "sum": "sum", "mean": "mean", "prod": "prod", "any": "any", "all": "all", "logsumexp": "logsumexp", "amax": "max",
+    "amin": "min",
+}.items():  # fmt: skip
+    _both(_torch, "x, dim=None, keepdim=False)", f"ops.{_keras}({{x}}<, axis={{dim}}><, keepdims={{keepdim}}>)")
+for _torch in ("argmax", "argmin"):
+    _both(_torch, "x, dim=None, keepdim=False)", f"ops.{_torch}({{x}}<, axis={{dim}}><, keepdims={{keepdim}}>)")
+for _torch, _write in {"var": "variance({x}{rest})", "std": "ops.sqrt(variance({x}{rest}))"}.items():
+    _rest = "<, axis={dim}><, keepdims={keepdim}>"
+    for _given, _correction in (({"unbiased": True}, ""), ({"unbiased": False}, ", correction=0")):
+        _both(
+            _torch, "x, dim=None, unbiased=True, keepdim=False)",
+            _write.replace("{rest}", _rest + _correction), when=_given,
+        )  # fmt: skip
+    _both(
+        _torch,
+        "x, dim=None, *, correction=1, keepdim=False)",
+        _write.replace("{rest}", _rest + "<, correction={correction}>"),
+    )
+
+
+@rule("torch.max|torch.Tensor.max|torch.min|torch.Tensor.min(x, dim=None, keepdim=False)")
+def _extreme(c: Bound) -> str:
+    name = c.callee.rpartition(".")[2]
+    if not c.has("dim"):
+        return c.filled(f"ops.{name}({{x}})")
+    fact = c.fact("dim")
+    if fact is not None and "tensor" in fact.kinds:
+        return c.filled(f"ops.{name}imum({{x}}, {{dim}})")
+    return c.filled(f"{name}_along({{x}}, {{dim}}<, keepdims={{keepdim}}>)")
+
+
+_both("norm", "x, p='fro', dim=None, keepdim=False)", "ops.norm({x}<, ord={p}><, axis={dim}><, keepdims={keepdim}>)")
+declare(
+    "torch.linalg.norm|torch.linalg.vector_norm(x, ord=None, dim=None, keepdim=False)",
+    "ops.norm({x}<, ord={ord}><, axis={dim}><, keepdims={keepdim}>)",
+)
+_both("cumsum", "x, dim)", "ops.cumsum({x}, axis={dim})")
+_both("cumprod", "x, dim)", "ops.cumprod({x}, axis={dim})")
+_both(
+    "topk",
+    "x, k, dim=-1, largest=True, sorted=True)",
+    "ops.top_k({x}, {k})",
+    when={"dim": lambda d: d == -1, "largest": True},
+)
+_both("topk", "x, k, dim=-1, largest=True, sorted=True)", "ops.top_k({x}, {k})", when={"dim": 1, "largest": True})
+_both("sort", "x, dim=-1, descending=False)", "sorted_along({x}<, {dim}><, descending={descending}>)")
+_both("argsort", "x, dim=-1, descending=False)", "sorted_along({x}<, {dim}><, descending={descending}>)[1]")
+
+# -- shapes
+
+declare("torch.cat|torch.concat|torch.concatenate(tensors, dim=0)", "ops.concatenate({tensors}, axis={dim})")
+declare("torch.stack(tensors, dim=0)", "ops.stack({tensors}<, axis={dim}>)")
+_both("unsqueeze", "x, dim)", "ops.expand_dims({x}, {dim})")
+_both("transpose|torch.Tensor.swapaxes|torch.swapaxes", "x, dim0, dim1)", "ops.swapaxes({x}, {dim0}, {dim1})")
+_both("t", "x)", "ops.transpose({x})")
+_both("flip", "x, dims)", "ops.flip({x}, {dims})")
+_both("roll", "x, shifts, dims=None)", "ops.roll({x}, {shifts}<, axis={dims}>)")
+_both("tril", "x, diagonal=0)", "ops.tril({x}<, {diagonal}>)")
+_both("triu", "x, diagonal=0)", "ops.triu({x}<, {diagonal}>)")
+_both("repeat_interleave", "x, repeats, dim=None)", "ops.repeat({x}, {repeats}<, axis={dim}>)")
+_both("split", "x, size, dim=0)", "split({x}, {size}<, {dim}>)")
+_both("chunk", "x, chunks, dim=0)", "chunk({x}, {chunks}<, {dim}>)")
+_both("unbind", "x, dim=0)", "ops.unstack({x}<, axis={dim}>)")
+_both("movedim", "x, source, destination)", "ops.moveaxis({x}, {source}, {destination})")
+_both("narrow", "x, dim, start, length)", "ops.take({x}, ops.arange({start}, {start:p} + {length:p}), axis={dim})")
+_both("select", "x, dim, index)", "ops.take({x}, {index}, axis={dim})")
+_both("index_select", "x, dim, index)", "ops.take({x}, {index}, axis={dim})")
+_both("gather", "x, dim, index)", "ops.take_along_axis({x}, {index}, axis={dim})")
+_both("masked_fill", "x, mask, value)", "ops.where({mask}, {value}, {x})")
+_both(
+    "diagonal", "x, offset=0, dim1=0, dim2=1)", "ops.diagonal({x}<, offset={offset}><, axis1={dim1}><, axis2={dim2}>)"
+)
+_both("diag", "x, diagonal=0)", "ops.diag({x}<, {diagonal}>)")
+declare("torch.einsum(equation, *operands)", "ops.einsum({equation}, {operands})")
+declare("torch.meshgrid(*tensors, indexing='ij')", 'ops.meshgrid({tensors}, indexing="ij")')
+declare("torch.Tensor.expand_as(x, other)", "ops.broadcast_to({x}, ops.shape({other}))")
+declare("torch.Tensor.view_as|torch.Tensor.reshape_as(x, other)", "ops.reshape({x}, ops.shape({other}))")
+declare("torch.Tensor.dim|torch.Tensor.ndimension(x)", "len({x:p}.shape)")
+_both("numel", "x)", "ops.size({x})")
+_both("clone", "x)", "ops.copy({x})")
+_both("detach", "x)", "ops.stop_gradient({x})")
+declare("torch.Tensor.contiguous|torch.Tensor.cpu|torch.Tensor.requires_grad_(x)", "{x}")
+declare("torch.Tensor.cuda(x, device=None)", "{x}")
+declare("torch.broadcast_to|torch.Tensor.broadcast_to(x, size)", "ops.broadcast_to({x}, {size})")
+
+
+def _shape(c: Bound, name: str) -> str:
+    """A shape that is given as one sequence or as numbers."""
+    given = c.given.get(name, [])
+    if len(given) == 1 and not isinstance(given[0], ast.Starred):
+        fact = c.rewriter.fact(given[0])
+        kinds = set(fact.kinds)
+        if isinstance(given[0], (ast.Tuple, ast.List)) or kinds & {"tuple", "list", "size"}:
+            return c.rewriter.parenthesised(given[0], c.rewriter.text(given[0]))
+        text = c.rewriter.text(given[0])
+        return f"({text},)" if not isinstance(given[0], ast.Tuple) else text
+    return "(" + ", ".join(c.rewriter.text(one) for one in given) + ")"
+
+
+def _whole_batch(c: Bound, given: list) -> bool:
+    """Whether a shape is (the batch of x, -1): one row for each sample."""
+    if len(given) != 2 or c.rewriter.constant(given[1]) != -1:
+        return False
+    first, x = given[0], c.rewriter.source(c.given["x"])
+    text = c.rewriter.source(first).replace(" ", "")
+    return text in (f"{x}.size(0)", f"{x}.shape[0]", f"len({x})", f"{x}.size()[0]", f"{x}.size(dim=0)")
+
+
+@rule("torch.Tensor.view|torch.Tensor.reshape|torch.reshape(x, *shape)")
+def _view(c: Bound) -> str:
+    given = c.given.get("shape", [])
+    if not given:
+        raise Unbound("its shape is not given by position")
+    if c.fact_of_first_is_dtype() if hasattr(c, "fact_of_first_is_dtype") else False:
+        raise Unbound("it changes the dtype of the bytes")
+    fact = c.rewriter.fact(c.given["x"])
+    if _whole_batch(c, given) and fact.ranks and min(fact.ranks) > 1 and isinstance(c.given["x"], ast.Name):
+        return c.filled("ops.reshape({x}, (-1, math.prod({x}.shape[1:])))")
+    return c.filled("ops.reshape({x}, ") + _shape(c, "shape") + ")"
+
+
+@rule("torch.Tensor.permute(x, *dims)")
+def _permute(c: Bound) -> str:
+    return c.filled("ops.transpose({x}, ") + _shape(c, "dims") + ")"
+
+
+declare("torch.permute(x, dims)", "ops.transpose({x}, {dims})")
+
+
+@rule("torch.Tensor.repeat|torch.Tensor.tile(x, *sizes)")
+def _repeat(c: Bound) -> str:
+    return c.filled("ops.tile({x}, ") + _shape(c, "sizes") + ")"
+
+
+declare("torch.tile(x, sizes)", "ops.tile({x}, {sizes})")
+declare("torch.Tensor.expand(x, *sizes)", "expand({x}, {sizes})")
+
+
+@rule("torch.flatten|torch.Tensor.flatten(x, start_dim=0, end_dim=-1)")
+def _flatten(c: Bound) -> str:
+    start, end = c.literal("start_dim"), c.literal("end_dim")
+    if start == 0 and end == -1:
+        return c.filled("ops.reshape({x}, (-1,))")
+    if start == 1 and end == -1 and isinstance(c.given["x"], ast.Name):
+        return c.filled("ops.reshape({x}, (-1, math.prod({x}.shape[1:])))")
+    return c.filled("flatten({x}, {start_dim}<, {end_dim}>)")
+
+
+declare("torch.Tensor.unflatten|torch.unflatten(x, dim, sizes)", "unflatten({x}, {dim}, {sizes})")
+
+
+@rule("torch.Tensor.squeeze|torch.squeeze(x, dim=None)")
+def _squeeze(c: Bound) -> str:
+    return c.filled("squeeze({x}<, {dim}>)")
+
+
+@rule("torch.Tensor.size(x, dim=None)")
+def _size(c: Bound) -> str:
+    if not c.has("dim"):
+        return c.filled("ops.shape({x})")
+    dim = c.literal("dim")
+    if dim is not MISSING and dim != 0:
+        return c.filled("{x:p}.shape[{dim}]")
+    return c.filled("ops.shape({x})[{dim}]")
+
+
+# -- creation
+
+for _torch, _write in {
+    "zeros": "ops.zeros({shape}{dtype})", "ones": "ops.ones({shape}{dtype})", "empty": "ops.zeros({shape}{dtype})",
+    "randn": "keras.random.normal({shape}{dtype})", "rand": "keras.random.uniform({shape}{dtype})",
+}.items():  # fmt: skip
+
+    def _creates(c: Bound, write: str = _write) -> str:
+        if not c.given.get("size") and c.has("size"):
+            raise Unbound("its shape is not known")
+        dtype = f", dtype={c.text('dtype')}" if c.has("dtype") else ""
+        head, tail = write.split("{shape}")
+        shape = (
+            _shape(c, "size") if isinstance(c.given.get("size"), list) else c.text("size") if c.has("size") else "()"
+        )
+        return c.filled(head) + shape + tail.replace("{dtype}", dtype)
+
+    rule(f"torch.{_torch}(*size, dtype=None, generator=None)")(_creates)
+    rule(f"torch.{_torch}(size, *, dtype=None, generator=None)")(_creates)
+
+for _torch, _write in {
+    "zeros_like": "ops.zeros_like({x}<, dtype={dtype}>)", "ones_like": "ops.ones_like({x}<, dtype={dtype}>)",
+    "full_like": "ops.full_like({x}, {fill_value}<, dtype={dtype}>)",
+    "randn_like": "keras.random.normal(ops.shape({x})<, dtype={dtype}>)",
+    "rand_like": "keras.random.uniform(ops.shape({x})<, dtype={dtype}>)",
+    "empty_like": "ops.zeros_like({x}<, dtype={dtype}>)",
+}.items():  # fmt: skip
+    _fill = ", fill_value" if "full" in _torch else ""
+    declare(f"torch.{_torch}(x{_fill}, dtype=None)", _write)
+declare("torch.full(size, fill_value, dtype=None)", "ops.full({size}, {fill_value}<, dtype={dtype}>)")
+declare("torch.eye(n, m=None, dtype=None)", "ops.eye({n}<, {m}><, dtype={dtype}>)")
+declare("torch.linspace(start, end, steps, dtype=None)", "ops.linspace({start}, {end}, {steps}<, dtype={dtype}>)")
+declare("torch.logspace(start, end, steps, dtype=None)", "ops.logspace({start}, {end}, {steps}<, dtype={dtype}>)")
+declare("torch.arange(end, *, dtype=None)", "ops.arange({end}<, dtype={dtype}>)")
+declare("torch.arange(start, end, step=1, dtype=None)", "ops.arange({start}, {end}<, {step}><, dtype={dtype}>)")
+declare(
+    "torch.randint(low, high, size, dtype=None, generator=None)",
+    'keras.random.randint({size}, {low}, {high}, dtype="int64")',
+)
+declare(
+    "torch.randint(high, size, *, dtype=None, generator=None)", 'keras.random.randint({size}, 0, {high}, dtype="int64")'
+)
+declare("torch.randperm(n, generator=None)", "keras.random.shuffle(ops.arange({n}))")
+declare("torch.tensor|torch.as_tensor(data, dtype=None)", "ops.convert_to_tensor({data}<, dtype={dtype}>)")
+declare("torch.from_numpy(data)", "ops.convert_to_tensor({data})")
+declare("torch.FloatTensor|torch.Tensor(data)", 'ops.convert_to_tensor({data}, dtype="float32")')
+declare("torch.LongTensor(data)", 'ops.convert_to_tensor({data}, dtype="int64")')
+declare("torch.normal(mean, std, size)", "keras.random.normal({size}, {mean}, {std})")
+declare("torch.bernoulli|torch.Tensor.bernoulli(x)", "keras.random.binomial(ops.shape({x}), 1, {x})")
+declare("torch.is_tensor(x)", "keras.ops.is_tensor({x})")
+declare("torch.manual_seed|torch.random.manual_seed(seed)", "keras.utils.set_random_seed({seed})")
+declare("torch.finfo(dtype)", "np.finfo({dtype})")
+
+# -- dtypes
+
+for _method, _dtype in {
+    "float": "float32", "double": "float64", "half": "float16", "bfloat16": "bfloat16", "long": "int64", "int": "int32",
+    "bool": "bool", "short": "int16", "byte": "uint8",
+}.items():  # fmt: skip
+    declare(f"torch.Tensor.{_method}(x)", f'ops.cast({{x}}, "{_dtype}")')
+declare("torch.Tensor.type_as(x, other)", "ops.cast({x}, {other:p}.dtype)")
+
+
+@rule("torch.Tensor.to|torch.Tensor.type(x, target=None, dtype=None, copy=False)")
+def _to(c: Bound) -> str | None:
+    if c.has("dtype"):
+        return c.filled("ops.cast({x}, {dtype})")
+    fact = c.fact("target")
+    if fact is None:
+        return c.filled("{x}")
+    kinds = set(fact.kinds)
+    literal = c.literal("target")
+    if kinds & {"name"}:
+        return c.filled("ops.cast({x}, {target})")
+    if "tensor" in kinds:
+        return c.filled("ops.cast({x}, {target:p}.dtype)")
+    if kinds <= {"device", "str", "int"} or isinstance(literal, str):
+        return c.filled("{x}")
+    return None
+
+
+@rule("torch.Tensor.item(x)")
+def _item(c: Bound) -> str:
+    dtypes = c.rewriter.fact(c.given["x"]).dtypes
+    whole = dtypes and all("int" in one for one in dtypes)
+    return c.filled(("int" if whole else "float") + "({x})")
+
+
+declare("torch.Tensor.numpy(x)", "ops.convert_to_numpy({x})")
+declare("torch.Tensor.tolist(x)", "ops.convert_to_numpy({x}).tolist()")
+
+mark("torch.compile torch.jit.script torch.jit.trace", "it compiles PyTorch's own code")
+mark(
+    "torch.nn.utils.rnn.pack_padded_sequence torch.nn.utils.rnn.pad_packed_sequence torch.nn.utils.rnn.pad_sequence",
+    "Keras has no packed sequences",
+)
+mark("torch.utils.checkpoint.checkpoint", "Keras recomputes by keras.remat")
+mark("torch.autograd.grad torch.autograd.Function.apply", "netglot does not carry over gradients taken by hand")

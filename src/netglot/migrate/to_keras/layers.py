@@ -1,0 +1,289 @@
+"""PyTorch's modules as Keras layers."""
+
+from __future__ import annotations
+
+from netglot.migrate.declare import MISSING, Bound, Table, Unbound
+
+table = Table()
+declare, rule, mark = table.declare, table.rule, table.mark
+
+# -- dense, embedding
+
+declare(
+    "torch.nn.Linear(in_features, out_features, bias=True)",
+    "Dense({out_features}<, use_bias={bias}>)",
+    infers="in_features",
+)
+declare("torch.nn.LazyLinear(out_features, bias=True)", "Dense({out_features}<, use_bias={bias}>)")
+declare("torch.nn.Identity(*args)", "layers.Identity()", infers="args")
+declare(
+    "torch.nn.Embedding(num_embeddings, embedding_dim, padding_idx=None, _weight=None)",
+    "Embedding({num_embeddings}, {embedding_dim}<, padding_idx={padding_idx}>)",
+)
+
+# -- convolutions
+
+for _n in "123":
+    _signature = (
+        f"torch.nn.Conv{_n}d(in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, "
+        'bias=True, padding_mode="zeros")'
+    )
+    _options = (
+        "{out_channels}, {kernel_size}<, strides={stride}><, padding={padding}><, dilation_rate={dilation}>"
+        "<, groups={groups}><, use_bias={bias}><, padding_mode={padding_mode}>"
+    )
+    _known = {"padding_mode": lambda mode: mode in ("zeros", "reflect")}
+    declare(_signature, f"Conv{_n}D({_options})", infers="in_channels", when=_known | {"groups": 1})
+    _grouped = f"GroupedConv{_n}D" if _n != "3" else f"Conv{_n}D"
+    declare(_signature, f"{_grouped}({_options})", infers="in_channels", when=_known)
+    declare(
+        f"torch.nn.ConvTranspose{_n}d(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, "
+        "groups=1, bias=True, dilation=1)",
+        f"Conv{_n}DTranspose({{out_channels}}, {{kernel_size}}<, strides={{stride}}><, padding={{padding}}>"
+        "<, output_padding={output_padding}><, use_bias={bias}><, dilation_rate={dilation}>)",
+        infers="in_channels",
+        when={"groups": 1},
+    )
+
+# -- normalisation
+
+
+def _momentum(text: str) -> str:
+    try:
+        return repr(round(1 - float(text), 12))
+    except ValueError:
+        return f"1 - {text}" if text.isidentifier() else f"1 - ({text})"
+
+
+@rule(
+    "torch.nn.BatchNorm1d|torch.nn.BatchNorm2d|torch.nn.BatchNorm3d|torch.nn.SyncBatchNorm"
+    "(num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True)"
+)
+def _batch_norm(c: Bound) -> str:
+    if c.literal("track_running_stats") is not True:
+        raise Unbound("Keras's batch normalisation always keeps running statistics")
+    options = []
+    if c.has("momentum"):
+        if c.literal("momentum") is None:
+            raise Unbound("momentum=None averages all batches, which Keras does not")
+        options.append(f"momentum={_momentum(c.text('momentum'))}")
+    if c.has("eps"):
+        options.append(f"epsilon={c.text('eps')}")
+    if c.has("affine"):
+        options += [f"center={c.text('affine')}", f"scale={c.text('affine')}"]
+    return c.filled(f"BatchNormalization({', '.join(options)})")
+
+
+@rule("torch.nn.LayerNorm(normalized_shape, eps=1e-5, elementwise_affine=True, bias=True)")
+def _layer_norm(c: Bound) -> str:
+    fact = c.fact("normalized_shape")
+    shape = c.literal("normalized_shape")
+    kinds = {"int"} if isinstance(shape, int) else {"list"} if shape is not MISSING else set(fact.kinds if fact else ())
+    options = [f"epsilon={c.text('eps')}" if c.has("eps") else "epsilon=1e-5"]
+    if not kinds <= {"int"}:
+        if shape is not MISSING:
+            options.insert(0, f"axis={list(range(-len(shape), 0))}" if len(shape) > 1 else "axis=-1")
+        elif kinds == {"int", "list"} or kinds - {"list", "tuple", "size", "int"}:
+            raise Unbound("the shape that it normalises is not known")
+        else:
+            options.insert(0, f"axis=list(range(-len({c.text('normalized_shape')}), 0))")
+    if c.has("elementwise_affine"):
+        options += [f"center={c.text('elementwise_affine')}", f"scale={c.text('elementwise_affine')}"]
+    elif c.has("bias"):
+        options.append(f"center={c.text('bias')}")
+    return c.filled(f"layers.LayerNormalization({', '.join(options)})")
+
+
+declare(
+    "torch.nn.GroupNorm(num_groups, num_channels, eps=1e-5, affine=True)",
+    "layers.GroupNormalization({num_groups}, axis=1, epsilon={eps}<, center={affine}, scale={affine}>)",
+    infers="num_channels",
+)
+for _n in "123":
+    declare(
+        f"torch.nn.InstanceNorm{_n}d(num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False)",
+        "layers.GroupNormalization(-1, axis=1, epsilon={eps}, center={affine}, scale={affine})",
+        infers="num_features momentum",
+        when={"track_running_stats": False},
+    )
+    declare(
+        f"torch.nn.MaxPool{_n}d(kernel_size, stride=None, padding=0, dilation=1, return_indices=False, "
+        "ceil_mode=False)",
+        "FunctionLayer(max_pool, kernel_size={kernel_size}<, stride={stride}><, padding={padding}>"
+        "<, ceil_mode={ceil_mode}>)",
+        when={"dilation": 1, "return_indices": False},
+    )
+    declare(
+        f"torch.nn.AvgPool{_n}d(kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, "
+        "divisor_override=None)",
+        "FunctionLayer(avg_pool, kernel_size={kernel_size}<, stride={stride}><, padding={padding}>"
+        "<, ceil_mode={ceil_mode}><, count_include_pad={count_include_pad}>)",
+    )
+    declare(f"torch.nn.AdaptiveAvgPool{_n}d(output_size)", "FunctionLayer(adaptive_pool, output_size={output_size})")
+    declare(
+        f"torch.nn.AdaptiveMaxPool{_n}d(output_size, return_indices=False)",
+        "FunctionLayer(adaptive_pool, output_size={output_size}, function=ops.max)",
+    )
+    declare(
+        f"torch.nn.Dropout{_n}d(p=0.5)",
+        f'layers.SpatialDropout{_n}D({{p}}, data_format="channels_first")'
+        if _n != "1"
+        else "FunctionLayer(dropout2d, rate={p})",
+    )
+    declare(f"torch.nn.ZeroPad{_n}d(padding)", f"PadLayer({_n}, {{padding}})")
+    declare(f"torch.nn.ReflectionPad{_n}d(padding)", f'PadLayer({_n}, {{padding}}, mode="reflect")')
+    declare(f"torch.nn.ReplicationPad{_n}d(padding)", f'PadLayer({_n}, {{padding}}, mode="replicate")')
+    declare(f"torch.nn.ConstantPad{_n}d(padding, value)", f"PadLayer({_n}, {{padding}}, value={{value}})")
+declare(
+    "torch.nn.LocalResponseNorm(size, alpha=1e-4, beta=0.75, k=1.0)",
+    "FunctionLayer(local_response_norm, size={size}<, alpha={alpha}><, beta={beta}><, k={k}>)",
+)
+declare(
+    "torch.nn.Upsample(size=None, scale_factor=None, mode='nearest', align_corners=None)",
+    "FunctionLayer(interpolate<, size={size}><, scale_factor={scale_factor}><, mode={mode}>"
+    "<, align_corners={align_corners}>)",
+    when={"mode": lambda mode: mode in ("nearest", "linear", "bilinear", "trilinear")},
+)
+declare(
+    "torch.nn.UpsamplingBilinear2d(size=None, scale_factor=None)",
+    'FunctionLayer(interpolate<, size={size}><, scale_factor={scale_factor}>, mode="bilinear", align_corners=True)',
+)
+declare(
+    "torch.nn.UpsamplingNearest2d(size=None, scale_factor=None)",
+    "FunctionLayer(interpolate<, size={size}><, scale_factor={scale_factor}>)",
+)
+declare("torch.nn.PixelShuffle(upscale_factor)", "FunctionLayer(pixel_shuffle, factor={upscale_factor})")
+
+# -- activations
+
+declare("torch.nn.ReLU(inplace=False)", "layers.ReLU()")
+declare("torch.nn.ReLU6(inplace=False)", "layers.ReLU(max_value=6.0)")
+declare("torch.nn.LeakyReLU(negative_slope=0.01, inplace=False)", "layers.LeakyReLU(negative_slope={negative_slope})")
+declare("torch.nn.ELU(alpha=1.0, inplace=False)", "layers.ELU(<alpha={alpha}>)")
+declare("torch.nn.CELU(alpha=1.0, inplace=False)", "FunctionLayer(ops.celu<, alpha={alpha}>)")
+declare("torch.nn.SELU(inplace=False)", 'layers.Activation("selu")')
+declare("torch.nn.GELU(approximate='none')", 'layers.Activation("gelu")', when={"approximate": "none"})
+declare("torch.nn.GELU(approximate='none')", "FunctionLayer(ops.gelu, approximate=True)", when={"approximate": "tanh"})
+declare("torch.nn.SiLU(inplace=False)", 'layers.Activation("silu")')
+declare("torch.nn.Mish(inplace=False)", 'layers.Activation("mish")')
+declare("torch.nn.Sigmoid()", 'layers.Activation("sigmoid")')
+declare("torch.nn.Tanh()", 'layers.Activation("tanh")')
+declare("torch.nn.Softplus(beta=1.0, threshold=20.0)", 'layers.Activation("softplus")')
+declare("torch.nn.Softsign()", 'layers.Activation("softsign")')
+declare("torch.nn.Hardswish(inplace=False)", 'layers.Activation("hard_swish")')
+declare("torch.nn.Hardsigmoid(inplace=False)", 'layers.Activation("hard_sigmoid")')
+declare("torch.nn.LogSigmoid()", 'layers.Activation("log_sigmoid")')
+declare("torch.nn.Tanhshrink()", 'layers.Activation("tanh_shrink")')
+declare(
+    "torch.nn.Hardtanh(min_val=-1.0, max_val=1.0, inplace=False)",
+    "FunctionLayer(ops.clip, x_min={min_val}, x_max={max_val})",
+)
+declare("torch.nn.Softmax(dim)", "layers.Softmax(axis={dim})")
+declare("torch.nn.Softmax2d()", "layers.Softmax(axis=1)")
+declare("torch.nn.LogSoftmax(dim)", "FunctionLayer(ops.log_softmax, axis={dim})")
+declare("torch.nn.PReLU(num_parameters=1, init=0.25)", "PReLU(<{num_parameters}><, init={init}>)")
+declare("torch.nn.GLU(dim=-1)", "FunctionLayer(ops.glu, axis={dim})")
+declare("torch.nn.Dropout(p=0.5, inplace=False)", "layers.Dropout({p})")
+declare("torch.nn.AlphaDropout(p=0.5, inplace=False)", "layers.AlphaDropout({p})")
+declare("torch.nn.Flatten(start_dim=1, end_dim=-1)", "layers.Flatten()", when={"start_dim": 1, "end_dim": -1})
+declare("torch.nn.Flatten(start_dim=1, end_dim=-1)", "FunctionLayer(flatten, start_dim={start_dim}, end_dim={end_dim})")
+declare("torch.nn.Unflatten(dim, unflattened_size)", "FunctionLayer(unflatten, dim={dim}, sizes={unflattened_size})")
+declare("torch.nn.CosineSimilarity(dim=1, eps=1e-8)", "FunctionLayer(cosine_similarity, axis={dim}, eps={eps})")
+declare(
+    "torch.nn.PairwiseDistance(p=2.0, eps=1e-6, keepdim=False)", "FunctionLayer(pairwise_distance, p={p}, eps={eps})"
+)
+
+# -- recurrent, attention
+
+for _kind in ("LSTM", "GRU"):
+    declare(
+        f"torch.nn.{_kind}(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, "
+        "bidirectional=False, proj_size=0)",
+        f"{_kind}({{input_size}}, {{hidden_size}}<, num_layers={{num_layers}}><, bias={{bias}}>"
+        "<, batch_first={batch_first}><, dropout={dropout}><, bidirectional={bidirectional}>)",
+    )
+declare(
+    "torch.nn.RNN(input_size, hidden_size, num_layers=1, nonlinearity='tanh', bias=True, batch_first=False, "
+    "dropout=0.0, bidirectional=False)",
+    "RNN({input_size}, {hidden_size}<, num_layers={num_layers}><, nonlinearity={nonlinearity}><, bias={bias}>"
+    "<, batch_first={batch_first}><, dropout={dropout}><, bidirectional={bidirectional}>)",
+)
+for _kind in ("LSTMCell", "GRUCell"):
+    declare(
+        f"torch.nn.{_kind}(input_size, hidden_size, bias=True)",
+        f"{_kind}({{input_size}}, {{hidden_size}}<, bias={{bias}}>)",
+    )
+declare(
+    "torch.nn.RNNCell(input_size, hidden_size, bias=True, nonlinearity='tanh')",
+    "RNNCell({input_size}, {hidden_size}<, bias={bias}><, nonlinearity={nonlinearity}>)",
+)
+declare(
+    "torch.nn.MultiheadAttention(embed_dim, num_heads, dropout=0.0, bias=True, add_bias_kv=False, "
+    "add_zero_attn=False, kdim=None, vdim=None, batch_first=False)",
+    "MultiheadAttention({embed_dim}, {num_heads}<, dropout={dropout}><, bias={bias}><, batch_first={batch_first}>)",
+)
+declare(
+    "torch.nn.TransformerEncoderLayer(d_model, nhead, dim_feedforward=2048, dropout=0.1, activation='relu', "
+    "layer_norm_eps=1e-5, batch_first=False, norm_first=False, bias=True)",
+    "TransformerEncoderLayer({d_model}, {nhead}<, dim_feedforward={dim_feedforward}><, dropout={dropout}>"
+    "<, activation={activation}><, layer_norm_eps={layer_norm_eps}><, batch_first={batch_first}>"
+    "<, norm_first={norm_first}>)",
+)
+declare(
+    "torch.nn.TransformerEncoder(encoder_layer, num_layers, norm=None, enable_nested_tensor=True, mask_check=True)",
+    "TransformerEncoder({encoder_layer}, {num_layers}<, norm={norm}>)",
+    infers="enable_nested_tensor mask_check",
+)
+
+# -- containers
+
+
+@rule("torch.nn.Sequential(*layers)")
+def _sequential(c: Bound) -> str:
+    given = c.given.get("layers", [])
+    if not given:
+        return c.filled("layers.Identity()")
+    if len(given) == 1 and not c.node.keywords:
+        import ast
+
+        only = given[0]
+        if isinstance(only, ast.Starred):
+            return c.filled("keras.Sequential(") + c.rewriter.text(only.value) + ")"
+        if (isinstance(only, ast.Call) and c.rewriter.fact(only).kinds == ["other"]) or (
+            isinstance(only, ast.Call) and c.rewriter.source(only.func).endswith("OrderedDict")
+        ):
+            return c.filled("keras.Sequential(list(") + c.rewriter.text(only) + ".values()))"
+    return c.filled("keras.Sequential([") + c.rewriter.arguments(c.node) + "])"
+
+
+declare("torch.nn.ModuleList(modules=[])", "list({modules})", when={"modules": lambda _: False})
+
+
+@rule("torch.nn.ModuleList(modules=[])")
+def _module_list(c: Bound) -> str:
+    import ast
+
+    if not c.has("modules"):
+        return "[]"
+    given = c.given["modules"]
+    text = c.text("modules")
+    if isinstance(given, (ast.List, ast.ListComp)):
+        return text
+    if isinstance(given, ast.GeneratorExp):
+        return f"[{text.removeprefix('(').removesuffix(')')}]"
+    return f"list({text})"
+
+
+@rule("torch.nn.ModuleDict(modules={})")
+def _module_dict(c: Bound) -> str:
+    return c.text("modules")
+
+
+@rule("torch.nn.Parameter(data, requires_grad=True)")
+def _parameter(c: Bound) -> str:
+    trainable = f", trainable={c.text('requires_grad')}" if c.has("requires_grad") else ""
+    return c.filled(f"parameter({{data}}{trainable})")
+
+
+mark("torch.nn.DataParallel torch.nn.parallel.DistributedDataParallel", "Keras distributes by keras.distribution")
+mark("torch.nn.LPPool1d torch.nn.LPPool2d torch.nn.Fold torch.nn.Unfold torch.nn.Bilinear", "netglot has no form of it")

@@ -1,0 +1,604 @@
+"""Keras and TensorFlow as what is written from PyTorch's source: expressions, statements, and the file around them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+from netglot.migrate.declare import MISSING, Bound, Declaration, Table, Unbound, bind
+from netglot.migrate.rewrite import Rewriter
+from netglot.migrate.to_keras import functions, helpers, layers, names, training
+
+TABLE = Table()
+for _table in (layers.table, functions.table, training.table):
+    TABLE.rows.update(_table.rows)
+    TABLE.marks.update(_table.marks)
+
+GONE = "\0gone\0"
+IMPORTS = "\0imports\0"
+HELPERS_HERE = "\0helpers\0"
+
+
+class Target:
+    """What is written: `keras` (backend-neutral where no training loop asks for more) or `tensorflow`."""
+
+    table = TABLE
+    source = "torch"
+
+    def __init__(self, name: str):
+        self.name = name
+        self.conversions = {"p": self._operand}
+
+    # -- words
+
+    def _operand(self, c: Bound, name: str, text: str) -> str:
+        given = c.given.get(name)
+        return c.rewriter.parenthesised(given, text) if isinstance(given, ast.AST) else f"({text})"
+
+    def spell(self, text: str, r: Rewriter) -> str:
+        """A piece of a template in the words of this target and this file."""
+
+        def word(match: re.Match) -> str:
+            base, rest = match[1], match[2]
+            if base == "ops" and self.name == "tensorflow" and rest in names.TF_OPS:
+                r.imports.add("tf")
+                return names.TF_OPS[rest]
+            return f"{self.module(r, base)}.{rest}"
+
+        text = re.sub(r"(?<![\w.])(ops|layers|keras|math|np|tf)\.(\w+)", word, text)
+
+        def helper(match: re.Match) -> str:
+            return r.need(match[1]) if match[1] in helpers.HELPERS else match[1]
+
+        return re.sub(r"(?<![\w.\"'])([A-Za-z_]\w*)(?=\(|,|\)|$)", helper, text) if text.strip() else text
+
+    def module(self, r: Rewriter, base: str) -> str:
+        """How a module of the target is called in this file: its short name where the file does not use it itself."""
+        if base in ("ops", "layers") and base in r.bound:
+            return self.module(r, "keras") + "." + base
+        r.imports.add(base)
+        return base
+
+    def helper_needs(self, helper: str) -> list[str]:
+        return helpers.needs(helper) if helper in helpers.HELPERS else []
+
+    # -- expressions
+
+    def expression(self, r: Rewriter, node: ast.AST) -> str | None:
+        """The text of an expression in the target; None where it stays as it is."""
+        rule = _EXPRESSIONS.get(type(node))
+        return rule(self, r, node) if rule else None
+
+    def call(self, r: Rewriter, node: ast.Call) -> str | None:
+        fact = r.fact(node)
+        function = node.func
+        dotted = r.dotted(function)
+        callees = list(fact.callees)
+        if dotted is not None and not callees:
+            callees = [dotted]
+        receiver = function.value if isinstance(function, ast.Attribute) else None
+        if not callees:
+            return self._unseen(r, node, function)
+        tensors = [c for c in callees if c.startswith(("torch.Tensor.", "torch.Size."))]
+        if tensors and len(tensors) == len(callees) and isinstance(function, ast.Attribute) and dotted is None:
+            made = r.called(node, callees, receiver=receiver)
+            if made is None:
+                r.mark(node, callees[0], "netglot does not know this method")
+                return r.composed_kept(node)
+            return made
+        if all(c.startswith("call:") for c in callees):
+            if receiver is not None and r.fact(receiver).kinds == ["module:torch.nn.ModuleDict"]:
+                return f'{r.text(receiver)}["{function.attr}"]({r.arguments(node)})'
+            return training.called(self, r, node, callees, fact)
+        if receiver is not None and dotted is None:
+            if any(c.startswith(_OBJECTS) for c in callees):
+                return training.method(self, r, node, callees, receiver)
+            if any(c.startswith("user:") and c.endswith(".forward") for c in callees):
+                return f"{r.text(receiver)}.call({r.arguments(node)})"
+        framework = [c for c in callees if c.startswith(_FRAMEWORK)]
+        if not framework:
+            return self._users(r, node, callees, fact)
+        if dotted is None:
+            if receiver is not None and not isinstance(r.parent(node), ast.Expr) and len(framework) == len(callees):
+                known = all(self.table.find(c) for c in callees)
+                if not known:
+                    r.mark(node, callees[0], self.table.marks.get(callees[0], "netglot does not know this function"))
+                    return r.composed_kept(node)
+            return None  # what is called is a value, written where it is named
+        made = r.called(node, framework)
+        if made is None:
+            r.mark(node, framework[0], "netglot does not know this function")
+            return r.composed_kept(node)
+        return made
+
+    def _users(self, r: Rewriter, node: ast.Call, callees: list[str], fact: Any) -> str | None:
+        """A call of the user's own functions, of Python's or of another library's."""
+        name = callees[0]
+        if name == "builtins.isinstance" and len(node.args) == 2:
+            return f"isinstance({r.text(node.args[0])}, {self.class_text(r, node.args[1])})"
+        takers = ("builtins.len", "builtins.enumerate", "builtins.list", "builtins.reversed", "builtins.iter")
+        if name in takers and node.args and r.fact(node.args[0]).kinds == ["module:torch.nn.Sequential"]:
+            inner = r.parenthesised(node.args[0], r.text(node.args[0])) + ".layers"
+            rest = "".join(f", {r.text(one)}" for one in node.args[1:])
+            return f"{r.text(node.func)}({inner}{rest})"
+        return None
+
+    def _unseen(self, r: Rewriter, node: ast.Call, function: ast.AST) -> str | None:
+        """A call that never ran: a method that only tensors have is taken for one, and marked."""
+        if not isinstance(function, ast.Attribute) or function.attr in names.COMMON_METHODS:
+            return None
+        if isinstance(function.value, ast.Name) and function.value.id in r.aliases:
+            return None
+        if function.attr == "forward":
+            return f"{r.text(function.value)}.call({r.arguments(node)})"
+        name = f"torch.Tensor.{function.attr}"
+        if not self.table.find(name):
+            return None
+        made = r.called(node, [name], receiver=function.value)
+        r.mark(node, "", "never ran while it was observed; written by its looks")
+        return made
+
+    def attribute(self, r: Rewriter, node: ast.Attribute) -> str | None:
+        if (dotted := r.dotted(node)) is not None:
+            return self.reference(r, node, dotted)
+        fact = r.fact(node)
+        owners = fact.names or r.fact(node.value).kinds
+        if node.attr == "training" and isinstance(node.value, ast.Name) and node.value.id == "self":
+            if r._state.get("training"):
+                return "training"
+            r.mark(node, "self.training", "only `call` is told whether it trains")
+            return None
+        if node.attr in r.project.renamed and (
+            any(o.startswith("module:user") for o in owners)
+            or (isinstance(node.value, ast.Name) and node.value.id == "self" and r._state.get("module"))
+        ):
+            return f"{r.text(node.value)}.{r.project.renamed[node.attr]}"
+        if "tensor" in owners:
+            return self._tensor_attribute(r, node)
+        if any(o.startswith("module:") for o in owners):
+            return training.module_attribute(self, r, node, owners)
+        if any(o == "optimizer" for o in owners):
+            return training.optimizer_attribute(self, r, node)
+        if not fact.count and isinstance(node.ctx, ast.Load):
+            return None
+        return None
+
+    def _tensor_attribute(self, r: Rewriter, node: ast.Attribute) -> str | None:
+        value = r.parenthesised(node.value, r.text(node.value))
+        if node.attr == "shape":
+            parent = r.parent(node)
+            if isinstance(parent, ast.Subscript) and parent.value is node:
+                index = r.constant(parent.slice)
+                if (index is not MISSING and index != 0) or (
+                    isinstance(parent.slice, ast.Slice) and r.constant(parent.slice.lower) not in (MISSING, 0)
+                ):
+                    return f"{value}.shape"
+            if isinstance(parent, ast.FormattedValue) or (
+                isinstance(parent, ast.Call) and r.fact(parent).callees == ["builtins.print"]
+            ):
+                return f"{value}.shape"
+            return self.spell("ops.shape(", r) + r.text(node.value) + ")"
+        write = names.TENSOR_ATTRIBUTES.get(node.attr)
+        if write is None:
+            if node.attr not in ("dtype", "is_leaf"):
+                r.mark(node, f"Tensor.{node.attr}", "netglot does not know this attribute")
+            return None
+        head, _, tail = write.partition("{x}")
+        return self.spell(head, r) + (value if not head else r.text(node.value)) + self.spell(tail, r)
+
+    def name_node(self, r: Rewriter, node: ast.Name) -> str | None:
+        if isinstance(node.ctx, ast.Load) and (dotted := r.dotted(node)) is not None:
+            return self.reference(r, node, dotted)
+        return None
+
+    def reference(self, r: Rewriter, node: ast.AST, dotted: str) -> str | None:
+        """A name of the framework that is not called here: a type, a dtype, a class or function as a value."""
+        if not dotted.startswith(_FRAMEWORK):
+            return None
+        parent = r.parent(node)
+        if isinstance(parent, ast.Attribute) and parent.value is node:
+            return None
+        if (text := names.constant(dotted)) is not None:
+            return self.spell(text, r) if not text.startswith('"') else text
+        if _in_annotation(r, node) or dotted in names.TYPES:
+            return self.class_text(r, node)
+        if adapter := self.adapter(r, dotted):
+            return adapter
+        r.mark(node, dotted, self.table.marks.get(dotted, "netglot does not know it"))
+        r.composed_kept(node)
+        return None
+
+    def class_text(self, r: Rewriter, node: ast.AST) -> str:
+        """A class where a class is meant: in `isinstance`, among bases, in a hint."""
+        if isinstance(node, ast.Tuple):
+            inner = list(dict.fromkeys(self.class_text(r, one) for one in node.elts))
+            return inner[0] if len(inner) == 1 else f"({', '.join(inner)})"
+        dotted = r.dotted(node)
+        if dotted is None or not dotted.startswith(_FRAMEWORK):
+            return r.text(node)
+        write = names.TYPES.get(dotted) or names.class_of(dotted)
+        if isinstance(write, dict):
+            write = write[self.name]
+        if write is None:
+            r.mark(node, dotted, "netglot knows no class for it")
+            return r.composed_kept(node)
+        return self.spell(write, r)
+
+    def adapter(self, r: Rewriter, dotted: str) -> str | None:
+        """A function with PyTorch's signature, for a class or function that is passed as a value."""
+        rows = self.table.find(dotted)
+        if not rows:
+            return None
+        row = rows[-1]
+        match = re.fullmatch(r"([\w.]+)\(\{(\w+)\}\)", row.write) if isinstance(row.write, str) else None
+        if match and len(row.parameters) == 1 and row.parameters[0].default is None:
+            return self.spell(match[1] + "(", r)[:-1]
+        key = f"adapter {dotted}"
+        if key not in r._state:
+            made = self._adapter_text(r, row, dotted)
+            if made is None:
+                return None
+            r._state[key] = made
+        return r._state[key][0]
+
+    def _adapter_text(self, r: Rewriter, row: Declaration, dotted: str) -> tuple[str, str] | None:
+        name = dotted.rpartition(".")[2]
+        while name in r.bound or name in helpers.HELPERS or name in r.aliases:
+            name += "_"
+        parameters = [p for p in row.parameters if p.name not in row.when]
+        if any(p.star for p in parameters) and dotted not in ("torch.nn.Sequential", "torch.nn.Identity"):
+            return None
+        small = Declaration(row.names, tuple(parameters), row.write, row.infers)
+        if dotted == "torch.nn.Sequential":
+            body = self.spell("keras.Sequential(list(layers)) if layers else layers.Identity()", r)
+            body = "keras.Sequential(list(modules)) if modules else keras.layers.Identity()"
+            text = f"def {name}(*modules):\n    return {body}\n"
+            return name, text
+        call = ast.parse(f"f({', '.join(f'{p.name}={p.name}' for p in parameters if not p.star)})", mode="eval").body
+        assert isinstance(call, ast.Call)
+        plain = _Plain(r)
+        try:
+            bound = bind(plain, call, small, callee=dotted)
+            body = row.write(bound) if callable(row.write) else bound.filled()
+        except Unbound:
+            return None
+        text = f'def {name}({small.signature}):\n    """PyTorch\'s {name.rstrip("_")}, by its arguments."""\n    return {body}\n'
+        return name, text
+
+    def binary(self, r: Rewriter, node: ast.BinOp) -> str | None:
+        """Arithmetic of tensors of different kinds of numbers: TensorFlow does not promote them."""
+        left, right = r.fact(node.left), r.fact(node.right)
+        division = isinstance(node.op, ast.Div)
+        parts = []
+        for mine, fact, other, his in ((node.left, left, node.right, right), (node.right, right, node.left, left)):
+            if _whole(fact) and (
+                _floating(his) or division or (his.kinds and set(his.kinds) <= {"float"}) or _float_literal(other)
+            ):
+                target = f"{r.parenthesised(other, r.text(other))}.dtype" if _floating(his) else '"float32"'
+                parts.append(self.spell("ops.cast(", r) + f"{r.text(mine)}, {target})")
+            else:
+                parts.append(None)
+        if parts == [None, None]:
+            return None
+        texts = {
+            id(node.left): parts[0] or r.text(node.left),
+            id(node.right): parts[1] or r.text(node.right),
+        }
+        return r.spans.composed(node, lambda child: texts.get(id(child)) or r.text(child))
+
+    def subscript(self, r: Rewriter, node: ast.Subscript) -> str | None:
+        fact = r.fact(node.value)
+        if fact.kinds == ["module:torch.nn.Sequential"]:
+            inner = f"{r.parenthesised(node.value, r.text(node.value))}.layers"
+            index = r.spans.source(node)[len(r.source(node.value)) :]
+            if isinstance(node.slice, ast.Slice):
+                return self.spell("keras.Sequential(", r) + f"{inner}{index})"
+            return inner + index
+        if "tensor" not in fact.kinds or not isinstance(node.ctx, ast.Load):
+            return None
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        advanced = [p for p in parts if _advanced(r, p)]
+        if not advanced:
+            return None
+        if len(parts) == 1:
+            if r.fact(parts[0]).dtypes == ["bool"]:
+                return None
+            return self.spell("ops.take(", r) + f"{r.text(node.value)}, {r.text(parts[0])}, axis=0)"
+        before = parts[: parts.index(advanced[0])]
+        plain = all(isinstance(p, ast.Slice) and not (p.lower or p.upper or p.step) for p in before)
+        after = parts[parts.index(advanced[0]) + 1 :]
+        if len(advanced) == 1 and plain and all(isinstance(p, ast.Slice) and not (p.lower or p.upper) for p in after):
+            return self.spell("ops.take(", r) + f"{r.text(node.value)}, {r.text(advanced[0])}, axis={len(before)})"
+        if len(advanced) == len(parts) and all(
+            (r.fact(p).kinds and set(r.fact(p).kinds) <= {"tensor", "int"}) or isinstance(p, ast.Constant)
+            for p in parts
+        ):
+            return self.spell("at(", r) + f"{r.text(node.value)}, {', '.join(r.text(p) for p in parts)})"
+        r.mark(node, "indexing", "netglot does not know this form of indexing by tensors")
+        return r.composed_kept(node)
+
+    # -- statements
+
+    def statement(self, r: Rewriter, node: ast.stmt) -> str | None:
+        rule = _STATEMENTS.get(type(node))
+        return rule(self, r, node) if rule else None
+
+    def import_(self, r: Rewriter, node: ast.Import | ast.ImportFrom) -> str | None:
+        if isinstance(node, ast.ImportFrom):
+            ours = not node.level and (node.module or "").partition(".")[0] in ("torch", "torchvision")
+            kept: list[ast.alias] = [] if ours else list(node.names)
+        else:
+            kept = [a for a in node.names if a.name.partition(".")[0] not in ("torch", "torchvision")]
+        if len(kept) == len(node.names):
+            return self._after_imports(r, node, r.source(node))
+        r.touch(node)
+        r._state.setdefault("framework imports", []).append(node)
+        text = ""
+        if kept:
+            text = "import " + ", ".join(a.name + (f" as {a.asname}" if a.asname else "") for a in kept)
+        first = r._state["framework imports"][0] is node and isinstance(r.parent(node), ast.Module)
+        marker = IMPORTS if first else GONE
+        if not isinstance(r.parent(node), ast.Module):
+            marker = "pass" if not kept and _alone(r, node) else GONE
+        made = f"{marker}\n{r.spans.indent(node)}{text}" if text else marker
+        return self._after_imports(r, node, made)
+
+    def _after_imports(self, r: Rewriter, node: ast.stmt, text: str) -> str:
+        body = r.file.tree.body
+        if node not in body:
+            return text
+        last = [one for one in body if isinstance(one, (ast.Import, ast.ImportFrom))][-1]
+        stop = next((i for i, one in enumerate(body) if isinstance(one, (ast.ClassDef, ast.FunctionDef))), len(body))
+        leading = [one for one in body[:stop] if isinstance(one, (ast.Import, ast.ImportFrom))] or [last]
+        return f"{text}\n{HELPERS_HERE}" if node is leading[-1] else text
+
+    def class_(self, r: Rewriter, node: ast.ClassDef) -> str | None:
+        known = r.file.classes.get(node.name, {})
+        kind = known.get("kind")
+        bases = [r.dotted(base) for base in node.bases]
+        module = kind == "module" or "torch.nn.Module" in bases
+        outer = dict(r._state)
+        r._state["module"] = module
+        r._state["class"] = node.name
+
+        def render(child: ast.AST) -> str:
+            if child in node.bases:
+                dotted = r.dotted(child)
+                if dotted == "torch.nn.Module":
+                    r.touch(child)
+                    outermost = node.name in r.project.outermost
+                    return self.spell("keras.Model", r) if outermost else self.spell("layers.Layer", r)
+                if dotted in ("torch.utils.data.Dataset", "torch.utils.data.IterableDataset"):
+                    r.touch(child)
+                    return "object"
+                if dotted == "torch.nn.Sequential":
+                    r.touch(child)
+                    return self.spell("keras.Sequential", r)
+                if dotted is not None and dotted.startswith(_FRAMEWORK):
+                    r.mark(node, dotted, self.table.marks.get(dotted, "netglot does not know how to derive from it"))
+                    return r.composed_kept(child)
+            return r.text(child)
+
+        made = r.spans.composed(node, render)
+        for key in ("module", "class"):
+            if key in outer:
+                r._state[key] = outer[key]
+            else:
+                r._state.pop(key)
+        return made
+
+    def function(self, r: Rewriter, node: ast.FunctionDef) -> str | None:
+        inside = isinstance(r.parent(node), ast.ClassDef) and r._state.get("module")
+        outer = r._state.get("training")
+        uses = inside and any(
+            isinstance(one, ast.Attribute) and one.attr == "training" and isinstance(one.value, ast.Name)
+            and one.value.id == "self" for one in ast.walk(node)
+        )  # fmt: skip
+        r._state["training"] = uses and node.name == "forward"
+        hooks = training.enter_function(self, r, node)
+        made = r.spans.composed(node, r.text)
+        training.leave_function(self, r, node, hooks)
+        r._state["training"] = outer
+        if not inside:
+            return made
+        head = re.compile(rf"(?m)^(\s*(?:async )?def ){node.name}\b")
+        if node.name == "forward":
+            made = head.sub(r"\1call", made, count=1)
+            r.rewritten.add(node.lineno)
+            if uses and "training" not in [a.arg for a in node.args.args]:
+                made = _with_parameter(made, node)
+        elif node.name in r.project.renamed:
+            made = head.sub(rf"\1{r.project.renamed[node.name]}", made, count=1)
+        return made
+
+    def assign(self, r: Rewriter, node: ast.Assign) -> str | None:
+        if len(node.targets) == 1 and isinstance(node.targets[0], ast.Subscript):
+            target = node.targets[0]
+            if "tensor" in r.fact(target.value).kinds and isinstance(target.value, ast.Name):
+                index = r.spans.composed(target, r.text)[len(r.text(target.value)) :]
+                name = r.text(target.value)
+                r.touch(node)
+                index = _as_index(index)
+                return f"{name} = " + self.spell("updated(", r) + f"{name}, {index}, {r.text(node.value)})"
+        return training.assign(self, r, node)
+
+    def augmented(self, r: Rewriter, node: ast.AugAssign) -> str | None:
+        if isinstance(node.target, ast.Subscript) and "tensor" in r.fact(node.target.value).kinds:
+            r.mark(node, "in-place change", "tensors of the target do not change in place")
+        return None
+
+    def expression_statement(self, r: Rewriter, node: ast.Expr) -> str | None:
+        return training.expression_statement(self, r, node)
+
+    def for_(self, r: Rewriter, node: ast.For) -> str | None:
+        if r.fact(node.iter).kinds == ["module:torch.nn.Sequential"]:
+            return r.spans.composed(node, lambda child: r.text(child) + (".layers" if child is node.iter else ""))
+        return training.for_(self, r, node)
+
+    def if_(self, r: Rewriter, node: ast.If) -> str | None:
+        return None
+
+    def with_(self, r: Rewriter, node: ast.With) -> str | None:
+        return training.with_(self, r, node)
+
+    # -- the file
+
+    def finished(self, r: Rewriter, text: str) -> str:
+        """The file with its imports and helpers in place."""
+        defined = "".join(
+            "\n\n" + helpers.HELPERS[name].strip("\n").replace(f" {name}(", f" {alias}(") + "\n"
+            for name, alias in sorted(r.helpers.items(), key=lambda item: _ORDER.index(item[0]))
+        )
+        adapters = "".join(f"\n\n{made[1]}" for key, made in r._state.items() if key.startswith("adapter "))
+        used = helpers.words(defined + adapters)
+        for base in ("ops", "layers", "keras", "math", "np"):
+            if base in used:
+                r.imports.add(base)
+        kept = [r.source(n) for n in r._state.get("framework imports", []) if _keeps(n, r.kept_names)]
+        block = "\n".join([*self._import_lines(r, text), *kept])
+        text = text.replace(IMPORTS, block + ("" if block else GONE))
+        placed = defined + adapters
+        if HELPERS_HERE in text:
+            text = re.sub(rf"\n[ ]*{HELPERS_HERE}", placed.replace("\\", "\\\\").rstrip("\n"), text)
+        elif placed:
+            text = placed.lstrip("\n") + "\n\n" + text
+        lines = text.split("\n")
+        lines = [line for line in lines if line.strip() != GONE]
+        return "\n".join(line.replace(GONE, "") for line in lines)
+
+    def _import_lines(self, r: Rewriter, text: str) -> list[str]:
+        have = {a for a, dotted in r.aliases.items() if not dotted.startswith(_FRAMEWORK)}
+        lines = []
+        if "math" in r.imports and "math" not in have:
+            lines.append("import math")
+        lines += sorted(r._state.get("extra imports", ()))
+        if "np" in r.imports and "np" not in have:
+            lines.append("import numpy as np")
+        short = [base for base in ("layers", "ops") if base in r.imports]
+        keras = "keras" in r.imports
+        if self.name == "keras":
+            lines += ["import keras"] if keras else []
+            lines += ["import tensorflow as tf"] if "tf" in r.imports else []
+            lines += [f"from keras import {', '.join(short)}"] if short else []
+        else:
+            lines += ["import tensorflow as tf"] if "tf" in r.imports else []
+            lines += ["from tensorflow import keras"] if keras else []
+            lines += [f"from tensorflow.keras import {', '.join(short)}"] if short else []
+        return lines
+
+
+_ORDER = list(helpers.HELPERS)
+_FRAMEWORK = ("torch.", "torchvision.")
+_OBJECTS = (
+    "torch.nn.Module.", "torch.nn.ModuleList.", "torch.nn.ModuleDict.", "torch.nn.Sequential.", "torch.optim.",
+    "torch.utils.data.", "torch.amp.", "torch.cuda.amp.",
+)  # fmt: skip
+
+
+class _Plain:
+    """What an adapter's template is filled by: its parameters as they are, nothing observed."""
+
+    def __init__(self, rewriter: Rewriter):
+        self._rewriter = rewriter
+        self.target = rewriter.target
+
+    def text(self, node: ast.AST) -> str:
+        return ast.unparse(node)
+
+    def source(self, node: ast.AST) -> str:
+        return ast.unparse(node)
+
+    def fact(self, node: ast.AST) -> Any:
+        from netglot.migrate.observe import Fact
+
+        return Fact(kinds=["int"])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rewriter, name)
+
+
+def _whole(fact: Any) -> bool:
+    return fact.kinds == ["tensor"] and all("int" in d for d in fact.dtypes)
+
+
+def _floating(fact: Any) -> bool:
+    return fact.kinds == ["tensor"] and all("float" in d for d in fact.dtypes)
+
+
+def _float_literal(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, float)
+
+
+def _advanced(r: Rewriter, node: ast.AST) -> bool:
+    if isinstance(node, ast.Slice):
+        return False
+    fact = r.fact(node)
+    if isinstance(node, ast.List):
+        return True
+    return bool(set(fact.kinds) & {"tensor", "array", "list"}) and not (fact.kinds == ["tensor"] and fact.ranks == [0])
+
+
+def _in_annotation(r: Rewriter, node: ast.AST) -> bool:
+    child, parent = node, r.parent(node)
+    while parent is not None:
+        if isinstance(parent, ast.arg) or (isinstance(parent, ast.AnnAssign) and parent.annotation is child):
+            return True
+        if isinstance(parent, ast.FunctionDef) and parent.returns is child:
+            return True
+        if isinstance(parent, ast.stmt):
+            return False
+        child, parent = parent, r.parent(parent)
+    return False
+
+
+def _alone(r: Rewriter, node: ast.stmt) -> bool:
+    parent = r.parent(node)
+    return any(getattr(parent, name, None) == [node] for name in ("body", "orelse", "finalbody"))
+
+
+def _with_parameter(text: str, node: ast.FunctionDef) -> str:
+    """Adds `training=False` to the parameters of a function."""
+    depth, start = 0, text.index("call(", text.index("def ")) + 4
+    for at in range(start, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[at], 0)
+        if depth == 0:
+            break
+    before = text[:at].rstrip()
+    stars = node.args.kwarg
+    if stars:
+        index = before.rindex("**")
+        return before[:index] + "training=False, " + before[index:] + text[at:]
+    comma = "" if before.endswith(",") else ","
+    return f"{before}{comma} training=False{text[at:]}"
+
+
+def _as_index(text: str) -> str:
+    """The text of a subscript as a value: `np.s_[...]`."""
+    return f"np.s_{text}"
+
+
+def _keeps(node: ast.AST, kept: set[str]) -> bool:
+    bound = {(a.asname or a.name.partition(".")[0]) for a in node.names}  # type: ignore[attr-defined]
+    return bool(bound & kept)
+
+
+_EXPRESSIONS = {
+    ast.Call: Target.call,
+    ast.Attribute: Target.attribute,
+    ast.Name: Target.name_node,
+    ast.BinOp: Target.binary,
+    ast.Subscript: Target.subscript,
+}
+_STATEMENTS = {
+    ast.Import: Target.import_,
+    ast.ImportFrom: Target.import_,
+    ast.ClassDef: Target.class_,
+    ast.FunctionDef: Target.function,
+    ast.Assign: Target.assign,
+    ast.AugAssign: Target.augmented,
+    ast.Expr: Target.expression_statement,
+    ast.For: Target.for_,
+    ast.If: Target.if_,
+    ast.With: Target.with_,
+}
