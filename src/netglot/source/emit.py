@@ -91,11 +91,13 @@ class ClassEmitter:
         """A sequence that is filled step by step, because some of its items are optional."""
         target = f"self.{member.attr}"
         yield f"{target} = {ast.unparse(self.style.sequence(None))}"
+        opened = None
         for position, run in enumerate(runs(member, self.of)):
             key = (member.attr, member.index, position)
             flag = self.blueprint.member_flags.get(run[0])
             indent = "    " if flag else ""
-            lines = [f"if {flag.name}:"] if flag else []
+            lines = [f"if {flag.name}:"] if flag and flag is not opened else []
+            opened = flag
             if self._is_repeated(key):
                 made, variable, source = self._repeated(run, key)
                 lines.append(f"{indent}for {variable} in {ast.unparse(source)}:")
