@@ -1,0 +1,35 @@
+"""The operators of ONNX, by family."""
+
+from netglot.dialects.onnx.ops import (
+    activation,
+    arithmetic,
+    attention,
+    conv,
+    index,
+    matmul,
+    norm,
+    other,
+    pool,
+    quantise,
+    recurrent,
+    reduction,
+    resize,
+    shape,
+)
+
+__all__ = [
+    "activation",
+    "arithmetic",
+    "attention",
+    "conv",
+    "index",
+    "matmul",
+    "norm",
+    "other",
+    "pool",
+    "quantise",
+    "recurrent",
+    "reduction",
+    "resize",
+    "shape",
+]

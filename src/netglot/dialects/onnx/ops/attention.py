@@ -1,0 +1,143 @@
+"""Attention, where it is one operator."""
+
+from __future__ import annotations
+
+import math
+
+from netglot.dialects.onnx.common import dtype, rank, reshaped
+from netglot.dialects.onnx.dialect import onnx
+from netglot.dialects.onnx.ops.matmul import Weight
+from netglot.errors import Refusal, notimpl
+from netglot.pivot import ops
+from netglot.pivot.dims import floordiv
+from netglot.pivot.op import shape_of
+
+
+def heads_apart(x, heads: int):
+    """The features of (batch, time, features) as heads: (batch, head, time, feature)."""
+    batch, time, features = shape_of(x)
+    return ops.Permute(reshaped(x, (batch, time, heads, floordiv(features, heads))), (0, 2, 1, 3))
+
+
+def heads_together(x):
+    """The inverse of `heads_apart`."""
+    batch, heads, time, features = shape_of(x)
+    return ops.Reshape(ops.Permute(x, (0, 2, 1, 3)), (batch, time, heads * features))
+
+
+@onnx.reads("Attention-23")
+def attention(
+    Q,
+    K,
+    V,
+    attn_mask=None,
+    past_key=None,
+    past_value=None,
+    nonpad_kv_seqlen=None,
+    *,
+    is_causal=0,
+    kv_num_heads=None,
+    q_num_heads=None,
+    qk_matmul_output_mode=0,
+    scale=None,
+    softcap=0.0,
+    softmax_precision=None,
+    left_window_size=-1,
+    right_window_size=-1,
+    outputs=(),
+):
+    """The plain form; one with a cache, a cap or a window is read as the function that the standard defines."""
+    special = past_key is not None or past_value is not None or nonpad_kv_seqlen is not None or softcap
+    if special or any(outputs[1:]) or left_window_size != -1 or right_window_size != -1 or attn_mask is not None:
+        return NotImplemented
+    if "float" not in dtype(Q) or len({dtype(x) for x in (Q, K, V)}) > 1:
+        return NotImplemented
+    flat = rank(Q) == 3
+    if flat:
+        Q, K, V = heads_apart(Q, q_num_heads), heads_apart(K, kv_num_heads), heads_apart(V, kv_num_heads)
+    if shape_of(Q)[1] % shape_of(K)[1]:
+        return NotImplemented
+    factor = 1 / math.sqrt(shape_of(Q)[3]) if scale is None else scale
+    out = ops.Attention(Q, K, V, None, factor, bool(is_causal), 0.0, 1)
+    return heads_together(out) if flat else out
+
+
+@onnx.reads("com.microsoft.Attention-1")
+def attention_microsoft(
+    input,
+    weights: Weight,
+    bias: Weight = None,
+    mask_index=None,
+    past=None,
+    attention_bias=None,
+    past_sequence_length=None,
+    *,
+    num_heads,
+    unidirectional=0,
+    qkv_hidden_sizes=None,
+    scale=None,
+    mask_filter_value=-10000.0,
+    do_rotary=0,
+    past_present_share_buffer=0,
+    rotary_embedding_dim=0,
+    outputs=(),
+):
+    if past is not None or do_rotary or any(outputs[1:]) or past_sequence_length is not None:
+        raise Refusal(notimpl("attention with a cache or with rotary embeddings, as onnxruntime fuses it"))
+    sizes = qkv_hidden_sizes or [shape_of(weights)[1] // 3] * 3
+    columns, parts = 0, []
+    for size in sizes:
+        weight = ops.Permute(ops.Slice(weights, 1, columns, columns + size, 1), (1, 0))
+        offset = None if bias is None else ops.Slice(bias, 0, columns, columns + size, 1)
+        parts.append(heads_apart(ops.Linear(input, weight, offset), num_heads))
+        columns += size
+    mask = _mask(mask_index, mask_filter_value, dtype(input))
+    if attention_bias is not None:
+        mask = attention_bias if mask is None else ops.Add(mask, attention_bias)
+    factor = 1 / math.sqrt(shape_of(parts[0])[3]) if scale is None else scale
+    made = ops.Attention(*parts, mask, factor, bool(unidirectional), 0.0, 1)
+    return heads_together(made)
+
+
+def _mask(keep, value: float, kind: str):
+    """What is added to the logits for a mask of ones where a key is seen: (batch, key) or (batch, query, key)."""
+    if keep is None:
+        return None
+    if rank(keep) not in (2, 3):
+        raise Refusal(notimpl("a mask of attention that holds lengths of sequences"))
+    shape = shape_of(keep)
+    apart = reshaped(keep, (shape[0], 1, 1, shape[1]) if rank(keep) == 2 else (shape[0], 1, *shape[1:]))
+    return ops.Multiply(ops.Subtract(1.0, ops.Cast(apart, kind)), value)
+
+
+@onnx.reads("com.microsoft.MultiHeadAttention-1")
+def multi_head_attention(
+    query,
+    key=None,
+    value=None,
+    bias: Weight = None,
+    key_padding_mask=None,
+    attention_bias=None,
+    past_key=None,
+    past_value=None,
+    *,
+    num_heads,
+    scale=None,
+    mask_filter_value=-10000.0,
+    unidirectional=0,
+    outputs=(),
+):
+    if past_key is not None or any(outputs[1:]) or key is None or rank(query) != 3 or rank(key) != 3:
+        raise Refusal(notimpl("attention with a cache or packed projections, as onnxruntime fuses it"))
+    given, start = [query, key, value], 0
+    if bias is not None:
+        for i, one in enumerate(given):
+            size = shape_of(one)[-1]
+            given[i] = ops.Add(one, ops.Slice(bias, 0, start, start + size, 1))
+            start += size
+    parts = [heads_apart(one, num_heads) for one in given]
+    mask = _mask(key_padding_mask, mask_filter_value, dtype(query))
+    if attention_bias is not None:
+        mask = attention_bias if mask is None else ops.Add(mask, attention_bias)
+    factor = 1 / math.sqrt(shape_of(parts[0])[3]) if scale is None else scale
+    return heads_together(ops.Attention(*parts, mask, factor, bool(unidirectional), 0.0, 1))

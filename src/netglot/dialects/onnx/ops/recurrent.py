@@ -1,0 +1,180 @@
+"""Recurrent layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from netglot.dialects.onnx.common import moved, numbers, reshaped, with_axes
+from netglot.dialects.onnx.dialect import onnx
+from netglot.dialects.onnx.ops.index import known_array
+from netglot.dialects.onnx.ops.matmul import Weight
+from netglot.errors import Refusal, notimpl
+from netglot.pivot import ops
+from netglot.pivot.graph import Part
+from netglot.pivot.op import shape_of
+
+_DIRECTIONS = {"forward": "forward", "reverse": "backward", "bidirectional": "both"}
+
+
+def _gates(x: Any, order: tuple[int, ...], hidden: int) -> Any:
+    """The rows of a weight, blocks of `hidden`, in another order."""
+    if order == tuple(range(len(order))):
+        return x
+    return ops.Concat(tuple(ops.Slice(x, 0, g * hidden, (g + 1) * hidden, 1) for g in order), 0)
+
+
+def _weights(W, R, B, order, hidden: int):
+    """The weights and biases of each direction in the pivot's order of gates."""
+    directions, gates = shape_of(W)[0], len(order)
+    if shape_of(W)[1] != gates * hidden or tuple(shape_of(R)[1:]) != (gates * hidden, hidden):
+        raise ValueError(f"weights of shapes {shape_of(W)} and {shape_of(R)} for {hidden} hidden features")
+    w_ih = tuple(_gates(ops.Select(W, 0, d), order, hidden) for d in range(directions))
+    w_hh = tuple(_gates(ops.Select(R, 0, d), order, hidden) for d in range(directions))
+    if B is None:
+        return w_ih, w_hh, (), ()
+    halves = [
+        [ops.Slice(ops.Select(B, 0, d), 0, i * gates * hidden, (i + 1) * gates * hidden, 1) for d in range(directions)]
+        for i in (0, 1)
+    ]
+    b_ih, b_hh = (tuple(_gates(b, order, hidden) for b in half) for half in halves)
+    return w_ih, w_hh, b_ih, b_hh
+
+
+def _states(initial, directions: int, layout: int) -> tuple:
+    held = None if initial is None else known_array(initial)
+    if initial is None or (held is not None and not np.any(held)):
+        return ()
+    axis = 1 if layout else 0
+    return tuple(ops.Select(initial, axis, d) for d in range(directions))
+
+
+def _checked(X, lengths, clip, activations, usual, layout) -> int:
+    """The time axis, where nothing is asked for that the pivot lacks."""
+    time_axis = 1 if layout else 0
+    if lengths is not None:
+        held = known_array(lengths)
+        if held is None or any(n != shape_of(X)[time_axis] for n in numbers(held)):
+            raise Refusal(notimpl("a recurrent layer over sequences of different lengths"))
+    if clip:
+        raise Refusal(notimpl("a recurrent layer that clips before its activations"))
+    if activations and [a.lower() for a in activations] != usual:
+        raise Refusal(notimpl(f"a recurrent layer with the activations {', '.join(activations)}"))
+    return time_axis
+
+
+def _results(op, X, directions: int, hidden: int, layout: int, states: int) -> list:
+    """Outputs and final states as ONNX arranges them: the directions in an axis of their own."""
+    first, second = op.result_types()[0].shape[:2]
+    if directions == 1:
+        whole = with_axes(op, [2 if layout else 1])
+    else:
+        apart = reshaped(op, (first, second, directions, hidden))
+        whole = apart if layout else moved(apart, 2, 1)
+    found = [whole]
+    for state in range(states):
+        parts = tuple(Part(op, 1 + state + states * d) for d in range(directions))
+        axis = 1 if layout else 0
+        found.append(ops.Stack(parts, axis))
+    return found
+
+
+@onnx.reads("LSTM-1")
+def lstm_1(
+    X,
+    W: Weight,
+    R: Weight,
+    B: Weight = None,
+    sequence_lens=None,
+    initial_h=None,
+    initial_c=None,
+    P: Weight = None,
+    *,
+    activation_alpha=None,
+    activation_beta=None,
+    activations=None,
+    clip=None,
+    direction="forward",
+    hidden_size=None,
+    input_forget=0,
+    layout=0,
+    output_sequence=0,
+):
+    directions, hidden = shape_of(W)[0], shape_of(R)[-1]
+    usual = ["sigmoid", "tanh", "tanh"] * directions
+    time_axis = _checked(X, sequence_lens, clip, activations, usual, layout)
+    if P is not None and not (known_array(P) is not None and not np.any(known_array(P))):
+        raise Refusal(notimpl("an LSTM whose gates see the cell state"))
+    if input_forget:
+        raise Refusal(notimpl("an LSTM with one gate for input and forgetting"))
+    weights = _weights(W, R, B, (0, 2, 3, 1), hidden)
+    h0, c0 = (_states(one, directions, layout) for one in (initial_h, initial_c))
+    if bool(h0) != bool(c0):
+        h0, c0 = (_some(one, X, directions, hidden, time_axis) for one in (h0, c0))
+    op = ops.Lstm(X, h0, c0, *weights, _DIRECTIONS[direction], time_axis)
+    return _results(op, X, directions, hidden, layout, 2)
+
+
+def _some(states, X, directions, hidden, time_axis):
+    from netglot.dialects.onnx.common import dtype
+
+    if states:
+        return states
+    return tuple(ops.Full((shape_of(X)[1 - time_axis], hidden), 0.0, dtype(X)) for _ in range(directions))
+
+
+@onnx.reads("GRU-1")
+def gru(
+    X,
+    W: Weight,
+    R: Weight,
+    B: Weight = None,
+    sequence_lens=None,
+    initial_h=None,
+    *,
+    activation_alpha=None,
+    activation_beta=None,
+    activations=None,
+    clip=None,
+    direction="forward",
+    hidden_size=None,
+    layout=0,
+    linear_before_reset=0,
+    output_sequence=0,
+):
+    directions, hidden = shape_of(W)[0], shape_of(R)[-1]
+    time_axis = _checked(X, sequence_lens, clip, activations, ["sigmoid", "tanh"] * directions, layout)
+    weights = _weights(W, R, B, (1, 0, 2), hidden)
+    h0 = _states(initial_h, directions, layout)
+    op = ops.Gru(X, h0, *weights, bool(linear_before_reset), _DIRECTIONS[direction], time_axis)
+    return _results(op, X, directions, hidden, layout, 1)
+
+
+@onnx.reads("RNN-1")
+def rnn(
+    X,
+    W: Weight,
+    R: Weight,
+    B: Weight = None,
+    sequence_lens=None,
+    initial_h=None,
+    *,
+    activation_alpha=None,
+    activation_beta=None,
+    activations=("Tanh", "Tanh"),
+    clip=None,
+    direction="forward",
+    hidden_size=None,
+    layout=0,
+    output_sequence=0,
+):
+    directions, hidden = shape_of(W)[0], shape_of(R)[-1]
+    kinds = {a.lower() for a in activations[:directions]}
+    if len(kinds) != 1 or not kinds <= {"tanh", "relu"}:
+        raise Refusal(notimpl(f"a recurrent layer with the activations {', '.join(activations)}"))
+    time_axis = _checked(X, sequence_lens, clip, None, [], layout)
+    weights = _weights(W, R, B, (0,), hidden)
+    h0 = _states(initial_h, directions, layout)
+    op = ops.Rnn(X, h0, *weights, kinds.pop(), _DIRECTIONS[direction], time_axis)
+    return _results(op, X, directions, hidden, layout, 1)
