@@ -93,8 +93,15 @@ def flat_type(one: Any) -> Any:
 
 @structural("Identity")
 def identity(call: Call) -> list:
-    """The operand itself."""
-    return [call.inputs[0]]
+    """The operand itself. A weight of one number throughout gets a name of its own: exporters keep equal ones once."""
+    one = call.inputs[0]
+    if isinstance(one, Stored) and one.weight and one.count <= 1 << 20 and _uniform(one.array()):
+        return [Stored(call.node.output[0], one.type, one.array, True)]
+    return [one]
+
+
+def _uniform(array: np.ndarray) -> bool:
+    return bool((array == array.reshape(-1)[0]).all())
 
 
 @structural("Constant")

@@ -73,7 +73,7 @@ class Frame:
     opsets: Mapping[str, int]
     functions: Mapping[tuple[str, str], Any]
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    calls: tuple[str, ...] = ()
+    calls: tuple[Any, ...] = ()
     depth: int = 0
 
 
@@ -173,7 +173,7 @@ class Interpreter:
         opsets = dict(frame.opsets) | {
             ("" if o.domain == "ai.onnx" else o.domain): o.version for o in function.opset_import
         }
-        calls = (*frame.calls, node.name or function.name) if own else frame.calls
+        calls = (*frame.calls, node) if own else frame.calls
         self.run(function.node, held, Frame(opsets, frame.functions, attributes, calls, frame.depth + 1))
         return [held.get(name, _POISON) for name in function.output]
 
@@ -295,6 +295,8 @@ class Interpreter:
         """The elements moved as their numbers are."""
         declared = _declared(reader)
         kinds = [*declared.inputs, *([""] * len(inputs))]
+        if not any(isinstance(one, Sizes) and kind != "Known" for one, kind in zip(inputs, kinds, strict=False)):
+            return None  # the sizes say only how elements move
         table: list[Any] = []
         numbered: list[Held] = []
         for one, kind in zip(inputs, kinds, strict=False):

@@ -1,26 +1,274 @@
-"""Which module each node belongs to, by the names that exporters leave."""
+"""Which module each node belongs to, by the names that exporters leave.
+
+PyTorch's newer exporter writes paths and classes into the metadata of nodes; its older one names nodes
+`/layer1/layer1.0/conv1/Conv`; TensorFlow's converters name them `model/block/conv/Conv2D`. Weights whose names an
+exporter made up get those of the layer that uses them.
+"""
 
 from __future__ import annotations
 
+import ast
+import re
 from typing import Any
 
-from netglot.pivot.graph import Graph, Module
+from netglot.pivot import ops
+from netglot.pivot.graph import Frame, Graph, Module, Node, Parameter, Scope, Value
+
+_SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
+_CALLS = re.compile(r"^(Stateful)?PartitionedCall|^cond|^while|^functional")
+_MADE_UP = re.compile(
+    r"^$|^constant(_\d+)?$|::|^_?val_?\d*|^\d+$|const_fold_opt|^n\d+_|^/|Constant_\d+|_output_\d+$|ReadVariableOp|^new_shape|"
+    r"const_(starts|ends|axes)|^(W|B|w|b)\d+$|__\d+$"
+)
+"""Names of initialisers that exporters make up."""
+
+_LONGEST = 20_000
+"""Characters of metadata beyond which they are no hierarchy."""
+
+_ROLES = {
+    ("Conv", "weight"): "weight",
+    ("BatchNorm", "scale"): "weight",
+    ("BatchNorm", "offset"): "bias",
+    ("BatchNorm", "mean"): "running_mean",
+    ("BatchNorm", "variance"): "running_var",
+    ("LayerNorm", "scale"): "weight",
+    ("LayerNorm", "offset"): "bias",
+    ("Matmul", "y"): "weight",
+    ("Matmul", "x"): "weight",
+    ("Add", "y"): "bias",
+    ("Add", "x"): "bias",
+    ("Take", "x"): "weight",
+}
+"""What a parameter is called by the op that uses it and the operand that it is."""
+
+_STEMS = {
+    "Conv": "conv",
+    "ConvTranspose": "deconv",
+    "Linear": "fc",
+    "Matmul": "fc",
+    "BatchNorm": "norm",
+    "LayerNorm": "norm",
+    "Embedding": "embedding",
+    "Lstm": "lstm",
+    "Gru": "gru",
+    "Rnn": "rnn",
+    "Prelu": "prelu",
+}
+"""What a layer is called that has no name, by what it does."""
+
+
+_STATELESS = frozenset(
+    "Relu LeakyRelu Elu Selu Celu Gelu HardSwish HardSigmoid Mish Sigmoid Tanh Softplus Softsign Softmax Clip Dropout "
+    "MaxPool AveragePool GlobalAveragePool Identity".split()
+)
+"""Operators of modules that a network may call twice, because they hold nothing."""
 
 
 class Scopes:
     """The hierarchy of a model."""
 
     def __init__(self, proto: Any):
-        self.proto = proto
+        self.classes: dict[str, str] = {}
+        nodes = proto.graph.node
+        self._torch = any(n.name.startswith("/") for n in nodes)
+        self._parts = {part for n in nodes for part in n.name.split("/")[:-1]} if self._torch else set()
 
-    def of(self, node: Any, frame: Any) -> tuple:
-        """The scope of a node."""
-        return ()
+    def of(self, node: Any, frame: Any) -> Scope:
+        """The module calls around a node, those of the functions that it stands in first."""
+        outer: Scope = ()
+        for call in frame.calls if frame is not None else ():
+            around = (*outer, *_below(outer, self._plain(call)))
+            word = re.sub(r"\W+", "_", call.name or call.op_type).strip("_") or "block"
+            path = f"{around[-1].path}.{word}" if around else word
+            self.classes.setdefault(path, call.op_type)
+            outer = (*around, Frame(path))
+        return (*outer, *_below(outer, self._plain(node)))
+
+    def _plain(self, node: Any) -> Scope:
+        held = {one.key: one.value for one in node.metadata_props}
+        if _SCOPES in held:
+            paths, classes = (_listed(held.get(key, "")) for key in (_SCOPES, _CLASSES))
+            found = []
+            for index, path in enumerate(paths[1:-1], 1):
+                name, _, call = path.partition("@")
+                if index < len(classes):
+                    self.classes.setdefault(name, classes[index])
+                found.append(Frame(name, int(call) if call.isdigit() else 0))
+            return tuple(found)
+        parts = [part for part in node.name.split("/")[:-1] if part]
+        return self._dotted(parts, node.op_type) if self._torch else _slashed(parts)
+
+    def _dotted(self, parts: list[str], kind: str) -> Scope:
+        """`layer1`, `layer1.0`, `conv1`: an element of a container repeats the container's name, and the second call
+        of a module has a number."""
+        found: list[Frame] = []
+        last = ""
+        for part in parts:
+            base = found[-1].path if found else ""
+            if last and part.startswith(last + "."):
+                path = base + part[len(last) :]
+            else:
+                path = f"{base}.{part}" if base else part
+            again = re.fullmatch(r"(.+)_(\d+)", part)
+            if again and kind in _STATELESS and again[1] in self._parts:
+                found.append(Frame(_tidy(path).removesuffix(f"_{again[2]}"), int(again[2])))
+            else:
+                found.append(Frame(_tidy(path)))
+            last = part
+        return tuple(found)
 
     def parameter(self, name: str) -> str:
         """The name of a parameter in the graph."""
         return name
 
     def finish(self, graph: Graph) -> None:
-        """Fills in the modules of a graph that was read."""
+        """Fills in the modules of a graph that was read, and names what has no name."""
+        for node in graph.nodes:
+            node.scope = _of_the_weight(node)
+        paths: dict[str, None] = {}
+        for node in graph.nodes:
+            for frame in node.scope:
+                for prefix in _prefixes(frame.path):
+                    paths.setdefault(prefix)
+        called = {frame.path for node in graph.nodes for frame in node.scope}
+        children: dict[str, list[str]] = {}
+        for path in paths:
+            children.setdefault(path.rpartition(".")[0], []).append(path.rpartition(".")[2])
+        direct = {node.path for node in graph.nodes}
         graph.modules[""] = Module("", graph.name)
+        for path in paths:
+            graph.modules[path] = self._module(path, children.get(path, []), path in called, path in direct)
+        name_parameters(graph)
+
+    def _module(self, path: str, children: list[str], called: bool, direct: bool) -> Module:
+        qualified = self.classes.get(path, "")
+        numbered = bool(children) and all(child.isdigit() for child in children)
+        if qualified:
+            container = "sequential" if qualified.endswith("container.Sequential") else ""
+            return Module(path, qualified.rpartition(".")[2], qualified, container=container)
+        if numbered and not direct:
+            if called:
+                return Module(path, "Sequential", "torch.nn.modules.container.Sequential", container="sequential")
+            return Module(path, "ModuleList", "torch.nn.modules.container.ModuleList", container="list")
+        return Module(path, _class_name(path))
+
+
+def _of_the_weight(node: Node) -> Scope:
+    """The scope of a node, in the module that its weight is named after: a fused layer stands where its norm stood."""
+    weight = getattr(node.op, "weight", None)
+    if not node.scope or not isinstance(weight, Parameter) or _MADE_UP.search(weight.name):
+        return node.scope
+    path, own = weight.name.rpartition(".")[0], node.scope[-1]
+    if path and path != own.path and path.rpartition(".")[0] == own.path.rpartition(".")[0]:
+        return (*node.scope[:-1], Frame(path))
+    return node.scope
+
+
+def _below(outer: Scope, inner: Scope) -> Scope:
+    """A scope inside of another: its paths go on from there."""
+    if not outer:
+        return inner
+    if inner and inner[0].path.startswith(outer[-1].path + "."):
+        return inner
+    return tuple(Frame(f"{outer[-1].path}.{frame.path}", frame.call) for frame in inner)
+
+
+def _listed(text: str) -> list[str]:
+    """A list of strings as Python prints it; nothing where it is none."""
+    if len(text) > _LONGEST:
+        return []
+    try:
+        held = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return []
+    return [one for one in held if isinstance(one, str)] if isinstance(held, list) else []
+
+
+def _slashed(parts: list[str]) -> Scope:
+    """`model`, `block`, `conv`, without the calls that TensorFlow puts around them."""
+    kept = [_tidy(part).replace(".", "_") for part in parts if not _CALLS.match(part)]
+    return tuple(Frame(".".join(kept[: i + 1])) for i in range(len(kept)))
+
+
+def _tidy(path: str) -> str:
+    return ".".join(re.sub(r"\W+", "_", part) or "_" for part in path.split("."))
+
+
+def _prefixes(path: str) -> list[str]:
+    parts = path.split(".")
+    return [".".join(parts[: i + 1]) for i in range(len(parts))]
+
+
+def _class_name(path: str) -> str:
+    """A class for a module of which only the path is known: elements of a list share one, numbers do not count."""
+    *outer, last = path.split(".")
+    stem = re.sub(r"_?\d+$", "", last)
+    if not stem:
+        holder = re.sub(r"_?\d+$", "", outer[-1]) if outer else ""
+        stem = f"{holder.removesuffix('s') or 'net'}_block"
+    return "".join(word[:1].upper() + word[1:] for word in stem.split("_")) or "Block"
+
+
+# -- names of parameters
+
+
+def name_parameters(graph: Graph) -> None:
+    """Gives parameters whose names were made up those of the layers that use them."""
+    users = _users(graph)
+    renamed: dict[str, Parameter] = {}
+    taken = {p.name for p in graph.parameters.values() if not _MADE_UP.search(p.name)}
+    taken |= {value.name for value in graph.values() if not isinstance(value, Parameter)}
+    stems: dict[int, str] = {}
+    counts: dict[str, int] = {}
+    for name, parameter in graph.parameters.items():
+        if _MADE_UP.search(name) and parameter in users and parameter.kind != "constant":
+            node, field = users[parameter]
+            place = _place(node, stems, counts)
+            role = _ROLES.get((type(node.op).__name__, field), field)
+            wanted = f"{place}.{role}" if place else role
+            number, name = 1, wanted
+            while name in taken:
+                number += 1
+                name = f"{wanted}_{number}"
+            parameter.name = name
+        taken.add(name)
+        renamed[name] = parameter
+    graph.parameters = renamed
+
+
+def _place(node: Node, stems: dict[int, str], counts: dict[str, int]) -> str:
+    """The path of the layer that a node is: its module, or a number for one without."""
+    if node.scope:
+        return node.path
+    if id(node) not in stems:
+        stem = _STEMS.get(type(node.op).__name__, "layer")
+        counts[stem] = counts.get(stem, 0) + 1
+        stems[id(node)] = f"{stem}{counts[stem]}"
+    return stems[id(node)]
+
+
+_MOVING = (ops.Permute, ops.Reshape, ops.Slice, ops.Select, ops.Concat, ops.Cast, ops.Split)
+"""Ops behind which a parameter is still looked for."""
+
+
+def _users(graph: Graph) -> dict[Value, tuple[Node, str]]:
+    """The node that first computes with each parameter, moving elements aside, and as which operand."""
+    found: dict[Value, tuple[Node, str]] = {}
+    carried: dict[Any, list[Value]] = {}
+    for node in graph.nodes:
+        moving = isinstance(
+            node.op, ops.Permute | ops.Reshape | ops.Slice | ops.Select | ops.Concat | ops.Cast | ops.Split
+        )
+        for field in node.op.operand_fields():
+            held = getattr(node.op, field.name)
+            for one in held if isinstance(held, tuple) else (held,):
+                sources = (
+                    carried.get(one, [one] if isinstance(one, Parameter) else []) if isinstance(one, Value) else []
+                )
+                if moving and sources:
+                    for result in node.results:
+                        carried.setdefault(result, []).extend(sources)
+                else:
+                    for source in sources:
+                        found.setdefault(source, (node, field.name))
+    return found
