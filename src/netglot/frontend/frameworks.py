@@ -30,6 +30,7 @@ FRAMEWORKS: dict[str, Framework] = {
     for framework in (
         Framework("torch", "PyTorch", ("torch",), "torch", "reading and writing PyTorch networks and their files"),
         Framework("keras", "Keras", ("keras", "tensorflow"), "keras", "reading, writing and running Keras networks"),
+        Framework("onnx", "ONNX", ("onnx",), "onnx", "reading and writing ONNX models"),
         Framework(
             "zoo",
             "zoo",

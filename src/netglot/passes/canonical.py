@@ -109,6 +109,20 @@ def permute_twice(op, made_by):
     return ops.Permute(inner.x, tuple(inner.axes[a] for a in op.axes)) if isinstance(inner, ops.Permute) else None
 
 
+@rule("Reshape(Permute(Reshape(x))) = Permute(x) where what is joined is not moved, and parted again", ops.Reshape)
+def permute_within(op, made_by):
+    turned = made_by(op.x)
+    joined = made_by(turned.x) if isinstance(turned, ops.Permute) else None
+    if not isinstance(joined, ops.Reshape) or not isinstance(joined.x, Value) or turned.axes[0] != 0:
+        return None
+    before, rest = tuple(joined.x.shape), tuple(joined.shape)[1:]
+    lead = len(before) - len(rest)
+    if lead < 2 or before[lead:] != rest or 0 in before:
+        return None
+    order = (*range(lead), *(axis + lead - 1 for axis in turned.axes[1:]))
+    return ops.Permute(joined.x, order) if tuple(op.shape) == tuple(before[a] for a in order) else None
+
+
 @rule("Cast to the same dtype = the value", ops.Cast)
 def same_dtype(op, made_by):
     return op.x if isinstance(op.x, Value) and op.x.dtype == op.dtype else None

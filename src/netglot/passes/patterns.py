@@ -89,7 +89,9 @@ def _attention(op: ops.Matmul, find: Matcher) -> Op | None:
     if product is None:
         return None
     query, more = _scaled(product.x, find)
-    keys = find.op(product.y, ops.Permute)
+    turned, again = _scaled(product.y, find)
+    more *= again
+    keys = find.op(turned, ops.Permute)
     if keys is None or len(keys.axes) != 4:
         return None
     if tuple(keys.axes) == (0, 1, 3, 2):

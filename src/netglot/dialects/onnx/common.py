@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -202,8 +204,33 @@ def scalar(value: Any, kind: str) -> np.ndarray:
 
 
 def decimal(value: float) -> float:
-    """A number that a file holds in single precision, as it was meant: 0.1 and not 0.10000000149."""
-    return float(str(np.float32(value)))
+    """A number that a file holds in single precision, as it was meant: 0.1 and not 0.10000000149, the root of a half
+    and not 0.70710677."""
+    single = np.float32(value)
+    text = str(single)
+    if sum(c.isdigit() for c in text.partition("e")[0].strip("-0.")) < 7 or not np.isfinite(single):
+        return float(text)
+    meant = _meant().get(abs(float(single)))
+    return float(text) if meant is None else math.copysign(meant, value)
+
+
+@functools.cache
+def _meant() -> dict[float, float]:
+    """Roots, their inverses and a few constants in double precision, by how single precision holds them."""
+    found = [
+        math.pi,
+        math.e,
+        math.log(2),
+        math.sqrt(2 / math.pi),
+        1 / 3,
+        2 / 3,
+        1 / 6,
+        1 / math.pi,
+        2 / math.sqrt(math.pi),
+    ]
+    for n in range(1, 4097):
+        found += [math.sqrt(n), 1 / math.sqrt(n), n**-0.25, n**0.25, 1 / n]
+    return {float(np.float32(one)): one for one in reversed(found)}
 
 
 def sliced(x: Any, axis: int, start: Any, stop: Any, step: int = 1) -> Any:

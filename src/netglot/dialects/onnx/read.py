@@ -3,55 +3,101 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from netglot.dialects.onnx.common import ELEMENT_TYPES, NARROW
+from netglot.dialects.onnx.common import ELEMENT_TYPES, NARROW, decimal
 from netglot.dialects.onnx.interpret import Frame, Interpreter, Sink
-from netglot.dialects.onnx.known import Sizes, Stored
+from netglot.dialects.onnx.known import BIND, Sizes, Stored
 from netglot.dialects.onnx.scopes import Scopes
-from netglot.errors import InputError, Refusal, RefusedOp, UnsupportedOps, never, notimpl
+from netglot.errors import InputError, Refusal, RefusedOp, RequestError, UnsupportedOps, never, notimpl
 from netglot.formats.onnx_file import OnnxModel, read_file
 from netglot.frontend.inputs import Inputs, as_numpy
 from netglot.passes.canonical import canonicalise
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim, parse
 from netglot.pivot.graph import Builder, Graph, Names, Node, Parameter, Part, Value, flatten_tree
-from netglot.pivot.op import FLOATS, Elementwise, Op, TensorType, is_scalar
+from netglot.pivot.op import FLOATS, Elementwise, Op, TensorType
 
 LATEST = 28
 """The newest version of the standard's operators that the readers know."""
 
 
-def read_onnx(path: Path, inputs: Inputs | None = None, *, bound: Mapping[str, Any] | None = None) -> Graph:
+def read_onnx(path: Path, inputs: Inputs | None = None, *, weights: Any = None) -> Graph:
     """Reads an ONNX file as a graph.
 
     Args:
-        inputs: shapes that replace those of the file.
-        bound: arrays for inputs that are no inputs of the graph but known, because they decide about shapes.
+        inputs: shapes that replace those of the file, by name or in order. An input that decides about shapes becomes
+            a constant where its array was given.
 
     Raises:
         InputError: the file is damaged, or its graph is not valid.
         UnsupportedOps: operators without a pivot form, all of them.
     """
-    return read_model(read_file(Path(path)), _title(Path(path).stem), inputs, bound)
+    if weights is not None:
+        raise RequestError("an ONNX model holds its weights", advice="leave out the file of weights")
+    return read_model(read_file(Path(path)), _title(Path(path).stem), inputs)
 
 
-def read_model(
-    model: OnnxModel, name: str = "Network", inputs: Inputs | None = None, bound: Mapping[str, Any] | None = None
-) -> Graph:
+def read_model(model: OnnxModel, name: str = "Network", inputs: Inputs | None = None) -> Graph:
     """Reads a parsed model as a graph; see `read_onnx`."""
-    return _Reading(model, name, inputs, dict(bound or {})).run()
+    wanted = _Wanted(model, inputs)
+    while True:
+        try:
+            return _Reading(model, name, wanted).run()
+        except (UnsupportedOps, Refusal) as refusal:
+            if not wanted.bind(_asked(refusal)):
+                raise
+
+
+def _asked(refusal: UnsupportedOps | Refusal) -> list[str]:
+    """The inputs that would have to be known."""
+    reasons = [r.reason for r in refusal.refused] if isinstance(refusal, UnsupportedOps) else [refusal.reason]
+    advice = [reason.advice[len(BIND) :] for reason in reasons if reason.advice and reason.advice.startswith(BIND)]
+    return [name for names in advice for name in names.split(", ")]
+
+
+class _Wanted:
+    """What the user said of the inputs: `specs` by name, and `bound`, those that are constants."""
+
+    def __init__(self, model: OnnxModel, inputs: Inputs | None):
+        names = [info.name for info in model.proto.graph.input if info.name not in model.tensors]
+        self.specs: dict[str, Any] = {}
+        self.bound: dict[str, Any] = {}
+        if not inputs:
+            return
+        plain = {_identifier(name): name for name in names}
+        for name, tree in inputs.keyword.items():
+            if name not in names and name not in plain:
+                raise RequestError(f"the model has no input {name!r}", advice=f"its inputs are {', '.join(names)}")
+            self.specs[name if name in names else plain[name]] = tree
+        left = [name for name in names if name not in self.specs]
+        if len(inputs.positional) > len(left):
+            raise RequestError(
+                f"{len(inputs.positional)} inputs were given, and the model has {len(left)}",
+                advice=f"its inputs are {', '.join(names)}",
+            )
+        self.specs |= dict(zip(left, inputs.positional, strict=False))
+        self.bound = {name: None for name, tree in self.specs.items() if tree is None}
+
+    def bind(self, names: list[str]) -> bool:
+        """Makes constants of inputs, where their arrays were given."""
+        more = {
+            name: self.specs[name].example
+            for name in names
+            if name not in self.bound and getattr(self.specs.get(name), "example", None) is not None
+        }
+        self.bound |= more
+        return bool(more)
 
 
 class _Reading:
     """The graph under construction."""
 
-    def __init__(self, model: OnnxModel, name: str, inputs: Inputs | None, bound: dict[str, Any]):
-        self.model, self.name, self.wanted, self.bound = model, name, inputs, bound
+    def __init__(self, model: OnnxModel, name: str, wanted: _Wanted):
+        self.model, self.name, self.wanted = model, name, wanted
         self.names = Names()
         self.nodes: list[Node] = []
         self.parameters: dict[str, Parameter] = {}
@@ -81,7 +127,7 @@ class _Reading:
         self.scopes.finish(graph)
         if proto.training_info:
             graph.notes.append("the model's training information is left out")
-        return canonicalise_names(graph)
+        return canonicalise(graph)
 
     def _frame(self) -> Frame:
         proto = self.model.proto
@@ -103,43 +149,23 @@ class _Reading:
         ]
         if overridden:
             self.notes.append(f"inputs that have a value in the file keep it: {', '.join(overridden[:4])}")
-        wanted = self._wanted(free)
         for info in free:
-            if info.name in self.bound:
-                given = self.bound[info.name]
-                array = None if given is None or isinstance(given, list) else as_numpy(given)
-                held[info.name] = self._known(info.name, array, given)
+            if info.name in self.wanted.bound:
+                held[info.name] = self._known(info.name, self.wanted.bound[info.name])
                 continue
-            made = self._input(info, wanted.get(info.name), symbols, len(free))
+            made = self._input(info, self.wanted.specs.get(info.name), symbols, len(free))
             held[info.name] = made
             found += made if isinstance(made, list) else [made]
+        fixed = [name for name, given in self.wanted.bound.items() if given is not None]
+        if fixed:
+            self.notes.append(f"inputs that decide about shapes are constants: {', '.join(fixed)}")
         return found
 
-    def _known(self, name: str, array: Any, given: Any) -> Any:
+    def _known(self, name: str, given: Any) -> Any:
         if given is None:
             return None
-        if isinstance(given, list):
-            return [
-                Stored(name, TensorType(str(a.dtype), a.shape), lambda a=a: a, False, [a])
-                for a in map(np.asarray, given)
-            ]
+        array = as_numpy(given)
         return Stored(name, TensorType(str(array.dtype), array.shape), lambda: array, False, [array])
-
-    def _wanted(self, free: list[Any]) -> dict[str, Any]:
-        """What the user said of the inputs, by name."""
-        if not self.wanted:
-            return {}
-        found = dict(self.wanted.keyword)
-        unnamed = [info.name for info in free if info.name not in found]
-        specs = [spec for tree in self.wanted.positional for spec in Inputs((tree,)).specs]
-        if len(specs) > len(unnamed):
-            raise InputError(f"{len(specs)} inputs were given, and the model has {len(unnamed)}: {', '.join(unnamed)}")
-        found |= dict(zip(unnamed, specs, strict=False))
-        unknown = sorted(set(found) - {info.name for info in free})
-        if unknown:
-            names = ", ".join(info.name for info in free)
-            raise InputError(f"the model has no input {unknown[0]!r}", advice=f"its inputs are {names}")
-        return found
 
     def _input(self, info: Any, spec: Any, symbols: dict[str, Dim], count: int) -> Any:
         kind = info.type
@@ -204,14 +230,9 @@ class _Reading:
         scope = self.scopes.of(node, frame) if node is not None else ()
         builder = _Building(self.names, self.nodes, self._constant, scope=scope)
         done: dict = {}
-        outputs = list(node.output) if node is not None else []
-        found = []
-        for index, part in enumerate(parts):
-            wanted = _hint(outputs[index]) if index < len(outputs) else None
-            found.append(self._built(part, builder, done, wanted))
-        return found
+        return [self._built(part, builder, done) for part in parts]
 
-    def _built(self, part: Any, builder: _Building, done: dict, hint: str | None) -> Any:
+    def _built(self, part: Any, builder: _Building, done: dict) -> Any:
         if part is None:
             return None
         if isinstance(part, np.ndarray):
@@ -346,7 +367,7 @@ def _number(parameter: Parameter) -> Any:
     """The one element of a constant, as it was meant."""
     array = np.asarray(parameter.load()).reshape(-1)
     if parameter.dtype == "float32":
-        return float(str(array[0]))
+        return decimal(float(array[0]))
     if parameter.dtype in ("float64", "int64", "int32", "bool"):
         return array[0].item()
     return None
@@ -386,10 +407,6 @@ def _identifier(name: str) -> str:
     return plain if plain and not plain[0].isdigit() else f"x_{plain}" if plain else "x"
 
 
-def _hint(name: str) -> str | None:
-    return None
-
-
 def _title(stem: str) -> str:
     """A file's name as the name of a class."""
     words = [word for word in re.split(r"[^A-Za-z0-9]+", stem) if word]
@@ -397,9 +414,4 @@ def _title(stem: str) -> str:
     return title if title and not title[0].isdigit() else f"Net{title}"
 
 
-def canonicalise_names(graph: Graph) -> Graph:
-    """The graph in its plain form."""
-    return canonicalise(graph)
-
-
-__all__ = ["is_scalar", "read_model", "read_onnx"]
+__all__ = ["read_model", "read_onnx"]

@@ -11,6 +11,8 @@ import ast
 import re
 from typing import Any
 
+import numpy as np
+
 from netglot.pivot import ops
 from netglot.pivot.graph import Frame, Graph, Module, Node, Parameter, Scope, Value
 
@@ -123,6 +125,7 @@ class Scopes:
 
     def finish(self, graph: Graph) -> None:
         """Fills in the modules of a graph that was read, and names what has no name."""
+        _unshare(graph)
         for node in graph.nodes:
             node.scope = _of_the_weight(node)
         paths: dict[str, None] = {}
@@ -142,7 +145,9 @@ class Scopes:
 
     def _module(self, path: str, children: list[str], called: bool, direct: bool) -> Module:
         qualified = self.classes.get(path, "")
-        numbered = bool(children) and all(child.isdigit() for child in children)
+        numbered = _numbered(children)
+        if qualified.startswith(_OPENED):
+            return Module(path, _class_name(path))
         if qualified:
             container = "sequential" if qualified.endswith("container.Sequential") else ""
             return Module(path, qualified.rpartition(".")[2], qualified, container=container)
@@ -151,6 +156,20 @@ class Scopes:
                 return Module(path, "Sequential", "torch.nn.modules.container.Sequential", container="sequential")
             return Module(path, "ModuleList", "torch.nn.modules.container.ModuleList", container="list")
         return Module(path, _class_name(path))
+
+
+_OPENED = ("torch.nn.modules.activation.MultiheadAttention", "torch.nn.modules.transformer.")
+"""PyTorch's layers of which an exporter writes down the pieces."""
+
+
+def _numbered(children: list[str]) -> bool:
+    """Whether children are the elements of a list: numbers, or one word with numbers that follow each other."""
+    found = [re.fullmatch(r"(\D*?)_?(\d+)", child) for child in children]
+    if not found or len({match[1] if match else child for match, child in zip(found, children, strict=True)}) != 1:
+        return False
+    places = sorted(int(match[2]) for match in found if match)
+    plain = not found[0] or not found[0][1]
+    return len(places) == len(children) and (plain or (len(places) > 2 and places[-1] - places[0] == len(places) - 1))
 
 
 def _of_the_weight(node: Node) -> Scope:
@@ -210,6 +229,44 @@ def _class_name(path: str) -> str:
 
 
 # -- names of parameters
+
+_SHARED = ("weight", "bias", "scale", "offset", "mean", "variance")
+
+
+def _unshare(graph: Graph) -> None:
+    """Gives layers in different modules their own copy of a parameter that holds one number throughout.
+
+    Exporters keep equal tensors once, and those of a network that was not trained yet are equal.
+    """
+    users: dict[Parameter, list[tuple[Node, str]]] = {}
+    for node in graph.nodes:
+        for name in _SHARED:
+            held = getattr(node.op, name, None)
+            if isinstance(held, Parameter) and held.kind != "constant":
+                users.setdefault(held, []).append((node, name))
+    for parameter, several in users.items():
+        places = {node.scope for node, _ in several}
+        if len(places) < 2 or () in places or not _uniform(parameter):
+            continue
+        for node, name in several:
+            role = _ROLES.get((type(node.op).__name__, name), name)
+            path = f"{node.path}.{role}"
+            if path == parameter.name:
+                continue
+            if path not in graph.parameters:
+                graph.parameters[path] = Parameter(
+                    path, parameter.type, parameter.load, kind=parameter.kind, trainable=parameter.trainable
+                )
+            node.op = node.op.replace(**{name: graph.parameters[path]})
+    used = set(graph.consumers()) | {value for _, value in graph.outputs}
+    graph.parameters = {name: p for name, p in graph.parameters.items() if p in used}
+
+
+def _uniform(parameter: Parameter) -> bool:
+    if any(not isinstance(size, int) for size in parameter.shape) or int(np.prod(parameter.shape)) > 1 << 20:
+        return False
+    array = np.asarray(parameter.load()).reshape(-1)
+    return array.size > 0 and bool((array == array[0]).all())
 
 
 def name_parameters(graph: Graph) -> None:
