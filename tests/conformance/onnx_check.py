@@ -1,4 +1,4 @@
-"""One case of ONNX's suite: read, evaluated by the meaning of the pivot's ops, written for each target and run there."""
+"""One case of ONNX's suite: read, evaluated by what the ops of the pivot mean, written for each target, run there."""
 
 from __future__ import annotations
 
@@ -188,8 +188,14 @@ def _torch(read: Read) -> list[np.ndarray]:
             assert tuple(held.shape) == array.shape, f"{variable.path} has shape {tuple(held.shape)}"
             held.copy_(_tensor(array))
         result = model(*[_tensor(array) for array in _arranged(read, written)])
-    by_name = {name: array_of(tensor) for name, tensor in flatten(result)}
+    by_name = {name: _of_tensor(tensor, array_of) for name, tensor in flatten(result)}
     return _restored(read, written, by_name)
+
+
+def _of_tensor(tensor: Any, array_of: Any) -> np.ndarray:
+    """A tensor as an array; floats of 8 bits, of which NumPy is told nothing, by way of float32."""
+    name = str(tensor.dtype).rpartition(".")[2]
+    return array_of(tensor.float()).astype(getattr(ml_dtypes, name)) if name.startswith("float8") else array_of(tensor)
 
 
 def _tensor(array: np.ndarray) -> Any:

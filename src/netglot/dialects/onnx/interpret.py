@@ -261,7 +261,7 @@ class Interpreter:
         if part is None or isinstance(part, _Lazy):
             return None if part is None else part.stored
         if isinstance(part, np.ndarray | np.generic):
-            return stored(part, node.name)
+            return stored(part, node.output[0])
         kind = part.type if isinstance(part, Part) else type_of(part)
         if any(not isinstance(size, int) for size in kind.shape):
             raise Refusal(notimpl("a constant whose shape is not known"))

@@ -252,7 +252,7 @@ class _Reading:
                 made.kind, made.trainable = "parameter", True
             return made
         trained = one.type.dtype in FLOATS and (weight or one.weight)
-        name = self.names.unique(self.scopes.parameter(one.name))
+        name = self.names.unique(self.scopes.parameter(one.name or "constant"))
         made = Parameter(
             name,
             one.type,
@@ -366,6 +366,8 @@ def _single(parameter: Parameter) -> bool:
 def _number(parameter: Parameter) -> Any:
     """The one element of a constant, as it was meant."""
     array = np.asarray(parameter.load()).reshape(-1)
+    if parameter.dtype in ("float16", "bfloat16"):
+        return float(str(array[0]))
     if parameter.dtype == "float32":
         return decimal(float(array[0]))
     if parameter.dtype in ("float64", "int64", "int32", "bool"):

@@ -10,6 +10,7 @@ from typing import Any
 
 from netglot.pivot.dims import Dim
 from netglot.pivot.initialiser import Initialiser
+from netglot.pivot.op import FLOATS
 from netglot.source import spell
 from netglot.source.outline import Member, Outline
 
@@ -163,7 +164,9 @@ class TorchStyle:
         """What describes a bare variable."""
         assert member.value is not None
         kinds = {p.kind for p in outline.base_parameters(member.recipe)}
-        plain = member.value.dtype.startswith("float")
+        dtype = member.value.dtype
+        plain = dtype in FLOATS
+        mixed = len({p.dtype for p in outline.graph.parameters.values() if p.dtype in FLOATS}) > 1
         hows = {p.initialiser for p in outline.base_parameters(member.recipe) if p.trainable}
         how = hows.pop() if len(hows) == 1 else None
         return {
@@ -171,7 +174,7 @@ class TorchStyle:
             "shape": tuple(member.value.shape),
             "kind": "parameter" if "parameter" in kinds and plain else "buffer",
             "trainable": outline.trainable(member.recipe),
-            "dtype": None if plain else member.value.dtype,
+            "dtype": None if plain and (not mixed or dtype == "float32") else dtype,
         }
 
     def weight_statements(self, member: Member, table: dict[str, ast.expr], outline: Outline) -> Iterator[str]:

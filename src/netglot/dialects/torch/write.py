@@ -12,6 +12,7 @@ from netglot.dialects.torch.helpers import HELPERS
 from netglot.dialects.torch.initialisers import HELPERS as INITIALISERS
 from netglot.dialects.torch.initialisers import filled_parameters, statements
 from netglot.dialects.torch.style import TorchStyle
+from netglot.dialects.torch.unsigned import widened
 from netglot.dialects.torch.write_ops.attention import with_layer_mask
 from netglot.passes.canonical import canonicalise
 from netglot.passes.fold import fold
@@ -49,7 +50,7 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
     """
     source = graph
     graph = raise_ops(raise_patterns(canonicalise(fold(canonicalise(graph)))))
-    graph = canonicalise(_masked_alike(lower(graph, torch)))
+    graph = canonicalise(_masked_alike(lower(widened(graph), torch)))
     arranged = arrange(graph, torch.layouts, keep_interface=keep_layout)
     arranged.graph = canonicalise(arranged.graph)
     style = TorchStyle()

@@ -7,6 +7,7 @@ from typing import Any
 
 from netglot.dialects.onnx.common import cast, dtype, dtype_called, filled, is_float, rank, reshaped, same_dtype, scalar
 from netglot.dialects.onnx.dialect import onnx
+from netglot.dialects.onnx.ops.index import known_array
 from netglot.errors import Refusal, never, notimpl
 from netglot.pivot import ops
 from netglot.pivot.op import INTEGERS, numpy_dtype, shape_of
@@ -120,7 +121,16 @@ def equal(A, B):
 
 @onnx.reads("BitShift-11")
 def bit_shift(X, Y, *, direction):
-    return (ops.ShiftLeft if direction == "LEFT" else ops.ShiftRight)(X, Y)
+    """All bits are shifted out by amounts beyond the width, which machines differ about."""
+    kind, shift = dtype(X), ops.ShiftLeft if direction == "LEFT" else ops.ShiftRight
+    if known_array(Y) is not None or kind.startswith("uint"):
+        return shift(X, Y)
+    width = 8 * numpy_dtype(kind).itemsize
+    moved = shift(X, ops.Clip(Y, 0, width - 1))
+    inside = ops.LogicalAnd(ops.GreaterEqual(Y, 0), ops.Less(Y, width))
+    zero = filled(shape_of(moved), 0, kind)
+    gone = zero if direction == "LEFT" else ops.Where(ops.Less(X, 0), ops.Subtract(zero, 1), zero)
+    return ops.Where(inside, moved, gone)
 
 
 @onnx.reads("Pow-1")
@@ -224,6 +234,8 @@ _LARGEST = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}
 def _converted(x, kind: str, saturate=1):
     if "string" in (kind, dtype(x)):
         raise Refusal(never("no framework's layers work on text"))
+    if kind == "float8_e4m3fn" and not saturate:
+        raise Refusal(notimpl("numbers too large for float8_e4m3fn made NaN, where frameworks take the largest"))
     if kind in _LARGEST and saturate and dtype(x) in ("float64", "float32", "float16", "bfloat16"):
         x = ops.Clip(x, scalar(-_LARGEST[kind], dtype(x)), scalar(_LARGEST[kind], dtype(x)))
     return ops.Cast(x, kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from netglot.dialects.torch.dialect import torch
 from netglot.pivot import ops
 from netglot.pivot.graph import Part
-from netglot.pivot.op import shape_of
+from netglot.pivot.op import INTEGERS, dtype_of, shape_of
 from netglot.source.spell import Attribute, Call, call, options, unless
 from netglot.source.subscripts import from_end
 
@@ -26,7 +26,11 @@ def argsort(op):
 
 @torch.lowers(ops.TopK)
 def places_in_int64(op):
-    """PyTorch counts in int64."""
+    """PyTorch counts in int64, and leaves the order of equal elements open, which integers often are."""
+    if dtype_of(op.x) in INTEGERS:
+        places = ops.Slice(ops.Argsort(op.x, op.axis, op.largest), op.axis, 0, op.k, 1)
+        found = ops.Cast(places, op.index_dtype) if op.index_dtype != "int64" else places
+        return ops.TakeAlongAxis(op.x, places, op.axis), found
     if op.index_dtype == "int64":
         return None
     wide = op.replace(index_dtype="int64")
