@@ -18,7 +18,7 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,9 +28,11 @@ import numpy as np
 from netglot.dialects.targets import TARGETS, Target, target_called
 from netglot.errors import Refusal, RefusedOp, RequestError, UnsupportedOps, UserCodeError
 from netglot.frontend.inputs import Inputs, InputSpec, as_numpy, draw
+from netglot.frontend.model_files import Opening
 from netglot.frontend.request import Request, understand
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph
+from netglot.pivot.op import TensorType
 from netglot.verify.plan import Options
 
 if TYPE_CHECKING:
@@ -109,19 +111,31 @@ class Conversion:
         return folder
 
 
-def read(source: Any, inputs: Any = None, *, weights: Any = None) -> Graph:
+def read(
+    source: Any,
+    inputs: Any = None,
+    *,
+    weights: Any = None,
+    imports: Sequence[str] = (),
+    trust: bool = False,
+    signature: str | None = None,
+) -> Graph:
     """Reads a network as a graph of the pivot.
 
     Args:
         source: a live network, or a source string as the command line takes it.
         inputs: what it is called with: shapes, arrays, tensors, `--input` strings, or nests of these.
         weights: a file of weights, or a state dict.
+        imports: the user's own Python files or modules that define classes which a model file names.
+        trust: whether code that a model file carries may run.
+        signature: the signature of a SavedModel, where it is not the serving one.
 
     Raises:
         RequestError, InputError, WeightsError, UserCodeError, MissingFramework: the request cannot be met.
         UnsupportedOps, Refusal: the network cannot be read.
     """
-    return _read(understand(source, inputs=inputs, weights=weights))[0]
+    opening = Opening(tuple(map(str, imports)), trust, signature)
+    return _read(understand(source, inputs=inputs, weights=weights, opening=opening))[0]
 
 
 def write(graph: Graph, to: str, *, keep_layout: bool = False, exact_training: bool = False) -> Any:
@@ -145,6 +159,9 @@ def convert(
     inputs: Any = None,
     *,
     weights: Any = None,
+    imports: Sequence[str] = (),
+    trust: bool = False,
+    signature: str | None = None,
     keep_layout: bool = False,
     exact_training: bool = False,
     verify: bool = True,
@@ -170,7 +187,8 @@ def convert(
     """
     phases = Phases(progress=progress)
     with phases.phase("load"):
-        request = understand(source, inputs=inputs, weights=weights)
+        opening = Opening(tuple(map(str, imports)), trust, signature)
+        request = understand(source, inputs=inputs, weights=weights, opening=opening)
     try:
         with phases.phase("read"):
             graph, sizes = _read(request)
@@ -211,6 +229,9 @@ def verify(
     inputs: Any = None,
     *,
     weights: Any = None,
+    imports: Sequence[str] = (),
+    trust: bool = False,
+    signature: str | None = None,
     exact_training: bool = False,
     training: bool = True,
     trace: bool = False,
@@ -221,7 +242,8 @@ def verify(
     """Compares a network with a folder that `convert` wrote from it; returns the report."""
     target = Path(target)
     phases = Phases(progress=progress)
-    request = understand(source, inputs=inputs, weights=weights)
+    opening = Opening(tuple(map(str, imports)), trust, signature)
+    request = understand(source, inputs=inputs, weights=weights, opening=opening)
     graph, sizes = _read(request)
     keep_layout = _kept_layout(target)
     dialect = next((t.name for t in TARGETS.values() if (target / t.weights).exists()), "keras")
@@ -268,6 +290,11 @@ def _read(request: Request) -> tuple[Graph, dict[str, int]]:
         return request.network, {}
     if request.kind == "exported":
         return _read_exported(request), {}
+    if request.kind == "saved_model":
+        from netglot.formats.saved_model import read_served
+
+        types = {str(spec.name): TensorType(spec.dtype, spec.shape) for spec in request.inputs.specs}
+        return read_served(request.network, inputs=types), {}
     from netglot.dialects.torch.read import read as read_torch
 
     last: Exception | None = None
@@ -391,7 +418,7 @@ def _verified(request, graph, sizes, written, folder, report, limits: Limits, ph
         traceable = graph.origin is not None or request.kind == "graph"
         tracing = _Tracing(graph, written, folder, Path(aside)) if traceable else None
         worker = _target_of(written).worker
-        trained = request.kind not in ("graph", "exported")
+        trained = request.kind not in ("graph", "exported", "saved_model")
         options, limit = limits.options, limits.time_limit
         if not trained:
             options = replace(options, gradients=request.kind != "graph", training=False)
@@ -402,6 +429,10 @@ def _verified(request, graph, sizes, written, folder, report, limits: Limits, ph
     notes = []
     if request.kind == "graph":
         notes.append("a model file says nothing of training, so outputs were compared and gradients were not")
+    elif request.kind == "saved_model":
+        notes.append(
+            "a SavedModel says nothing of training, so outputs and gradients were compared and training was not"
+        )
     elif trained and not options.training:
         notes.append("training was not compared, as it was asked")
     return report | found | {"differences": [*found.get("differences", []), *notes]}
@@ -423,6 +454,8 @@ def _shipped(request: Request, folder: Path) -> tuple[str, dict[str, Any]]:
         return "torch", pickle_source(request.network, folder / "source.pkl")
     if request.kind == "keras":
         return "keras-source", save_keras(request.network, folder)
+    if request.kind == "saved_model":
+        return "tensorflow-source", {"path": request.network.path, "signature": request.network.signature}
     if request.kind == "graph":
         from netglot.pivot import serialize
 

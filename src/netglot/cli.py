@@ -7,6 +7,7 @@ Exit codes: 0 equivalent or fine, 1 different, 2 the request cannot be understoo
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import importlib
@@ -14,7 +15,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,13 +38,24 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-SOURCE_HELP = "package.module:callable, file.py:Name, file.py:Name(literals) or network.pt2"
+SOURCE_HELP = (
+    "package.module:callable, file.py:Name, file.py:Name(literals), network.pt2, model.keras, model.h5, model.json "
+    "or a SavedModel's folder"
+)
 INPUT_HELP = "[NAME=][DTYPE ]SHAPE[@low:high], once for each input: 1,3,224,224 or 'ids=int64 B,T@0:30522'"
 
 SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, show_default=False)]
 InputOption = Annotated[list[str] | None, typer.Option("--input", "-i", metavar="SPEC", help=INPUT_HELP)]
 WeightsOption = Annotated[
-    Path | None, typer.Option("--weights", "-w", help="A .pt, .pth or .safetensors file, or an index of shards.")
+    Path | None, typer.Option("--weights", "-w", help="A .pt, .pth, .safetensors or .h5 file, or an index of shards.")
+]
+ImportOption = Annotated[
+    list[str] | None,
+    typer.Option("--import", metavar="FILE", help="A Python file that defines classes which a model file names."),
+]
+TrustOption = Annotated[bool, typer.Option("--trust", help="Let code that a model file carries run.")]
+SignatureOption = Annotated[
+    str | None, typer.Option("--signature", metavar="NAME", help="Which signature of a SavedModel.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON record on standard output instead of words.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")]
@@ -80,6 +92,9 @@ def convert(
     to: Annotated[str, typer.Option("--to", help="The framework to write: keras or torch.")],
     input: InputOption = None,
     weights: WeightsOption = None,
+    imports: ImportOption = None,
+    trust: TrustOption = False,
+    signature: SignatureOption = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The folder for model.py, the weights, the report and a README.")
     ] = Path("out"),
@@ -98,13 +113,16 @@ def convert(
     """Convert a network and its weights, and prove that both compute the same."""
     _check_target(to)
     _check_output(output)
-    with ticking(_errors(), shown=not json_) as ticker:
+    with _only_json(json_), ticking(_errors(), shown=not json_) as ticker:
         ticker.say(f"converting {source}")
         conversion = _api().convert(
             source,
             to=to,
             inputs=input or None,
             weights=weights,
+            imports=imports or (),
+            trust=trust,
+            signature=signature,
             keep_layout=keep_layout,
             exact_training=exact_training,
             trace=trace,
@@ -128,6 +146,9 @@ def verify(
     target: Annotated[Path, typer.Argument(help="A folder that `convert` wrote.", show_default=False)],
     input: InputOption = None,
     weights: WeightsOption = None,
+    imports: ImportOption = None,
+    trust: TrustOption = False,
+    signature: SignatureOption = None,
     exact_training: ExactOption = False,
     trace: TraceOption = False,
     no_training: NoTrainingOption = False,
@@ -139,13 +160,16 @@ def verify(
     """Compare a network with one that was converted from it."""
     if not (target / "model.py").is_file():
         raise InputError(f"{target} holds no model.py", advice="give the folder that netglot convert wrote")
-    with ticking(_errors(), shown=not json_) as ticker:
+    with _only_json(json_), ticking(_errors(), shown=not json_) as ticker:
         ticker.say(f"comparing {source} with {target}")
         report = _api().verify(
             source,
             target,
             inputs=input or None,
             weights=weights,
+            imports=imports or (),
+            trust=trust,
+            signature=signature,
             exact_training=exact_training,
             trace=trace,
             training=not no_training,
@@ -230,6 +254,9 @@ def inspect(
     source: SourceArgument,
     input: InputOption = None,
     weights: WeightsOption = None,
+    imports: ImportOption = None,
+    trust: TrustOption = False,
+    signature: SignatureOption = None,
     view: Annotated[View, typer.Option("--view", help="The summary, the pivot's text, or the tree of modules.")] = (
         View.summary
     ),
@@ -237,9 +264,11 @@ def inspect(
     debug: DebugOption = False,
 ) -> int:
     """Show what netglot reads in a network."""
-    with ticking(_errors(), shown=not json_) as ticker:
+    with _only_json(json_), ticking(_errors(), shown=not json_) as ticker:
         ticker.say(f"reading {source}")
-        graph = _api().read(source, inputs=input or None, weights=weights)
+        graph = _api().read(
+            source, inputs=input or None, weights=weights, imports=imports or (), trust=trust, signature=signature
+        )
     from netglot.report import summary
 
     if json_:
@@ -297,6 +326,16 @@ def doctor(json_: JsonOption = False, debug: DebugOption = False) -> int:
 
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands if command.callback]
+
+
+@contextlib.contextmanager
+def _only_json(json_: bool) -> Iterator[None]:
+    """Sends what the user's code prints to standard error while standard output holds JSON."""
+    if not json_:
+        yield
+        return
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
 
 
 def _check_target(to: str) -> None:

@@ -6,6 +6,9 @@ Nothing of the Python that made the model is run: a SavedModel holds graphs.
 from __future__ import annotations
 
 import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +25,56 @@ def sniff(path: str | Path) -> bool:
     return any((Path(path) / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt"))
 
 
-def read(path: str | Path, *, signature: str | None = None, name: str | None = None) -> Graph:
-    """Reads one signature of a SavedModel as a graph.
+@dataclass(frozen=True)
+class Served:
+    """One signature of a SavedModel: a network whose inputs and outputs have names."""
+
+    path: str
+    signature: str
+    function: Any
+    variables: dict[int, tuple[str, Any]]
+    """The path and the variable of each resource, by the identity of its handle."""
+
+    @property
+    def name(self) -> str:
+        """A title from the folder's name; a version's number is no name."""
+        parts = [part for part in Path(self.path).absolute().parts if not part.isdigit()]
+        return "".join(w[:1].upper() + w[1:] for w in re.split(r"\W+|_+", parts[-1]) if w) or "Network"
+
+    @property
+    def inputs(self) -> dict[str, TensorType]:
+        """The types of the inputs by name, in order."""
+        return {key: _type(spec, number) for number, (key, spec) in enumerate(_inputs(self.function).items())}
+
+
+def serve(path: str | Path, signature: str | None = None) -> Served:
+    """Opens one signature of a SavedModel.
 
     Raises:
         InputError: the folder is no SavedModel, or damaged.
         RequestError: it has no such signature; the advice lists those that it has.
+    """
+    loaded = load(path)
+    function = choose(loaded, signature, str(path))
+    return Served(str(path), function_name(function, loaded), function, variables(loaded))
+
+
+def read_served(served: Served, *, inputs: Mapping[str, TensorType] | None = None) -> Graph:
+    """Reads a signature as a graph; `inputs` are types closer than its own, by name.
+
+    Raises:
         UnsupportedOps: ops without a pivot form.
     """
     from netglot.dialects.tensorflow.read import read_signature
 
-    loaded = load(path)
-    function = choose(loaded, signature, str(path))
-    specs = {key: _type(spec, number) for number, (key, spec) in enumerate(_inputs(function).items())}
-    title = "".join(w[:1].upper() + w[1:] for w in re.split(r"\W+|_+", Path(path).name) if w) or "Network"
-    graph = read_signature(function, variables(loaded), specs, name=name or title)
-    graph.notes.append(f"read from the signature {function_name(function, loaded)!r} of the SavedModel")
+    graph = read_signature(served.function, served.variables, {**served.inputs, **(inputs or {})}, name=served.name)
+    graph.notes.append(f"read from the signature {served.signature!r} of the SavedModel")
     return graph
+
+
+def read(path: str | Path, *, signature: str | None = None) -> Graph:
+    """Reads one signature of a SavedModel as a graph; raises what `serve` and `read_served` raise."""
+    return read_served(serve(path, signature))
 
 
 def load(path: str | Path) -> Any:
@@ -52,10 +88,32 @@ def load(path: str | Path) -> Any:
     if not sniff(path):
         raise InputError(f"{path} is no SavedModel: it has no saved_model.pb")
     try:
-        return tf.saved_model.load(str(path))
+        try:
+            return tf.saved_model.load(str(path))
+        except AttributeError as error:
+            if "add_slot" not in str(error):
+                raise
+            return _load_without_slots(Path(path))
     except Exception as error:
         detail = str(error).strip().partition("\n")[0]
         raise InputError(f"{path} cannot be loaded as a SavedModel: {detail}", advice="is it complete?") from error
+
+
+def _load_without_slots(path: Path) -> Any:
+    """A SavedModel that was saved with an optimiser whose class is not here, loaded without the optimiser's state."""
+    import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    held = saved_model_pb2.SavedModel()
+    held.ParseFromString((path / "saved_model.pb").read_bytes())
+    for node in held.meta_graphs[0].object_graph_def.nodes:
+        del node.slot_variables[:]
+    with tempfile.TemporaryDirectory(prefix="netglot-") as folder:
+        Path(folder, "saved_model.pb").write_bytes(held.SerializeToString())
+        for one in path.iterdir():
+            if one.is_dir():
+                Path(folder, one.name).symlink_to(one.absolute(), target_is_directory=True)
+        return tf.saved_model.load(folder)
 
 
 def choose(loaded: Any, signature: str | None, path: str) -> Any:

@@ -13,7 +13,8 @@ from netglot.errors import RequestError
 from netglot.formats.registry import Format, format_of
 from netglot.frontend.frameworks import require
 from netglot.frontend.inputs import Inputs, parse_inputs, symbol_at
-from netglot.frontend.source import Source, load_source, network_kind, parse_source
+from netglot.frontend.model_files import Opening, check_opening, served_inputs
+from netglot.frontend.source import Source, load_source, network_kind, parse_source, without_downloads
 from netglot.frontend.weights import load_into
 
 
@@ -45,7 +46,7 @@ class Request:
         return lambda index, axis: symbol_at(self.inputs, index, axis)
 
 
-def understand(source: Any, *, inputs: Any = None, weights: Any = None) -> Request:
+def understand(source: Any, *, inputs: Any = None, weights: Any = None, opening: Opening | None = None) -> Request:
     """Loads the network that `source` means, gives it its weights, and fits the inputs to its call.
 
     The cheap checks come first, so that a mistyped `--input` is told before a network is built.
@@ -53,18 +54,27 @@ def understand(source: Any, *, inputs: Any = None, weights: Any = None) -> Reque
     Raises:
         RequestError, InputError, WeightsError, UserCodeError, MissingFramework: see the parts.
     """
+    opening = opening or Opening()
     parsed = parse_source(source)
     understood = parse_inputs(inputs)
     if isinstance(weights, str | Path):
         _check_exists(Path(weights))
     if parsed.kind == "graph":
+        check_opening("graph", opening)
         return Request(parsed, _read_file(parsed, weights, understood), "graph", understood)
-    network = load_source(parsed)
+    in_file = parsed.kind in ("keras", "saved_model")
+    parsed = without_downloads(parsed) if weights is not None else parsed
+    network = load_source(parsed, weights=weights, opening=opening)
     kind = network_kind(network)
     assert kind is not None
-    notes = _give_weights(network, kind, weights)
+    check_opening(kind, opening)
+    if opening.imports and not in_file:
+        opening.modules()
+    notes = [] if in_file and kind == "keras" else _give_weights(network, kind, weights, understood)
     if kind == "torch":
         check_inputs(network, understood)
+    if kind == "saved_model":
+        understood = served_inputs(network, understood)
     return Request(parsed, network, kind, understood, notes)
 
 
@@ -87,9 +97,18 @@ def _check_exists(path: Path) -> None:
         read_weights(path)  # raises, with the nearest name
 
 
-def _give_weights(network: Any, kind: str, weights: Any) -> list[str]:
+def _give_weights(network: Any, kind: str, weights: Any, inputs: Inputs) -> list[str]:
     if weights is None:
         return []
+    if kind == "keras":
+        from netglot.dialects.keras.read import build_keras
+        from netglot.formats import keras_file
+
+        build_keras(network, inputs or None)
+        keras_file.load_weights(network, weights)
+        return []
+    if kind == "saved_model":
+        raise RequestError("a SavedModel holds its weights already", advice="leave --weights out")
     if kind != "torch":
         raise RequestError("an exported program holds its weights already", advice="leave --weights out")
     return load_into(network, weights)

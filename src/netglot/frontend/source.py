@@ -1,7 +1,8 @@
 """SOURCE: which network the user means.
 
-A source is text (`package.module:callable`, `file.py:Name`, `file.py:Name(arguments)`, `network.pt2`), or a live
-object in Python. The callable may be a class, a function that returns a network, or the network itself.
+A source is text (`package.module:callable`, `file.py:Name`, `file.py:Name(arguments)`, `network.pt2`, a model's own
+file, see `model_files`), or a live object in Python. The callable may be a class, a function that returns a network,
+or the network itself.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from netglot.errors import InputError, RequestError
+from netglot.errors import InputError, RequestError, UserCodeError
 from netglot.formats.registry import format_of
+from netglot.frontend import model_files
 from netglot.frontend.frameworks import missing_module, require
+from netglot.frontend.model_files import Opening
 from netglot.frontend.usercode import user_code
 
 FORMS = "package.module:callable, file.py:Name, file.py:Name(arguments), network.pt2 or another model file"
@@ -41,10 +44,11 @@ class Source:
     """One understood source.
 
     `kind` says where it lies: "module" (importable), "file" (a Python file), "exported" (a `.pt2`), "graph" (a model
-    file that is read as it lies there, without a framework) or "live" (an object, held in `object`).
+    file that is read as it lies there, without a framework), "keras" and "saved_model" (files that their framework
+    opens) or "live" (an object, held in `object`).
     """
 
-    kind: Literal["module", "file", "exported", "graph", "live"]
+    kind: Literal["module", "file", "exported", "graph", "keras", "saved_model", "live"]
     text: str
     where: str = ""
     name: str = ""
@@ -110,6 +114,10 @@ def _parse_file(text: str) -> Source:
         if not os.path.exists(path):
             raise InputError(f"{text}: no such file", advice=_similar_files(text))
         return Source("graph", text, text)
+    if model := model_files.kind_of(text):
+        if not path.exists():
+            raise InputError(f"{text}: no such file", advice=_similar_files(text))
+        return Source(model, text, text)
     if path.suffix == ".pt2":
         if not os.path.isfile(path):
             raise InputError(f"{text}: no such file", advice=_similar_files(text))
@@ -121,6 +129,8 @@ def _parse_file(text: str) -> Source:
     if path.suffix in _WEIGHT_FILES:
         advice = f"name the code and give the weights beside it: net.py:Net --weights {text}"
         raise RequestError(f"{text} holds weights, and a source is the network's code", advice=advice)
+    if path.is_dir():
+        raise InputError(f"{text} is a folder and no SavedModel: it has no saved_model.pb")
     raise RequestError(f"{text!r} is not a source", advice=f"a source is {FORMS}")
 
 
@@ -142,8 +152,12 @@ def _classes_in(path: Path) -> str:
     return f"say which: {path}:Name"
 
 
-def load_source(source: Any) -> Any:
+def load_source(source: Any, *, weights: Any = None, opening: Opening = Opening()) -> Any:  # noqa: B008
     """The live object that a source means: a network, or an exported program.
+
+    Args:
+        weights: a file of weights, for a model's own file that holds only its architecture.
+        opening: how a model's own file is opened.
 
     Raises:
         RequestError: the source is not understood, or the callable needs arguments that were not given.
@@ -159,11 +173,39 @@ def load_source(source: Any) -> Any:
             return _load_exported(parsed.where)
         case "graph":
             raise RequestError(f"{parsed.text} is a model file and not a live network")
+        case "keras":
+            return model_files.open_keras(parsed.where, weights, opening)
+        case "saved_model":
+            return model_files.open_saved_model(parsed.where, opening)
         case "file":
             module = import_file(parsed.where)
         case _:
             module = _import_module(parsed.where)
     return build(_find(module, parsed), parsed)
+
+
+def without_downloads(source: Source) -> Source:
+    """The source with `weights=None` where its function would fetch weights that others are given for.
+
+    `keras.applications` fetches trained weights unless it is told not to.
+    """
+    if (
+        source.kind != "module"
+        or source.where.partition(".")[0] not in ("keras", "keras_hub")
+        or "weights" in source.options
+    ):
+        return source
+    parameters = _parameters_of(_find(_import_module(source.where), source))
+    if len(source.arguments) > 1 or "weights" not in parameters:
+        return source
+    return replace(source, options={**source.options, "weights": None})
+
+
+def _parameters_of(callable_: Any) -> list[str]:
+    try:
+        return list(inspect.signature(callable_).parameters)
+    except (TypeError, ValueError):
+        return []
 
 
 def _load_exported(path: str) -> Any:
@@ -197,6 +239,17 @@ def _import_module(name: str) -> ModuleType:
                     "this torchvision comes without its compiled operators; install the build that belongs to torch"
                 )
             raise
+
+
+def import_module_or_file(name: str) -> ModuleType:
+    """A module by its name, or by the path of its file."""
+    if name.endswith(".py"):
+        if not os.path.isfile(name):
+            raise InputError(f"{name}: no such file", advice=_similar_files(name))
+        return import_file(name)
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise RequestError(f"--import {name!r} is no module", advice="give a Python file or the name of a module")
+    return _import_module(name)
 
 
 @functools.cache
@@ -252,7 +305,7 @@ def build(found: Any, source: Source) -> Any:
         if not callable(found):
             raise RequestError(f"{source.text} is a {type(found).__name__} and not a network")
         _check_arguments(found, source)
-        with user_code(f"calling {source.name or source.text}"), _watched() as seen:
+        with _told_how_to_fetch(source), user_code(f"calling {source.name or source.text}"), _watched() as seen:
             made = found(*source.arguments, **source.options)
         if seen is not None:
             seen.keep(made)
@@ -262,6 +315,20 @@ def build(found: Any, source: Source) -> Any:
     if source.arguments or source.options:
         raise RequestError(f"{source.name} is a network already and takes no constructor arguments")
     return found
+
+
+@contextlib.contextmanager
+def _told_how_to_fetch(source: Source) -> Iterator[None]:
+    """Says what to do where the callable wanted to fetch weights and could not."""
+    try:
+        yield
+    except UserCodeError as error:
+        if "URL fetch failure" not in str(error):
+            raise
+        raise InputError(
+            f"{source.name} fetches its weights, and they could not be fetched",
+            advice=f"give weights that are here, --weights FILE, or none: '{source.where}:{source.name}(weights=None)'",
+        ) from error
 
 
 @contextlib.contextmanager
@@ -320,11 +387,12 @@ _NETWORKS = {
     ("keras", "Layer"): "keras",
     ("keras", "KerasLayer"): "keras",
     ("netglot", "Graph"): "graph",
+    ("netglot", "Served"): "saved_model",
 }
 
 
 def network_kind(found: Any) -> str | None:
-    """What kind of network an object is ("torch", "exported", "keras", "graph"), or None. Imports nothing.
+    """What kind of network an object is, one of `_NETWORKS`, or None. Imports nothing.
 
     A class is no network; its instances are.
     """

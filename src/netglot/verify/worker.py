@@ -24,6 +24,7 @@ RUNTIMES = {
     "pivot": "netglot.verify.runtime_pivot",
     "keras": "netglot.verify.runtime_keras",
     "keras-source": "netglot.verify.source_keras",
+    "tensorflow-source": "netglot.verify.source_tensorflow",
 }
 
 

@@ -213,6 +213,17 @@ def _first_argument(model: Any) -> str:
     return next(iter(inspect.signature(model.call).parameters), "inputs")
 
 
+def build_keras(model: Any, inputs: Any = None) -> None:
+    """Makes the variables of a model that has none yet, from what it is called with.
+
+    Raises:
+        Refusal: it does not say what it is called with.
+        UserCodeError: its own code raised.
+    """
+    if not model.built:
+        _build(model, call_of(model, inputs))
+
+
 def _build(model: Any, specs: tuple[tuple, dict]) -> None:
     """Makes the variables of a model that has none yet."""
     import keras
