@@ -38,10 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-SOURCE_HELP = (
-    "package.module:callable, file.py:Name, file.py:Name(literals), network.pt2, model.keras, model.h5, model.json "
-    "or a SavedModel's folder"
-)
+SOURCE_HELP = "package.module:callable, file.py:Name, file.py:Name(literals), network.pt2 or another model file"
 INPUT_HELP = "[NAME=][DTYPE ]SHAPE[@low:high], once for each input: 1,3,224,224 or 'ids=int64 B,T@0:30522'"
 
 SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, show_default=False)]

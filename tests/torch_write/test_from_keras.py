@@ -72,10 +72,12 @@ def attention():
 
 @pytest.fixture(autouse=True)
 def double():
+    keras.backend.clear_session()  # it remembers the precision of models of other tests
     keras.config.set_floatx("float64")
     torch.set_default_dtype(torch.float64)
     yield
     keras.config.set_floatx("float32")
+    keras.backend.clear_session()
     torch.set_default_dtype(torch.float32)
 
 
