@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from typing import Any, Literal
 import keras
 from keras.src.models.functional import Functional
 
+from netglot.dialects.keras.blocks import blocks
 from netglot.dialects.keras.capture import _BOOKKEEPING, array_of, is_variable
 from netglot.pivot.graph import Module, Names, Parameter
 from netglot.pivot.initialiser import Initialiser
@@ -38,6 +40,8 @@ class Hierarchy:
     """The parameter of each variable, by identity."""
     variables: dict[str, Any] = field(default_factory=dict)
     """Each variable by the name of its parameter."""
+    blocks: dict[int, Module] = field(default_factory=dict)
+    """The block that a layer belongs to by its name, by the layer's identity."""
 
 
 def hierarchy(model: Any) -> Hierarchy:
@@ -60,11 +64,40 @@ def _walk(found: Hierarchy, layer: Any, path: str) -> None:
         return
     found.paths[id(layer)] = path
     found.layers.append(layer)
+    if id(layer) in found.blocks:
+        block = found.blocks[id(layer)]
+        home, _, number = block.path.rpartition(".")
+        if number.isdigit():
+            found.modules.setdefault(home, Module(home, "list", container="list"))
+        found.modules.setdefault(block.path, block)
     found.modules[path] = describe(layer, path)
     for name, variable in _variables(layer):
         _add_variable(found, _join(path, name), variable, layer)
-    for name, child in _children(layer):
-        _walk(found, child, _join(path, name))
+    held = list(_children(layer))
+    renamed = _add_blocks(found, layer, path, dict(held))
+    for name, child in held:
+        _walk(found, child, _join(path, renamed.get(name, name)))
+
+
+def _add_blocks(found: Hierarchy, layer: Any, path: str, held: dict[str, Any]) -> dict[str, str]:
+    """Makes modules of the blocks that the names of a flat model tell of; the paths of their layers by old name."""
+    if not isinstance(layer, Functional) or any(isinstance(child, keras.Model) for child in held.values()):
+        return {}
+    nodes = [node for level in layer._nodes_by_depth.values() for node in level]
+    calls = Counter(id(node.operation) for node in nodes)
+    names = {id(child): name for name, child in held.items()}
+
+    def named(operation: Any) -> str:
+        return names.get(id(operation), f"({id(operation)})")
+
+    edges = [(named(one.operation), named(node.operation)) for node in nodes for one in node.parent_nodes]
+    edges += [(named(tensor._keras_history.operation), "(out)") for tensor in layer.outputs]
+    renamed = {}
+    for block in blocks([name for name, child in held.items() if calls[id(child)] == 1], edges):
+        for name, new in block.layers.items():
+            renamed[name] = f"{block.path}.{new}"
+            found.blocks[id(held[name])] = Module(_join(path, block.path), block.class_name)
+    return renamed
 
 
 def _join(parent: str, name: str) -> str:

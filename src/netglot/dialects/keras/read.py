@@ -142,7 +142,7 @@ def _all_symbolic(held: Any) -> bool:
     return all(isinstance(one, keras.KerasTensor) for one in keras.tree.flatten(held))
 
 
-def _functional_specs(struct: Any, wanted: str = "inputs") -> Any:
+def _functional_specs(struct: Any, wanted: str = "x") -> Any:
     import keras
 
     batched: set[int] = set()

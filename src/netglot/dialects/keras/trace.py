@@ -277,14 +277,15 @@ class Tracer:
         if path is None:
             path = self._new_layer(layer)
         number = self.calls[id(layer)] = self.calls.get(id(layer), -1) + 1
-        entered = layer is not self.model or number > 0
-        if entered:
+        depth = len(self.frames)
+        if id(layer) in self.tree.blocks:
+            self.frames.append(Frame(self.tree.blocks[id(layer)].path, number))
+        if layer is not self.model or number > 0:
             self.frames.append(Frame(path, number))
         try:
             return self._read_layer(layer, args, kwargs)
         finally:
-            if entered:
-                self.frames.pop()
+            del self.frames[depth:]
 
     def _new_layer(self, layer: Any) -> str:
         path = add_layer(self.tree, layer, self._path())
