@@ -1,5 +1,7 @@
 """Blocks from the names of a flat model's layers: found where they repeat, and left alone where they are none."""
 
+import itertools
+
 import keras
 import numpy as np
 from keras import layers
@@ -10,7 +12,7 @@ from netglot.dialects.keras.blocks import blocks
 
 
 def chain(*names):
-    return list(zip(names, names[1:], strict=False))
+    return list(itertools.pairwise(names))
 
 
 def test_blocks_of_all_stages_are_one_level():

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 WORTH = 6
 """How many names must be repeated at least before blocks are made of them."""
 
+NEARLY = 0.75
+"""How much of what inner blocks would save outer ones must save to be made instead."""
+
 _NUMBERED = re.compile(r"(?P<stem>[A-Za-z]*?)(?P<digits>\d+)(?P<letter>[a-z]?)")
 _LEADING = re.compile(r"(\d+)_([A-Za-z]\w*)")
 _VAGUE = {"conv", "layer", "unit"}
@@ -86,7 +89,7 @@ def _members(names: Sequence[str], level: tuple[int, str]) -> dict[Key, list[str
 
 
 def _level(names: Sequence[str]) -> tuple[int, str] | None:
-    """The outermost level that saves at least half as much as the best."""
+    """The outermost level that saves nearly as much as the best."""
     saved = {}
     for level in dict.fromkeys(key.level for name in names for key in _keys(name)):
         members = _members(names, level)
@@ -95,7 +98,7 @@ def _level(names: Sequence[str]) -> tuple[int, str] | None:
     best = max(saved.values(), default=0)
     if best < WORTH:
         return None
-    return min(level for level, one in saved.items() if 2 * one >= best)
+    return min(level for level, one in saved.items() if one >= NEARLY * best)
 
 
 def _placed(members: Mapping[Key, list[str]], taken: set[str]) -> list[Block]:
