@@ -11,6 +11,8 @@ import os
 import numpy as np
 
 _number = itertools.count()
+LARGE = 1 << 22
+"""Files of so many bytes are mapped into memory and not read: the state of a large network is many times on its way."""
 NARROW = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 
@@ -35,7 +37,8 @@ def write_arrays(folder, arrays):
 def each_array(table, consume=True):
     """Yields `(name, array)` for a table, reading one array at a time; deletes the files unless told otherwise."""
     for name, path, dtype in table:
-        array = np.load(path, allow_pickle=False)
+        large = os.name == "posix" and os.path.getsize(path) > LARGE  # elsewhere a mapped file stays
+        array = np.load(path, mmap_mode="c" if large else None, allow_pickle=False)
         if dtype in NARROW:
             import ml_dtypes
 
