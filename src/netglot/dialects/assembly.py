@@ -16,6 +16,7 @@ import numpy as np
 
 from netglot.dialects.dialect import Dialect
 from netglot.errors import InputError, Refusal, RefusedOp, UnsupportedOps, notimpl
+from netglot.pivot import ops
 from netglot.pivot.dims import Dim, product
 from netglot.pivot.graph import Builder, Frame, Graph, Module, Names, Node, Parameter, Part, Value
 from netglot.pivot.op import Op, TensorType, numpy_dtype, shape_of
@@ -120,6 +121,8 @@ class Assembly:
         try:
             made = _built(tree, builder, done)
             for node in self.nodes[before:]:
+                if isinstance(node.op, ops.Reshape) and product(shape_of(node.op.x)) != product(node.op.shape):
+                    raise Refusal(notimpl(f"a reshape of {list(shape_of(node.op.x))} to {list(node.op.shape)}"))
                 for value in node.results:
                     checked(value.shape, f"the result of {type(node.op).__name__}")
         except (Refusal, InputError):
@@ -163,6 +166,15 @@ class Assembly:
         if held is _POISON:
             raise Poisoned
         return held
+
+    def sound(self, held: Any) -> None:
+        """Asserts that a tensor was not refused.
+
+        Raises:
+            Poisoned: it was.
+        """
+        if held is _POISON:
+            raise Poisoned
 
     def reader(self, kind: str) -> Callable:
         """What reads a kind of layer.

@@ -11,12 +11,18 @@ BATCH = Dim.symbol("B")
 
 
 def fitted(
-    declared: list[tuple[str, tuple]], given: Any, free: bool, dtypes: list[str] | None = None, axis: int = 0
+    declared: list[tuple[str, tuple]],
+    given: Any,
+    free: bool,
+    dtypes: list[str] | None = None,
+    axis: int = 0,
+    scalars: bool = False,
 ) -> list[tuple[tuple, str]]:
     """The shape and dtype of each input.
 
     Sizes that the file leaves open (0, negative or None) become symbols. With `free` the batch is open, if all inputs
-    agree on it. What the user says of an input, by name or by position, is taken.
+    agree on it. What the user says of an input, by name or by position, is taken. An empty shape is one that the file does
+    not say, or with `scalars` that of a number.
 
     Raises:
         RequestError: the user describes an input that is not there, or one of another rank.
@@ -36,7 +42,7 @@ def fitted(
             _agree(name, shape, spec.shape)
             shapes.append((tuple(spec.shape), spec.dtype if spec.dtype != "float32" else dtype, True))
             continue
-        if not shape:
+        if not shape and not scalars:
             raise InputError(
                 f"the file does not say the shape of the input {name!r}",
                 advice=f"say it: --input {_plain(name)}=1,3,224,224",

@@ -81,6 +81,7 @@ FORMATS: dict[str, Format] = {
             weights="the .weights",
         ),
         Format("onnx", "ONNX", (".onnx",), "netglot.dialects.onnx.read:read_onnx", extra="onnx"),
+        Format("tflite", "TensorFlow Lite", (".tflite",), "netglot.dialects.tflite.read:read_tflite"),
     )
 }
 
