@@ -21,8 +21,8 @@ def fitted(
     """The shape and dtype of each input.
 
     Sizes that the file leaves open (0, negative or None) become symbols. With `free` the batch is open, if all inputs
-    agree on it. What the user says of an input, by name or by position, is taken. An empty shape is one that the file does
-    not say, or with `scalars` that of a number.
+    agree on it. What the user says of an input, by name or by position, is taken. An empty shape is one that the file
+    does not say, or with `scalars` that of a number.
 
     Raises:
         RequestError: the user describes an input that is not there, or one of another rank.

@@ -142,7 +142,7 @@ class Interpreter:
         for one in inputs:
             self.assembly.sound(one)
         if operator.type in ("QUANTIZE", "DEQUANTIZE"):
-            made: Any = inputs[0]
+            made: Any = _widened(inputs[0])
         else:
             made = self._made(operator, inputs)
         results = list(made) if isinstance(made, list | tuple) else [made]
@@ -158,8 +158,10 @@ class Interpreter:
                 if quantised
                 else False
             )
-            if quantised is None or moved or known(result):
-                finished.append(self.assembly.build(result) if not known(result) else result)
+            if known(result):
+                finished.append(_typed(result, tensor))
+            elif quantised is None or moved:
+                finished.append(self.assembly.build(result))
             else:
                 finished.append(self._rounded(operator, result, inputs, tensor, quantised))
         return finished
@@ -174,7 +176,7 @@ class Interpreter:
         given = [one for one in inputs if one is not None]
         if given and all(known(one) for one in given) and operator.type not in ("SHAPE", "RANK", "IF", "WHILE"):
             return self._folded(operator, reader, node, inputs)
-        made = reader(node, *[_operand(one) for one in inputs])
+        made = reader(node, *inputs)
         return self._built(made)
 
     def _built(self, made: Any) -> Any:
@@ -251,8 +253,22 @@ def _stored(tensor: Tensor) -> np.ndarray:
     return shown
 
 
-def _operand(held: Any) -> Any:
-    return held
+def _widened(held: Any) -> Any:
+    """Half precision as single precision, which is what follows such a constant."""
+    if not isinstance(held, np.ndarray):
+        return ops.Cast(held, "float32") if held.dtype == "float16" else held
+    if held.dtype != np.float16:
+        return held
+    shown = np.broadcast_to(np.float32(0), held.shape).view(Stored)
+    shown.load = lambda: np.asarray(held, "float32")
+    return shown
+
+
+def _typed(result: Any, tensor: Tensor) -> Any:
+    """A known result in the dtype of its tensor; sizes that are not known stay what they are."""
+    array = np.asarray(result) if not isinstance(result, np.ndarray) else result
+    plain = array.dtype == object or tensor.dtype in ("", "string", "resource", "variant", "int4")
+    return array if plain or quantisation_of(tensor) or array.dtype == tensor.dtype else array.astype(tensor.dtype)
 
 
 def _known(array: np.ndarray) -> np.ndarray:

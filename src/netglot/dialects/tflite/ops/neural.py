@@ -88,7 +88,7 @@ def transpose_conv(node, shape, kernel, x, bias=None):
 def fully_connected(node, x, weight, bias=None):
     if node.number(1, "b"):
         raise Refusal(notimpl("weights in a shuffled order"))
-    out, features = shape_of(weight)
+    features = shape_of(weight)[1]
     shape = shape_of(x)
     if (not node.flag(2) and len(shape) != 2) or shape[-1] != features:
         x = ops.Reshape(x, (product(shape) // features, features))
