@@ -12,8 +12,8 @@ from netglot.pivot.op import normal_axis, shape_of, type_of
 
 _UNARY = {
     "ABS": "Abs", "CEIL": "Ceil", "COS": "Cos", "EXP": "Exp", "FLOOR": "Floor", "LOG": "Log",
-    "LOGICAL_NOT": "LogicalNot", "LOGISTIC": "Sigmoid", "NEG": "Neg", "ROUND": "Round", "RSQRT": "Rsqrt", "SIGN": "Sign", "SIN": "Sin",
-    "SQRT": "Sqrt", "SQUARE": "Square", "TANH": "Tanh",
+    "LOGICAL_NOT": "LogicalNot", "LOGISTIC": "Sigmoid", "NEG": "Neg", "ROUND": "Round", "RSQRT": "Rsqrt",
+    "SIGN": "Sign", "SIN": "Sin", "SQRT": "Sqrt", "SQUARE": "Square", "TANH": "Tanh",
 }  # fmt: skip
 _BINARY = {
     "EQUAL": "Equal", "NOT_EQUAL": "NotEqual", "LESS": "Less", "LESS_EQUAL": "LessEqual", "GREATER": "Greater",
