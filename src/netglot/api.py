@@ -205,7 +205,13 @@ def convert(
         report = _facts(graph, written)
         if verify:
             report = _verified(request, graph, sizes, written, folder, report, limits, phases)
-        notes = [*report.get("differences", []), *request.notes, *graph.notes, *_initialisers(written)]
+        notes = [
+            *report.get("differences", []),
+            *request.notes,
+            *graph.notes,
+            *_initialisers(written),
+            *_caveats(written, graph),
+        ]
         report["differences"] = list(dict.fromkeys(notes))
         report["phases"] = [*phases.rows, *report.get("phases", [])]
         _save_texts(folder, written, report)
@@ -253,6 +259,11 @@ def verify(
     report = _verified(request, graph, sizes, written, target, report, limits, phases)
     report["phases"] = [*phases.rows, *report.get("phases", [])]
     return report
+
+
+def _caveats(written, graph: Graph) -> list[str]:
+    """What the target's dialect says of ops whose corner cases are not the same everywhere."""
+    return written.outline.dialect.caveats_of(type(node.op) for node in graph.nodes)
 
 
 def _initialisers(written) -> list[str]:

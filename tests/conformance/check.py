@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from tests.conformance.torch_db import Case, together
 
+from netglot.dialects.keras.dialect import keras as keras_dialect
 from netglot.dialects.keras.write import Written, write
 from netglot.dialects.torch.read import array_of, read
 from netglot.errors import Refusal, UnsupportedOps, UserCodeError
@@ -125,8 +126,17 @@ def _check(case: Case, floatx: str, double: Case | None = None) -> tuple[Outcome
                 stack.enter_context(_swapped(*REPAIRS[known.repair]))
             found = _run(model, graph, written, case, floatx)
         problem = _compare(graph, truth, found, None)
+    told = keras_dialect.caveats_of(type(node.op) for node in graph.nodes)
+    if problem and told and any(np.isnan(array).any() for array in _floats(case)):
+        return Outcome("refused", reasons=tuple(f"told in the report: {sentence}" for sentence in told)), graph
     extra = {"source": written.source} if problem else {}
     return Outcome("wrong" if problem else "right", detail=problem, precision=floatx, extra=extra), graph
+
+
+def _floats(case: Case) -> list[np.ndarray]:
+    """The arrays of floats that the case is called with."""
+    leaves = torch.utils._pytree.tree_leaves((case.args, case.kwargs))
+    return [array_of(leaf) for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.is_floating_point()]
 
 
 def _title(case: Case) -> str:

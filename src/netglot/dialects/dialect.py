@@ -24,7 +24,7 @@ where the body computes, a writer is given with `writes`.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -138,6 +138,7 @@ class Dialect:
     lowerings: dict[type[Op], Callable[[Op], Any]] = field(default_factory=dict)
     refusals: dict[type[Op], Reason] = field(default_factory=dict)
     unread: dict[str, Reason] = field(default_factory=dict)
+    caveats: dict[type[Op], str] = field(default_factory=dict)
     layouts: dict[type[Op], Callable[[Op], dict[str, tuple[int, ...]] | None]] = field(default_factory=dict)
 
     def reads(self, *spellings: str) -> Callable:
@@ -216,6 +217,14 @@ class Dialect:
     def refuses(self, kind: type[Op], reason: Reason) -> None:
         """Declares that an op has no form in this dialect."""
         self.refusals[kind] = reason
+
+    def tells(self, sentence: str, *kinds: type[Op]) -> None:
+        """Declares what every report says of a network that is written with one of these ops."""
+        self.caveats.update(dict.fromkeys(kinds, sentence))
+
+    def caveats_of(self, kinds: Iterable[type[Op]]) -> list[str]:
+        """What is to be said of a network that holds ops of these kinds."""
+        return list(dict.fromkeys(self.caveats[kind] for kind in kinds if kind in self.caveats))
 
     def refuses_reading(self, spelling: str, reason: Reason) -> None:
         """Declares that a spelling of this framework has no pivot form."""

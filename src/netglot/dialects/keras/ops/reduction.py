@@ -97,6 +97,10 @@ def norm(op):
     return call("ops.norm", op.x, axis=axis_of(op), keepdims=unless(op.keepdims, False))
 
 
+NAN_IS_PASSED_OVER = "where a value is NaN, other frameworks' argmax gives its place and TensorFlow's passes over it"
+keras.tells(NAN_IS_PASSED_OVER, ops.Argmax, ops.Argmin)
+
+
 @keras.writes(ops.Argmax, ops.Argmin)
 def place(op):
     name = "ops.argmax" if isinstance(op, ops.Argmax) else "ops.argmin"

@@ -10,10 +10,10 @@ from netglot.pivot.op import shape_of
 
 
 def _dropped(kind, x, rate, train, axes):
+    if train and rate != 0:
+        raise Refusal(RANDOM_IN_INFERENCE)
     if rate == 0 or not shape_of(x):
         return ops.Identity(x)
-    if train:
-        raise Refusal(RANDOM_IN_INFERENCE)
     return kind(x, rate=float(rate), noise_axes=axes)
 
 

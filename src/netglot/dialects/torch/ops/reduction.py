@@ -338,6 +338,10 @@ def linalg_svdvals(A, *, driver=None):
 @torch.reads("aten.linalg_matrix_norm.default")
 def linalg_matrix_norm(self, ord, dim=(-2, -1), keepdim=False, *, dtype=None):
     x = as_dtype(self, dtype)
+    if 0 in [shape_of(x)[d] for d in dim]:  # a matrix without elements
+        left = tuple(s for s, a in zip(shape_of(x), range(len(shape_of(x))), strict=True) if a not in _axes(x, dim))
+        nothing = ops.Full(left, value=0.0, dtype=type_of(x).dtype)
+        return _kept(nothing, x, dim, keepdim)
     if abs(ord) == 2:
         return _singular_norm(ops.Max if ord > 0 else ops.Min, x, dim, keepdim)
     rank = len(shape_of(x))
