@@ -316,22 +316,19 @@ def rank_of(x: Any) -> int:
     return len(shape_of(x))
 
 
-def with_open_batch(read: Callable[[bool], Graph], axis: int = 0) -> Graph:
+def with_open_batch(read: Callable[[bool], Graph], axis: int = 0, asked: Any = None) -> Graph:
     """The graph with the batch left open; with the size that the file says, where only that can be read.
 
-    `read` is given whether the batch is open. Results have the batch at `axis`, or not at all.
+    `read` is given whether the batch is open. Results have the batch at `axis`, or not at all, unless the user has
+    `asked` for the inputs as they are.
     """
     try:
         graph = read(True)
-        if all(_batch_only_at(axis, value.shape) for _, value in graph.outputs):
+        if asked or all(_batch_only_at(axis, value.shape) for _, value in graph.outputs):
             return graph
-        error = None
-    except (UnsupportedOps, InputError, Refusal) as first:
-        error = first
-    try:
-        graph = read(False)
-    except (UnsupportedOps, InputError, Refusal) as second:
-        raise (error or second) from None
+    except (UnsupportedOps, InputError, Refusal):
+        pass
+    graph = read(False)
     graph.notes.append("the batch size is fixed: the file computes with it")
     return graph
 

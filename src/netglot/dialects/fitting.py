@@ -40,7 +40,11 @@ def fitted(
         dtype = dtypes[number] if dtypes else "float32"
         if spec is not None:
             _agree(name, shape, spec.shape)
-            shapes.append((tuple(spec.shape), spec.dtype if spec.dtype != "float32" else dtype, True))
+            said = tuple(spec.shape)
+            if not free:  # an open batch that the user wrote as a number
+                known = shape[axis] if len(shape) > axis and isinstance(shape[axis], int) and shape[axis] > 0 else 1
+                said = tuple(known if size == BATCH else size for size in said)
+            shapes.append((said, spec.dtype if spec.dtype != "float32" else dtype, True))
             continue
         if not shape and not scalars:
             raise InputError(

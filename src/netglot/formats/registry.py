@@ -81,6 +81,13 @@ FORMATS: dict[str, Format] = {
             weights="the .weights",
         ),
         Format("onnx", "ONNX", (".onnx",), "netglot.dialects.onnx.read:read_onnx", extra="onnx"),
+        Format(
+            "mxnet",
+            "MXNet",
+            ("-symbol.json", ".params"),
+            "netglot.dialects.mxnet.read:read_mxnet",
+            weights="the .params",
+        ),
         Format("tflite", "TensorFlow Lite", (".tflite",), "netglot.dialects.tflite.read:read_tflite"),
     )
 }

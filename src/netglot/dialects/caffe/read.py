@@ -50,7 +50,7 @@ def read_caffe(path: Path, *, weights: Path | None = None, inputs: Any = None) -
     if blobs is not None and not any(layer.name in blobs for layer in network.layers):
         known = ", ".join(list(blobs)[:3])
         raise WeightsError(f"{weights} has no layer of {path}", advice=f"its layers are {known}, ...")
-    return with_open_batch(lambda free: _Reading(network, blobs, inputs, path, free).graph())
+    return with_open_batch(lambda free: _Reading(network, blobs, inputs, path, free).graph(), asked=inputs)
 
 
 def _beside(path: Path, endings: tuple[str, ...]) -> Path:

@@ -48,7 +48,7 @@ def read_darknet(path: Path, *, weights: Path | None = None, inputs: Any = None)
             return _read(path, sections, weights, inputs, free, False)
 
     recurrent = any(section.type in _RECURRENT for section in sections)
-    return with_open_batch(read, axis=1 if recurrent else 0)
+    return with_open_batch(read, axis=1 if recurrent else 0, asked=inputs)
 
 
 def _read(path: Path, sections: list[Section], file: Any, inputs: Any, free: bool, biased_norms: bool) -> Graph:

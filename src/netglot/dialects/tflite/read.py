@@ -28,7 +28,7 @@ def read_tflite(path: Path, *, weights: Path | None = None, inputs: Any = None) 
     if weights is not None:
         raise InputError(f"{path} holds its weights already", advice="leave --weights out")
     model = read_model(path)
-    return with_open_batch(lambda free: _read(path, model, inputs, free))
+    return with_open_batch(lambda free: _read(path, model, inputs, free), asked=inputs)
 
 
 def _read(path: Path, model: Model, given: Any, free: bool) -> Graph:

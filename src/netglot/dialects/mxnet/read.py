@@ -1,0 +1,217 @@
+"""From MXNet's files to the pivot."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import netglot.dialects.mxnet.ops  # noqa: F401  (fills the dialect)
+from netglot.dialects.assembly import Assembly, block_paths, class_name, identifier, with_open_batch
+from netglot.dialects.fitting import fitted
+from netglot.dialects.mxnet.dialect import mxnet
+from netglot.dialects.mxnet.ops.recurrent import Packed
+from netglot.dialects.mxnet.work import Missing, Work
+from netglot.errors import InputError, Refusal, WeightsError, notimpl
+from netglot.formats.mxnet import Node, Symbol, read_params, read_symbol
+from netglot.pivot.graph import Graph
+
+_ROLES = {
+    "weight": "weight", "bias": "bias", "gamma": "weight", "beta": "bias", "moving_mean": "running_mean",
+    "moving_var": "running_var", "running_mean": "running_mean", "running_var": "running_var", "alpha": "weight",
+    "parameters": "weight", "moving_inv_var": "running_var",
+}  # fmt: skip
+_SUFFIX = re.compile(rf"^(?P<layer>.+?)_(?P<role>{'|'.join(sorted(_ROLES, key=len, reverse=True))})$")
+_LABELLED = ("SoftmaxOutput", "Softmax", "LinearRegressionOutput", "LogisticRegressionOutput", "MAERegressionOutput",
+             "SVMOutput")  # fmt: skip
+
+
+def read_mxnet(path: Path, *, weights: Path | None = None, inputs: Any = None) -> Graph:
+    """Reads a `-symbol.json` with a `.params`; of those beside it that of the last epoch is found by itself.
+
+    Raises:
+        InputError: a file is missing or damaged, or the weights belong to another network.
+        RequestError: the shape of an input is not said.
+        UnsupportedOps: operators without a pivot form.
+    """
+    path = Path(path)
+    if path.name.endswith(".params"):
+        path, weights = path.with_name(re.sub(r"(-\d+)?\.params$", "-symbol.json", path.name)), path
+        if not path.is_file():
+            raise InputError(f"{weights} holds weights", advice=f"NET-symbol.json --weights {weights}")
+    symbol = read_symbol(path)
+    if weights is None:
+        prefix = path.name.removesuffix("-symbol.json")
+        found = sorted(path.parent.glob(f"{_escaped(prefix)}-[0-9]*.params")) or sorted(
+            path.parent.glob(f"{_escaped(prefix)}.params")
+        )
+        weights = found[-1] if found else None
+    params = read_params(Path(weights)) if weights is not None else None
+    if params and not any(node.name in params for node in symbol.nodes):
+        raise WeightsError(
+            f"{weights} holds no weight of {path}", advice=f"it holds {', '.join(list(params)[:3])}, ..."
+        )
+    return with_open_batch(lambda free: _Reading(symbol, params, inputs, path, free).graph(), asked=inputs)
+
+
+def _escaped(name: str) -> str:
+    return re.sub(r"([\[\]*?])", r"[\1]", name)
+
+
+class _Reading:
+    """One network under construction."""
+
+    def __init__(self, symbol: Symbol, params: dict[str, np.ndarray] | None, given: Any, path: Path, free: bool):
+        self.symbol, self.params, self.given, self.free = symbol, params, given, free
+        title = path.name.removesuffix("-symbol.json")
+        self.assembly = Assembly(mxnet, class_name(title) or "Network")
+        ops_ = [node for node in symbol.nodes if node.op != "null"]
+        names = [_layer_name(node.name) for node in ops_]
+        self.prefix = _common(names)
+        short = [name[len(self.prefix) :] for name in names]
+        weighted = {s for s, node in zip(short, ops_, strict=True) if len(node.inputs) > 1 and node.op in _WEIGHTED}
+        self.paths = block_paths(list(dict.fromkeys(short)), weighted)
+
+    def graph(self) -> Graph:
+        """The network as a graph."""
+        self._inputs()
+        for number, node in enumerate(self.symbol.nodes):
+            if node.op == "null":
+                self._variable(number, node)
+            else:
+                self._step(number, node)
+        if self.params is None:
+            self.assembly.notes.append("no weights were given: they are random")
+        self.assembly.within("")
+        outputs = {}
+        for number, result in self.symbol.heads:
+            node = self.symbol.nodes[number]
+            name = identifier(node.name[len(self.prefix) :] or node.name) + (f"_{result}" if result else "")
+            if not self.assembly.refused:
+                held = self.assembly.tensor(f"{number}:{result}")
+                if isinstance(held, Missing | Packed):
+                    raise InputError(f"the output {node.name} is no tensor")
+                outputs[name] = held
+        found = list(outputs.values())
+        graph = self.assembly.finish(found[0] if len(found) == 1 else outputs)
+        used = {v for node in graph.nodes for v in node.operand_values()} | {v for _, v in graph.outputs}
+        graph.inputs = [value for value in graph.inputs if value in used]
+        return graph
+
+    # -- variables
+
+    def _inputs(self) -> None:
+        labels = self._labels() | self._states()
+        wanted = []
+        for number, node in enumerate(self.symbol.nodes):
+            if node.op == "null" and not self._is_weight(node) and number not in labels:
+                wanted.append((node.name, tuple(node.integers("__shape__"))))
+        for (name, _), (shape, dtype) in zip(wanted, fitted(wanted, self.given, self.free), strict=True):
+            self.assembly.input(name, shape, dtype)
+
+    def _labels(self) -> set[int]:
+        """The variables that only losses read."""
+        labels, others = set(), set()
+        for node in self.symbol.nodes:
+            for place, (one, _) in enumerate(node.inputs):
+                (labels if node.op in _LABELLED and place else others).add(one)
+        return labels - others
+
+    def _states(self) -> set[int]:
+        """The variables that only begin a recurrence, and of which the user says nothing: they are zeros."""
+        from netglot.frontend.inputs import parse_inputs
+
+        states, others = set(), set()
+        for node in self.symbol.nodes:
+            for place, (one, _) in enumerate(node.inputs):
+                (states if node.op == "RNN" and place >= 2 else others).add(one)
+        named = parse_inputs(self.given).keyword
+        found = {
+            n for n in states - others if self.symbol.nodes[n].op == "null" and self.symbol.nodes[n].name not in named
+        }
+        found = {n for n in found if self.symbol.nodes[n].name not in (self.params or {})}
+        if found:
+            self.assembly.notes.append("recurrent layers begin with zeros")
+        return found
+
+    def _is_weight(self, node: Node) -> bool:
+        if self.params is not None:
+            return node.name in self.params or bool(_SUFFIX.match(node.name) and self._unused(node))
+        return bool(_SUFFIX.match(node.name))
+
+    def _unused(self, node: Node) -> bool:
+        return node.name.endswith(("_gamma", "_beta", "_moving_mean", "_moving_var", "_running_mean", "_running_var"))
+
+    def _variable(self, number: int, node: Node) -> None:
+        key = f"{number}:0"
+        if node.name in self.assembly.tensors:
+            self.assembly.tensors[key] = self.assembly.tensors[node.name]
+        elif self.params is not None and node.name in self.params:
+            self.assembly.tensors[key] = self.assembly.parameter(self._place(node.name), self.params[node.name])
+        else:
+            self.assembly.tensors[key] = Missing(node.name)
+
+    def _place(self, name: str) -> str:
+        """Where a weight is kept: with the layer that it is named after."""
+        match = _SUFFIX.match(name)
+        layer, role = (match["layer"], _ROLES[match["role"]]) if match else (name, "weight")
+        block, last = self.paths.get(
+            layer.removeprefix(self.prefix), ("", identifier(layer.removeprefix(self.prefix) or layer))
+        )
+        return ".".join(part for part in (block, last, role) if part)
+
+    # -- operators
+
+    def _step(self, number: int, node: Node) -> None:
+        block, last = self.paths.get(_layer_name(node.name)[len(self.prefix) :], ("", identifier(node.name)))
+        self.assembly.within(block)
+        work = Work(node, self.assembly)
+        work.path = f"{block}.{last}" if block else last
+        results = self._results(number)
+
+        def run():
+            inputs = [self.assembly.tensor(f"{one}:{result}") for one, result in node.inputs]
+            made = self._read(work, node, inputs)
+            made = list(made) if isinstance(made, list | tuple) else [made]
+            return made + [None] * (results - len(made)) if node.op in ("BatchNorm", "Dropout", "LayerNorm") else made
+
+        self.assembly.step(node.name, node.op, [f"{number}:{i}" for i in range(results)], run)
+        held = self.assembly.tensors.get(f"{number}:0")
+        if hasattr(held, "hint"):
+            held.hint = None
+
+    def _read(self, work: Work, node: Node, inputs: list[Any]) -> Any:
+        if node.op == "Custom":
+            raise Refusal(
+                notimpl(f"the custom operator {node.text('op_type')}", "say what it means: --extend my_ops.py")
+            )
+        reader = self.assembly.reader(node.op)
+        if any(isinstance(one, Missing) for one in inputs[:1]):
+            held = inputs[0]
+            raise Refusal(notimpl(f"the variable {held.name}, of which the files say nothing"))
+        return self.assembly.call(reader, work, *inputs)
+
+    def _results(self, number: int) -> int:
+        """How many results of a node are used."""
+        used = [r for node in self.symbol.nodes for one, r in node.inputs if one == number]
+        used += [r for one, r in self.symbol.heads if one == number]
+        return max(used, default=0) + 1
+
+
+_WEIGHTED = ("Convolution", "FullyConnected", "Deconvolution", "Embedding")
+
+
+def _layer_name(name: str) -> str:
+    """The name of a layer without what Gluon puts behind it."""
+    return re.sub(r"_fwd\d*$", "", name)
+
+
+def _common(names: list[str]) -> str:
+    """What all names begin with, up to an underscore: the name that Gluon gave the whole network."""
+    if len(names) < 3:
+        return ""
+    first, last = min(names), max(names)  # what these share, all share
+    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[: first[:length].rfind("_") + 1]

@@ -1,0 +1,172 @@
+"""MXNet's files: a network as JSON (`-symbol.json`) and its weights (`.params`), in all their versions."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netglot.errors import InputError
+from netglot.formats.mapped import Cursor, mapped, text_of
+
+_LIST = 0x112
+_SPARSE_AWARE, _WITH_SHAPE, _WITH_NUMPY = 0xF993FAC9, 0xF993FAC8, 0xF993FACA
+_DTYPES = {0: "<f4", 1: "<f8", 2: "<f2", 3: "u1", 4: "<i4", 5: "i1", 6: "<i8", 7: "?"}
+
+
+@dataclass
+class Node:
+    """One node: an operator, or a variable where `op` is "null". Inputs are pairs of a node's number and a result's."""
+
+    op: str
+    name: str
+    attributes: dict[str, str]
+    inputs: list[tuple[int, int]]
+
+    def text(self, name: str, default: str = "") -> str:
+        """An option as text."""
+        return self.attributes.get(name, default)
+
+    def value(self, name: str, default: Any = None) -> Any:
+        """An option as Python reads it.
+
+        Raises:
+            InputError: it is neither a number, a list nor a truth value.
+        """
+        held = self.attributes.get(name)
+        if held is None or held == "None":
+            return default
+        try:
+            return ast.literal_eval(re.sub(r"(?<=\d)L\b", "", held))
+        except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+            raise InputError(f"{self.op} {self.name}: {name} is {held[:60]!r}") from error
+
+    def integer(self, name: str, default: int | None = None) -> int:
+        """A whole number.
+
+        Raises:
+            InputError: the option is missing without a default, or is something else.
+        """
+        held = self.value(name, default)
+        if isinstance(held, bool) or not isinstance(held, int | float) or held != held or int(held) != held:
+            raise InputError(f"{self.op} {self.name}: {name} is {held!r} and must be a whole number")
+        return int(held)
+
+    def number(self, name: str, default: float | None = None) -> float:
+        """A number. Errors as for `integer`."""
+        held = self.value(name, default)
+        if isinstance(held, bool) or not isinstance(held, int | float):
+            raise InputError(f"{self.op} {self.name}: {name} is {held!r} and must be a number")
+        return float(held)
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A truth value."""
+        held = self.attributes.get(name)
+        return default if held in (None, "None") else held.lower() in ("true", "1")
+
+    def integers(self, name: str, default: tuple = ()) -> tuple:
+        """A list of whole numbers, or of None where one is left out. Errors as for `integer`."""
+        held = self.value(name, default)
+        held = (held,) if isinstance(held, int | float) else held
+        if not isinstance(held, list | tuple) or not all(one is None or type(one) is int for one in held):
+            raise InputError(f"{self.op} {self.name}: {name} is {held!r} and must be a list of whole numbers")
+        return tuple(held)
+
+
+@dataclass
+class Symbol:
+    """A network: nodes in order, and which of their results it gives."""
+
+    nodes: list[Node]
+    heads: list[tuple[int, int]]
+    version: int = field(default=0)
+
+
+def read_symbol(path: Path) -> Symbol:
+    """The network in a `-symbol.json`.
+
+    Raises:
+        InputError: the file is missing, damaged or something else.
+    """
+    try:
+        held = json.loads(text_of(path))
+        nodes = [_node(one) for one in held["nodes"]]
+        heads = [(int(one[0]), int(one[1])) for one in held["heads"]]
+        version = int(held.get("attrs", {}).get("mxnet_version", ("int", 0))[1])
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path} is no network of MXNet: {type(error).__name__}", advice="is it complete?") from error
+    for number, node in enumerate(nodes):
+        if any(not 0 <= one < number or not 0 <= result < 64 for one, result in node.inputs):
+            raise InputError(f"{path}: {node.name} uses a node that does not stand before it")
+    if not heads or any(not 0 <= one < len(nodes) for one, _ in heads):
+        raise InputError(f"{path} says no output that it has")
+    return Symbol(nodes, heads, version)
+
+
+def _node(held: dict) -> Node:
+    """A node; older files keep options in `param` and what users added in `attr`."""
+    attributes = {**held.get("param", {}), **held.get("attr", {}), **held.get("attrs", {})}
+    inputs = [(int(one[0]), int(one[1])) for one in held["inputs"]]
+    return Node(str(held["op"]), str(held["name"]), {str(k): str(v) for k, v in attributes.items()}, inputs)
+
+
+def read_params(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a `.params` by name, without copying them; `arg:` and `aux:` are left out of the names.
+
+    Raises:
+        InputError: the file is missing, damaged or something else.
+    """
+    cursor = Cursor(mapped(path), str(path))
+    if cursor.number("Q") != _LIST:
+        raise InputError(f"{path} holds no weights of MXNet", advice="is it a .params?")
+    cursor.number("Q")
+    arrays = [_array(cursor) for _ in _counted(cursor, 8)]
+    names = [cursor.text(int(cursor.number("Q"))) for _ in _counted(cursor, 8)]
+    if len(names) != len(arrays):
+        raise InputError(f"{path} holds {len(arrays)} arrays and {len(names)} names")
+    return {re.sub(r"^(arg|aux):", "", name): array for name, array in zip(names, arrays, strict=True)}
+
+
+def _counted(cursor: Cursor, least: int) -> range:
+    count = int(cursor.number("Q"))
+    if count * least > cursor.left:
+        raise InputError(f"{cursor.what} says that it holds {count} entries, and {cursor.left} bytes are left")
+    return range(count)
+
+
+def _array(cursor: Cursor) -> np.ndarray:
+    magic = int(cursor.number("I"))
+    if magic in (_SPARSE_AWARE, _WITH_NUMPY):
+        if cursor.number("i") != 0:
+            raise InputError(f"{cursor.what} holds a sparse array")
+        shape = _shape(cursor, int(cursor.number("i")), "q")
+        if shape is None or (magic == _SPARSE_AWARE and not shape):
+            return np.zeros(0, "float32")
+    elif magic == _WITH_SHAPE:
+        shape = _shape(cursor, int(cursor.number("I")), "q")
+    else:
+        shape = _shape(cursor, magic, "I")
+    if not shape and magic not in (_WITH_NUMPY,):
+        return np.zeros(0, "float32")
+    cursor.number("i")
+    cursor.number("i")
+    dtype = _DTYPES.get(int(cursor.number("i")))
+    if dtype is None:
+        raise InputError(f"{cursor.what} holds numbers of an unknown kind")
+    return cursor.array(dtype, shape or ())
+
+
+def _shape(cursor: Cursor, rank: int, code: str) -> tuple[int, ...] | None:
+    if rank == -1:
+        return None
+    if not 0 <= rank <= 32:
+        raise InputError(f"{cursor.what} holds an array of {rank} axes", advice="is the file complete?")
+    shape = tuple(int(cursor.number(code)) for _ in range(rank))
+    if any(size < 0 for size in shape):
+        raise InputError(f"{cursor.what} holds an array of shape {list(shape)}")
+    return shape
