@@ -209,12 +209,20 @@ def _recognised(root, path: str, tensor: torch.Tensor) -> Initialiser | None:
     bell = _recognised_normal(tensor)
     if bell is not None:
         return bell
-    bound = _default_bound(root, path)
-    if bound is None or tensor.numel() < _ENOUGH:
-        return Initialiser("uniform", -bound, bound) if bound and max(-low, high) <= bound else None
-    top = max(-low, high)
-    close = 0.85 * bound < top <= bound * (1 + 1e-6)
-    return Initialiser("uniform", -bound, bound) if close and _is_flat(tensor) else None
+    bound, top = _default_bound(root, path), max(-low, high)
+    if tensor.numel() < _ENOUGH:
+        return Initialiser("uniform", -bound, bound) if bound and top <= bound else None
+    usual = [bound, *_usual_bounds(tensor)]
+    near = next((b for b in usual if b and 1 - 20 / tensor.numel() < top / b <= 1 + 1e-6 and top > 0.85 * b), None)
+    return Initialiser("uniform", -near, near) if near and _is_flat(tensor) else None
+
+
+def _usual_bounds(tensor: torch.Tensor) -> list[float]:
+    """The bounds of the uniform distributions of Glorot and He for this shape."""
+    if tensor.dim() < 2:
+        return []
+    fan_in, fan_out = int(np.prod(tensor.shape[1:])), int(tensor.shape[0] * np.prod(tensor.shape[2:]))
+    return [math.sqrt(6 / (fan_in + fan_out)), math.sqrt(6 / fan_in), math.sqrt(6 / fan_out)]
 
 
 def _is_flat(tensor: torch.Tensor) -> bool:
@@ -230,7 +238,7 @@ _BELL = 512
 
 def _recognised_normal(tensor: torch.Tensor) -> Initialiser | None:
     """A normal distribution with one of the usual deviations: He, Glorot, or a round number."""
-    if tensor.dim() < 2 or tensor.numel() < _BELL:
+    if tensor.numel() < _BELL:
         return None
     numbers = tensor.detach().flatten()[: 1 << 16].double()
     deviation = float(numbers.std())
@@ -246,8 +254,11 @@ def _recognised_normal(tensor: torch.Tensor) -> Initialiser | None:
 
 def _deviations(tensor: torch.Tensor) -> list[float]:
     """The deviations that networks use: round numbers, and those of He and Glorot for this shape."""
+    if tensor.dim() < 2:
+        return [1.0, 0.02, 0.01, 1e-6]
     fan_in, fan_out = int(np.prod(tensor.shape[1:])), int(tensor.shape[0] * np.prod(tensor.shape[2:]))
-    return [1.0, 0.02, 0.01, math.sqrt(2 / fan_out), math.sqrt(2 / fan_in), math.sqrt(2 / (fan_in + fan_out))]
+    named = [math.sqrt(2 / fan_out), math.sqrt(2 / fan_in), math.sqrt(2 / (fan_in + fan_out)), math.sqrt(1 / fan_in)]
+    return [1.0, 0.02, 0.01, *named]
 
 
 _FEW = 8
