@@ -92,6 +92,9 @@ class Conversion:
         """The target network with its weights, loaded from the emitted files."""
         if self.folder is None:
             raise RequestError("there is no model: the conversion was refused")
+        target = _target_of(self.written)
+        if not target.source:
+            raise RequestError(f"there is no live network in {target.weights}", advice="run it with onnxruntime")
         import importlib.util
 
         spec = importlib.util.spec_from_file_location("netglot_converted", self.folder / "model.py")
@@ -107,7 +110,8 @@ class Conversion:
             raise RequestError("there is nothing to save: the conversion was refused")
         folder.mkdir(parents=True, exist_ok=True)
         for name in _target_of(self.written).files:
-            shutil.copyfile(self.folder / name, folder / name)
+            if (self.folder / name).exists():
+                shutil.copyfile(self.folder / name, folder / name)
         return folder
 
 
@@ -200,7 +204,8 @@ def convert(
     with _kept_unless_it_fails() as folder:
         target = _target_of(written)
         with phases.phase("weights"):
-            (folder / "model.py").write_text(written.source, encoding="utf-8")
+            if target.source:
+                (folder / target.source).write_text(written.source, encoding="utf-8")
             target.module().save_weights(written, folder / target.weights)
         report = _facts(graph, written)
         if verify:
@@ -433,6 +438,8 @@ def _verified(request, graph, sizes, written, folder, report, limits: Limits, ph
         options, limit = limits.options, limits.time_limit
         if not trained:
             options = replace(options, gradients=request.kind != "graph", training=False)
+        if not _target_of(written).trains:
+            options = replace(options, gradients=False, training=False)
         options = replace(options, inputs=_given_arrays(request, names))
         with Worker(reader, time_limit=limit) as source, Worker(worker, time_limit=limit) as target:
             loading = Loading(load, str(folder), tracing)
@@ -440,6 +447,10 @@ def _verified(request, graph, sizes, written, folder, report, limits: Limits, ph
     notes = []
     if request.kind == "graph":
         notes.append("a model file says nothing of training, so outputs were compared and gradients were not")
+    elif not _target_of(written).trains:
+        notes.append(
+            f"{_target_of(written).title} runs and does not train, so gradients and training were not compared"
+        )
     elif request.kind == "saved_model":
         notes.append(
             "a SavedModel says nothing of training, so outputs and gradients were compared and training was not"

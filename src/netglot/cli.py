@@ -155,7 +155,9 @@ def verify(
     debug: DebugOption = False,
 ) -> int:
     """Compare a network with one that was converted from it."""
-    if not (target / "model.py").is_file():
+    from netglot.dialects.targets import TARGETS
+
+    if not any((target / (one.source or one.weights)).is_file() for one in TARGETS.values()):
         raise InputError(f"{target} holds no model.py", advice="give the folder that netglot convert wrote")
     with _only_json(json_), ticking(_errors(), shown=not json_) as ticker:
         ticker.say(f"comparing {source} with {target}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import sys
+import tempfile
 import traceback
 import types
 import warnings
@@ -238,7 +239,36 @@ def _keras(read: Read) -> list[np.ndarray]:
     return _restored(read, written, {name: np.asarray(tensor) for name, tensor in flatten(result)})
 
 
-RUNS = {"pivot": _pivot, "torch": _torch, "keras": _keras}
+def _onnx(read: Read) -> list[np.ndarray]:
+    import onnx
+    import onnxruntime
+    from onnx.reference import ReferenceEvaluator
+
+    from netglot.dialects.onnx.write import save_weights, write
+
+    written = write(read.graph, keep_layout=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        save_weights(written, path)
+        model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 4, 1
+    names = [output.name for output in model.graph.output]
+    values = [*read.graph.inputs, *(value for _, value in read.graph.outputs)]
+    narrow = any(value.dtype.startswith(("float8", "bfloat")) for value in values)
+    try:
+        if narrow:
+            raise NotImplementedError  # onnxruntime takes no such array from NumPy
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        if not narrow and "NOT_IMPLEMENTED" not in str(error) and "NotImplemented" not in type(error).__name__:
+            raise
+        return ReferenceEvaluator(model).run(names, read.feeds)  # no kernel for this dtype
+    return session.run(names, read.feeds)
+
+
+RUNS = {"onnx": _onnx, "pivot": _pivot, "torch": _torch, "keras": _keras}
 """How each target runs a case."""
 
 

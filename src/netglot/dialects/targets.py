@@ -14,7 +14,8 @@ class Target:
     """One framework that can be written.
 
     `writer` is the module with `write`, `save_weights` and `trace`; `worker` the name of the worker that runs an
-    emitted folder. `one_argument` says whether several inputs are handed over as one dictionary.
+    emitted folder. `one_argument` says whether several inputs are handed over as one dictionary. `source` is the file
+    of source code, empty where the weights' file holds the network as well; `beside` are files that large weights need.
     """
 
     name: str
@@ -23,11 +24,16 @@ class Target:
     weights: str
     worker: str
     one_argument: bool
+    source: str = "model.py"
+    beside: tuple[str, ...] = ()
+    trains: bool = True
+    """Whether what is written can be trained, so that gradients and steps are compared."""
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files of an emitted folder."""
-        return ("model.py", self.weights, "report.json", "README.md")
+        """The files of an emitted folder; those of `beside` are there where they are needed."""
+        source = (self.source,) if self.source else ()
+        return (*source, self.weights, *self.beside, "report.json", "README.md")
 
     def module(self) -> Any:
         """The writer, imported."""
@@ -39,6 +45,17 @@ TARGETS = {
     for target in (
         Target("keras", "Keras", "netglot.dialects.keras.write", "model.weights.h5", "keras", True),
         Target("torch", "PyTorch", "netglot.dialects.torch.write", "model.safetensors", "torch-target", False),
+        Target(
+            "onnx",
+            "ONNX",
+            "netglot.dialects.onnx.write",
+            "model.onnx",
+            "onnx-target",
+            False,
+            source="",
+            beside=("model.onnx.data",),
+            trains=False,
+        ),
     )
 }
 

@@ -111,7 +111,7 @@ def _skeleton(data: memoryview, path: Path) -> tuple[bytes, dict[int, tuple[int,
         for number, start, begin, end in _fields(data, 0, len(data)):
             if number == _MODEL_GRAPH and begin is not None:
                 graph = b"".join(_graph_pieces(data, begin, end, cuts))
-                pieces += [_tag(_MODEL_GRAPH), _varint(len(graph)), graph]
+                pieces += [_tag(_MODEL_GRAPH), varint(len(graph)), graph]
             else:
                 pieces.append(data[start:end])
         return b"".join(pieces), cuts
@@ -133,7 +133,7 @@ def _graph_pieces(data: memoryview, begin: int, end: int, cuts: dict[int, tuple[
         field_start, raw_begin, raw_end = raw
         cuts[index] = (raw_begin, raw_end)
         kept = bytes(data[inner:field_start]) + bytes(data[raw_end:stop])
-        yield from (_tag(_GRAPH_INITIALIZER), _varint(len(kept)), kept)
+        yield from (_tag(_GRAPH_INITIALIZER), varint(len(kept)), kept)
 
 
 def _raw_bytes(data: memoryview, begin: int, end: int) -> tuple[int, int, int] | None:
@@ -191,7 +191,7 @@ def _read_varint(data: memoryview, at: int, end: int) -> tuple[int, int]:
         shift += 7
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
     found = bytearray()
     while value > 0x7F:
         found.append(value & 0x7F | 0x80)
@@ -201,7 +201,7 @@ def _varint(value: int) -> bytes:
 
 
 def _tag(number: int) -> bytes:
-    return _varint(number << 3 | 2)
+    return varint(number << 3 | 2)
 
 
 # -- tensors

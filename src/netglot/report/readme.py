@@ -10,20 +10,26 @@ from netglot.dialects.targets import TARGETS, Target
 _TRAINING = {
     "keras": 'Fine-tune: `model.compile("adam", loss); model.fit(x, y)`; for scores, a loss with `from_logits=True`.',
     "torch": "Fine-tune: `model.train()` and an optimiser on `model.parameters()`; `load()` gives inference mode.",
+    "onnx": "Train: convert it to PyTorch or Keras, `netglot convert model.onnx --to torch`.",
 }
+_LOADING = {"onnx": 'Load: `import onnxruntime; model = onnxruntime.InferenceSession("model.onnx")`.'}
+_RUNNING = {"onnx": "Run: `model.run(None, {{{named}}})`"}
 
 
 def readme(name: str, record: Mapping[str, Any], target: Target = TARGETS["keras"]) -> str:
     """The text. `record` is what `report.json` holds."""
     inputs = list(record.get("inputs") or ())
     call = ", ".join(_argument(tensor) for tensor in inputs)
+    named = ", ".join(f'"{_argument(tensor)}": {_argument(tensor)}' for tensor in inputs)
+    loading = f"Load: `from model import load; model = load()` builds the network and reads `{target.weights}`."
+    running = _RUNNING[target.name].format(named=named) if target.name in _RUNNING else f"Run: `model({call})`"
     shapes = "; ".join(f"`{tensor['name']}` {_kind(tensor)}" for tensor in inputs)
     return "\n".join(
         (
             f"# {name} in {target.title}",
             "",
-            f"Load: `from model import load; model = load()` builds the network and reads `{target.weights}`.",
-            f"Run: `model({call})`" + (f", with {shapes}." if shapes else "."),
+            _LOADING.get(target.name, loading),
+            running + (f", with {shapes}." if shapes else "."),
             _TRAINING[target.name],
             f"{_verdict(record)} `report.json` has all the numbers.",
             "",

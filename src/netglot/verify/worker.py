@@ -22,6 +22,8 @@ RUNTIMES = {
     "torch": "netglot.verify.runtime_torch",
     "torch-target": "netglot.verify.target_torch",
     "pivot": "netglot.verify.runtime_pivot",
+    "onnx": "netglot.verify.runtime_onnx",
+    "onnx-target": "netglot.verify.runtime_onnx",
     "keras": "netglot.verify.runtime_keras",
     "keras-source": "netglot.verify.source_keras",
     "tensorflow-source": "netglot.verify.source_tensorflow",

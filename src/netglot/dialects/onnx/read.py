@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -305,6 +306,7 @@ class _Reading:
     def _tidy_parameters(self, output: Any) -> None:
         """Statistics of batch norms are no trained parameters."""
         roles: dict[Parameter, set[str]] = {}
+        frozen = self._frozen()
         for node in self.nodes:
             for field in node.op.operand_fields():
                 held = getattr(node.op, field.name)
@@ -313,8 +315,18 @@ class _Reading:
                         role = field.name if isinstance(node.op, ops.BatchNorm) else ""
                         roles.setdefault(one, set()).add(role)
         for parameter, used in roles.items():
+            if parameter.name in frozen:
+                parameter.trainable = False
             if used <= {"mean", "variance"} and parameter.kind == "parameter":
                 parameter.kind, parameter.trainable = "buffer", False
+
+    def _frozen(self) -> set[str]:
+        """The initialisers that the model says are not trained."""
+        held = next((one.value for one in self.model.proto.metadata_props if one.key == "netglot.frozen"), "[]")
+        try:
+            return {name for name in json.loads(held) if isinstance(name, str)}
+        except (ValueError, TypeError, RecursionError):
+            return set()
 
     def _drop_unused(self, graph: Graph) -> None:
         used = set(graph.consumers()) | {value for _, value in flatten_tree(graph.output)}

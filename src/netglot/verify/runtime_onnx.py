@@ -1,0 +1,177 @@
+"""What a worker does for an ONNX model: runs it in onnxruntime, and in double precision as far as something can.
+
+onnxruntime has most operators in double precision; where it lacks one, ONNX's own reference implementation runs the
+whole model, slowly.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, numpy_helper
+
+from netglot.verify.arrays import each_array, read_arrays, write_arrays
+
+_SINGLE, _DOUBLE = TensorProto.FLOAT, TensorProto.DOUBLE
+
+
+class Runtime:
+    """The operations of the worker; each takes and returns JSON, arrays by way of `arrays`."""
+
+    OPERATIONS = ("load", "describe", "set_dtype", "repair", "restore", "set_state", "state", "run", "intermediates")
+
+    def __init__(self, folder: str):
+        self.folder = folder
+        self.model: onnx.ModelProto
+        self.precision = "float32"
+        self.held: dict[str, np.ndarray] = {}
+        self.more: list[str] = []
+        self._run = None
+
+    def load(self, call, path, dtype="float32", exact=()):
+        """Loads `model.onnx` in the folder `path`, or the file `path`."""
+        self.path = Path(path) / "model.onnx" if os.path.isdir(path) else Path(path)
+        self.traced = Path(path) / "trace.py"
+        self.model = onnx.load(self.path)
+        self.arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in self.model.graph.initializer}
+        self.held, self._run = {}, None
+        self.precision = dtype
+        frozen = [one.value for one in self.model.metadata_props if one.key == "netglot.frozen"]
+        self.frozen = set(json.loads(frozen[0])) if frozen else set()
+        return self.describe()
+
+    def describe(self, paths=None):
+        """The initialisers: `[[name, shape, dtype, trainable], ...]`; of those asked for, what the caller says."""
+        import onnxruntime
+
+        names = list(self.arrays) if paths is None else paths
+        state = [[n, list(self.arrays[n].shape), str(self.arrays[n].dtype), self._trained(n)] for n in names]
+        sizes = {
+            n: int(np.prod(a.shape)) for n, a in self.arrays.items() if _floats(a) and not n.startswith("constant")
+        }
+        total = {
+            "trainable": sum(size for n, size in sizes.items() if n not in self.frozen),
+            "frozen": sum(size for n, size in sizes.items() if n in self.frozen),
+        }
+        return {
+            "state": state,
+            "framework": f"onnxruntime {onnxruntime.__version__}",
+            "parameters": total,
+            "left_out": [],
+        }
+
+    def _trained(self, name):
+        """Whether an initialiser holds floats that the model does not say are frozen."""
+        return _floats(self.arrays[name]) and name not in self.frozen
+
+    def set_dtype(self, dtype):
+        """Makes the whole model compute in `dtype`."""
+        self.precision, self._run = dtype, None
+
+    def repair(self, names):
+        """Nothing: no imprecision is known."""
+
+    def restore(self):
+        """Sets the initialisers back to those of the file."""
+        self.held, self._run = {}, None
+
+    def set_state(self, arrays):
+        """Overwrites initialisers by name."""
+        for name, array in each_array(arrays):
+            if array.shape != self.arrays[name].shape:
+                raise ValueError(f"{name} has shape {self.arrays[name].shape} and is given {array.shape}")
+            self.held[name] = array
+        self._run = None
+
+    def state(self, paths=None):
+        """The initialisers, all or those named."""
+        names = list(self.arrays) if paths is None else paths
+        return write_arrays(self.folder, ((n, self._array(n)) for n in names))
+
+    def run(self, inputs, training=False, steady=False):
+        """The outputs by name."""
+        return write_arrays(self.folder, self._outputs(read_arrays(inputs), []))
+
+    def intermediates(self, inputs, program=None, names=None):
+        """The values that the folder's `trace.py` names, which is a table of tensors."""
+        table = json.loads(self.traced.read_text(encoding="utf-8")) if self.traced.exists() else {}
+        made = {name for one in self.model.graph.node for name in one.output}
+        wanted = {value: tensor for value, tensor in table.items() if tensor in made}
+        found = self._outputs(read_arrays(inputs), sorted(set(wanted.values())))
+        return write_arrays(self.folder, {value: found[tensor] for value, tensor in wanted.items()})
+
+    # -- running
+
+    def _array(self, name):
+        array = self.held.get(name, self.arrays[name])
+        return array.astype(self.precision) if _floats(array) else array
+
+    def _outputs(self, given, more):
+        if self._run is None or more != self.more:
+            self.more = more
+            self._run = self._prepared(more)
+        feeds = {name: array.astype(self.precision) if _floats(array) else array for name, array in given.items()}
+        names = [*[output.name for output in self.model.graph.output], *more]
+        return dict(zip(names, self._run(feeds), strict=True))
+
+    def _prepared(self, more):
+        """A function from inputs to outputs."""
+        import onnxruntime
+
+        model = self._model(more)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        if self.precision == "float64":  # what is fused is computed in single precision by some of its kernels
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        try:
+            session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+            return lambda feeds: session.run(None, feeds)
+        except Exception:
+            if self.precision == "float32":
+                raise
+        from onnx.reference import ReferenceEvaluator
+
+        evaluator = ReferenceEvaluator(model)
+        return lambda feeds: [np.asarray(one) for one in evaluator.run(None, feeds)]
+
+    def _model(self, more):
+        """The model with its present weights, in the present precision."""
+        made = onnx.ModelProto()
+        made.CopyFrom(self.model)
+        for tensor in made.graph.initializer:
+            tensor.CopyFrom(numpy_helper.from_array(np.array(self._array(tensor.name), order="C"), tensor.name))
+        if self.precision == "float64":
+            _widen(made.graph)
+        for name in more:
+            made.graph.output.append(onnx.ValueInfoProto(name=name))
+        return made
+
+
+def _floats(array):
+    return str(array.dtype) in ("float32", "float16", "float64", "bfloat16")
+
+
+def _widen(graph):
+    """Makes everything that a graph says of single precision say double."""
+    for info in (*graph.input, *graph.output, *graph.value_info):
+        if info.type.tensor_type.elem_type in (_SINGLE, TensorProto.FLOAT16):
+            info.type.tensor_type.elem_type = _DOUBLE
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _widen(attribute.g)
+            elif attribute.name in ("to", "dtype") and attribute.i in (_SINGLE, TensorProto.FLOAT16):
+                attribute.i = _DOUBLE
+            elif attribute.type == onnx.AttributeProto.TENSOR and attribute.t.data_type in (
+                _SINGLE,
+                TensorProto.FLOAT16,
+            ):
+                array = numpy_helper.to_array(attribute.t).astype("float64")
+                attribute.t.CopyFrom(numpy_helper.from_array(array))
