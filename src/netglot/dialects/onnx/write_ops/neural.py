@@ -80,6 +80,10 @@ def linear(op):
 @onnx.lowers(ops.Einsum)
 def product_of_matrices(op):
     """A sum over one letter of two operands is a product of matrices, with axes in other orders."""
+    kind = dtype_of(*op.xs)
+    if kind == "bfloat16":  # which ONNX's own Einsum does not take
+        wide = ops.Einsum(tuple(ops.Cast(x, "float32") for x in op.xs), op.equation)
+        return ops.Cast(wide, kind)
     left, arrow, out = op.equation.partition("->")
     terms = left.split(",")
     if len(terms) != 2 or "." in op.equation or not arrow or any(len(set(t)) != len(t) for t in (*terms, out)):
