@@ -89,8 +89,8 @@ def networks() -> Iterator[Network]:
             yield _network(family, variant, ((1, 3, 65, 97),))
     for family, variants in VIDEO.items():
         for variant in variants:
-            shape = (1, 3, 16, 224, 224) if family == "MViT" else (1, 3, 8, 64, 64)
-            yield _network(family, variant, ((1, 3, 16, 64, 64),) if variant == "s3d" else (shape,))
+            shape = (1, 3, 16, 224, 224) if family in ("MViT", "S3D") else (1, 3, 8, 64, 64)
+            yield _network(family, variant, (shape,))
     for family, variants in FLOW.items():
         for variant in variants:
             yield _network(family, variant, ((1, 3, 128, 136), (1, 3, 128, 136)))
