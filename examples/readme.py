@@ -1,11 +1,17 @@
-"""Writes the example into README.md: `make docs`. The network is `net.py`, the rest is what netglot makes of it."""
+"""Writes into README.md what can be generated: `make docs`.
+
+The example's network is `net.py`, the rest is what netglot makes of it; what is supported follows from the
+declarations.
+"""
 
 from pathlib import Path
 
 import netglot
+from netglot.report import supported
 
 ROOT = Path(__file__).resolve().parent.parent
-BEGIN, END = "<!-- example: made by `make docs` -->", "<!-- /example -->"
+EXAMPLE = ("<!-- example: made by `make docs` -->", "<!-- /example -->")
+SUPPORTED = ("<!-- supported: made by `make docs` -->", "<!-- /supported -->")
 
 
 def example() -> str:
@@ -24,9 +30,12 @@ def _classes(text: str) -> str:
 
 
 def updated(readme: str) -> str:
-    """The README with the example between its marks."""
-    head, _, rest = readme.partition(BEGIN)
-    return f"{head}{BEGIN}\n\n{example()}\n\n{END}{rest.partition(END)[2]}"
+    """The README with what is generated between its marks."""
+    tables = f"{supported.reads()}\n\n{supported.writes()}"
+    for (begin, end), text in ((EXAMPLE, example()), (SUPPORTED, tables)):
+        head, _, rest = readme.partition(begin)
+        readme = f"{head}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}"
+    return readme
 
 
 if __name__ == "__main__":
