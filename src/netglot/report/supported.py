@@ -8,7 +8,8 @@ from netglot.formats.registry import FORMATS
 LIVE = (
     ("PyTorch", "modules as code (`net.py:Net`, `torchvision.models:resnet50`) or live; exported programs (`.pt2`)",
      "`.pt`, `.pth`, `.safetensors`, sharded or not"),
-    ("Keras 3, Keras 2", "models as code (`keras.applications:MobileNetV2`) or live; `.keras`, `.h5`, architecture `.json`",
+    ("Keras 3, Keras 2",
+     "models as code (`keras.applications:MobileNetV2`) or live; `.keras`, `.h5`, architecture `.json`",
      "in the file, or `.weights.h5`"),
     ("TensorFlow 2", "SavedModel folders, one signature at a time", "in the folder"),
 )  # fmt: skip
