@@ -445,6 +445,8 @@ def _verified(request, graph, sizes, written, folder, report, limits: Limits, ph
             loading = Loading(load, str(folder), tracing)
             found = verify_pair(source, target, spec, loading, options=options, progress=phases.progress)
     notes = []
+    if request.format is not None and request.format.runtime:
+        found |= _proven_reading(request, graph, spec, found, limits)
     if request.kind == "graph":
         notes.append("a model file says nothing of training, so outputs were compared and gradients were not")
     elif not _target_of(written).trains:
@@ -458,6 +460,24 @@ def _verified(request, graph, sizes, written, folder, report, limits: Limits, ph
     elif trained and not options.training:
         notes.append("training was not compared, as it was asked")
     return report | found | {"differences": [*found.get("differences", []), *notes]}
+
+
+def _proven_reading(request: Request, graph: Graph, spec, found: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    """What the report gains where the source's own runtime runs the file: whether it was read right."""
+    from netglot.verify.reading import prove_reading
+
+    path = Path(request.source.where)
+    told = prove_reading(
+        request.format.runtime, path, graph, spec, seed=limits.options.seed, time_limit=limits.time_limit
+    )
+    differences = list(found.get("differences", []))
+    if told["same"] is None:
+        differences.append(f"whether the file was read right is not proven by its runtime: {told['reason']}")
+        return {"reading": told, "differences": differences}
+    if told["same"]:
+        return {"reading": told}
+    differences += [f"{told['runtime']} computes something else than was read: {one}" for one in told["differs"]]
+    return {"reading": told, "differences": differences, "verdict": "different"}
 
 
 def _given_arrays(request: Request, names: list[str]) -> dict[str, np.ndarray] | None:

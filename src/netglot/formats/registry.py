@@ -80,7 +80,7 @@ FORMATS: dict[str, Format] = {
             "netglot.dialects.darknet.read:read_darknet",
             weights="the .weights",
         ),
-        Format("onnx", "ONNX", (".onnx",), "netglot.dialects.onnx.read:read_onnx", extra="onnx"),
+        Format("onnx", "ONNX", (".onnx",), "netglot.dialects.onnx.read:read_onnx", extra="onnx", runtime="onnx"),
         Format(
             "mxnet",
             "MXNet",

@@ -30,6 +30,8 @@ class Runtime:
         self.precision = "float32"
         self.held: dict[str, np.ndarray] = {}
         self.more: list[str] = []
+        self.by = ""
+        """What ran the model last: "onnxruntime", or "reference"."""
         self._run = None
 
     def load(self, call, path, dtype="float32", exact=()):
@@ -60,6 +62,7 @@ class Runtime:
         return {
             "state": state,
             "framework": f"onnxruntime {onnxruntime.__version__}",
+            "by": self.by,
             "parameters": total,
             "left_out": [],
         }
@@ -132,13 +135,14 @@ class Runtime:
             session = onnxruntime.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
+            self.by = "onnxruntime"
             return lambda feeds: session.run(None, feeds)
         except Exception:
             if self.precision == "float32":
                 raise
         from onnx.reference import ReferenceEvaluator
 
-        evaluator = ReferenceEvaluator(model)
+        self.by, evaluator = "reference", ReferenceEvaluator(model)
         return lambda feeds: [np.asarray(one) for one in evaluator.run(None, feeds)]
 
     def _model(self, more):
