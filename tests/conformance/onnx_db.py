@@ -83,7 +83,11 @@ def _from_file(kind: str, path: Path) -> Case | None:
     if not outputs:
         return None
     made = [_value(p, o.type) for p, o in zip(outputs, model.graph.output, strict=False)]
-    return Case(kind, f"test_{name}", model, [_light_input(i) for i in model.graph.input], made)
+    held = {tensor.name for tensor in model.graph.initializer}
+    free = [info for info in model.graph.input if info.name not in held]
+    del model.graph.input[:]
+    model.graph.input.extend(free)
+    return Case(kind, f"test_{name}", model, [_light_input(i) for i in free], made)
 
 
 def _light_input(info: Any) -> np.ndarray:

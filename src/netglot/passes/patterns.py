@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from netglot.passes.split_layers import RULES
 from netglot.pivot import ops
 from netglot.pivot.graph import Builder, Graph, Node, Parameter, Value, is_weight, names_of
 from netglot.pivot.op import Op, is_scalar
@@ -75,12 +76,15 @@ def _attention(op: ops.Matmul, find: Matcher) -> Op | None:
     weights, rate = op.x, 0.0
     if not isinstance(op.y, Value) or op.y.type.rank != 4 or op.x.type.rank != 4:
         return None
+    guard = find.op(weights, ops.Where)
+    if guard is not None and _guards(guard, find):
+        weights = guard.y
     dropout = find.op(weights, ops.Dropout)
     if dropout is not None:
         if len(dropout.noise_axes) != 4:
             return None
         weights, rate = dropout.x, dropout.rate
-    softmax = find.op(weights, ops.Softmax)
+    softmax = find.anywhere(weights, ops.Softmax) if guard is not None else find.op(weights, ops.Softmax)
     if softmax is None or softmax.axis != 3:
         return None
     logits, mask = _masked(softmax.x, find)
@@ -104,6 +108,17 @@ def _attention(op: ops.Matmul, find: Matcher) -> Op | None:
     if isinstance(mask, Value) and mask.type.rank != 4:
         mask = ops.Reshape(mask, (1,) * (4 - mask.type.rank) + tuple(mask.shape))
     return ops.Attention(query, key, op.y, mask, scale * more, False, rate, 1)
+
+
+def _guards(op: ops.Where, find: Matcher) -> bool:
+    """Whether a choice only makes zeros of the NaN of rows that see nothing."""
+    strange = find.op(op.condition, ops.IsNan)
+    return strange is not None and strange.x is op.y and (op.x == 0 or _is_zero(op.x, find))
+
+
+def _is_zero(operand: Any, find: Matcher) -> bool:
+    full = find.anywhere(operand, ops.Full)
+    return full is not None and full.value == 0
 
 
 def _masked(value: Value, find: Matcher) -> tuple[Value, Any]:
@@ -311,3 +326,5 @@ _RULES: dict[type[Op], list[Callable[[Any, Matcher], Op | None]]] = {
     ops.Multiply: [_gelu],
     ops.AdvancedIndex: [_whole_axes],
 }
+for _kind, _more in RULES.items():
+    _RULES.setdefault(_kind, []).extend(_more)
