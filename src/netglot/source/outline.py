@@ -592,6 +592,8 @@ class Outline:
             return listed
         if len(parts) == 1 and parts[0][:1].isdigit():
             parts = [self._role(member)]
+        elif len(parts) == 1 and re.fullmatch(r"_\d+", parts[0]):  # a file that numbers its layers
+            parts = [f"{self._role(member)}{parts[0]}"]
         wanted = self._identifier("_".join(parts))
         taken = {m.attr for m in owner.members} | self.style.reserved
         attr = next(a for a in numbered(wanted) if a not in taken)
