@@ -1,4 +1,4 @@
-"""Converts the zoos and writes docs/zoo.md: `python -m tests.zoo [--no-verify] [--only ...] [--family ...]`.
+"""Converts the zoos and writes docs/zoo.md and docs/zoo-keras.md: `python -m tests.zoo [--no-verify] [--only ...] [--family ...]`.
 
 It goes on where it stopped; a network that has a record is not run again unless `--again` says so.
 """
@@ -28,6 +28,8 @@ ENVIRONMENT = {
 }
 """What the processes of the networks are started with."""
 STYLES = {"equivalent": "green", "unverified": "cyan", "refused": "yellow", "different": "red", "failed": "bold red"}
+PAGES = {"keras": "zoo.md", "torch": "zoo-keras.md"}
+"""The page of each target; one is written where at least one of its networks has run."""
 GOOD = ("equivalent", "unverified", "refused")
 
 
@@ -42,7 +44,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--time-limit", type=float, default=900.0, help="seconds for one network")
     parser.add_argument("--memory-limit", type=float, default=10.0, help="GiB for one network")
     parser.add_argument("--list", action="store_true", help="print the networks and stop")
-    parser.add_argument("--table", action="store_true", help="write docs/zoo.md from what is there and stop")
+    parser.add_argument("--table", action="store_true", help="write the pages from what is there and stop")
     return parser.parse_args(arguments)
 
 
@@ -100,8 +102,10 @@ def main(arguments: list[str]) -> int:
             sources=results.SOURCES,
             done=done,
         )
-    (results.ROOT / "docs" / "zoo.md").write_text(page(networks, known), encoding="utf-8")
-    console.print("docs/zoo.md is written")
+    for to, name in PAGES.items():
+        if any(network.to == to and network.name in known for network in networks.values()):
+            (results.ROOT / "docs" / name).write_text(page(networks, known, to), encoding="utf-8")
+            console.print(f"docs/{name} is written")
     return any(known[name]["verdict"] not in GOOD for name in networks if name in known)
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Network:
-    """`build` makes it with random weights; `inputs` is what `netglot.convert` takes."""
+    """`build` makes it with random weights; `inputs` is what `netglot.convert` takes; `to` what it becomes."""
 
     library: str
     family: str
     variant: str
     build: Callable[[], Any]
     inputs: tuple[Any, ...]
+    to: str = "keras"
 
     @property
     def name(self) -> str:
@@ -25,7 +26,7 @@ class Network:
 
 def catalogue() -> dict[str, Network]:
     """Every network by name, library after library. No framework is imported by this."""
-    from tests.zoo import timm_networks, torchvision_networks, transformers_networks
+    from tests.zoo import keras_networks, timm_networks, torchvision_networks, transformers_networks
 
-    modules = (torchvision_networks, timm_networks, transformers_networks)
+    modules = (torchvision_networks, timm_networks, transformers_networks, keras_networks)
     return {network.name: network for module in modules for network in module.networks()}

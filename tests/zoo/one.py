@@ -34,30 +34,43 @@ def run(name: str, verify: bool, training: bool, time_limit: float, sources: Pat
 def _convert(
     network: Network, record: dict[str, Any], verify: bool, training: bool, time_limit: float, sources: Path
 ) -> None:
-    import torch
-
     import netglot
 
-    torch.manual_seed(0)
-    model = network.build().eval()
-    record["parameters"] = sum(p.numel() for p in model.parameters())
-    weights = sum(t.numel() * t.element_size() for t in [*model.parameters(), *model.buffers()])
+    model, record["parameters"], weights = _from_keras(network) if network.to == "torch" else _from_torch(network)
+    inputs = list(network.inputs) or None
     if verify and record["parameters"] > LARGEST:
         verify = False
         record["too_large"] = True
     with _peak(record, weights):
-        conversion = netglot.convert(model, to="keras", inputs=list(network.inputs), verify=False)
+        conversion = netglot.convert(model, to=network.to, inputs=inputs, verify=False)
     record["seconds"] = sum(phase["seconds"] for phase in conversion.report["phases"])
     if verify and conversion.verdict != "refused":
-        conversion = netglot.convert(
-            model, to="keras", inputs=list(network.inputs), training=training, time_limit=time_limit
-        )
+        conversion = netglot.convert(model, to=network.to, inputs=inputs, training=training, time_limit=time_limit)
     record.update(_told(conversion.report))
     if conversion.source:
         record |= _of_source(conversion.source)
         path = sources / f"{network.name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(conversion.source, encoding="utf-8")
+
+
+def _from_torch(network: Network) -> tuple[Any, int, int]:
+    """The module, its number of parameters, and the size of its weights in bytes."""
+    import torch
+
+    torch.manual_seed(0)
+    model = network.build().eval()
+    weights = sum(t.numel() * t.element_size() for t in [*model.parameters(), *model.buffers()])
+    return model, sum(p.numel() for p in model.parameters()), weights
+
+
+def _from_keras(network: Network) -> tuple[Any, int, int]:
+    """The Keras model, its number of parameters, and the size of its weights in bytes."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = network.build()
+    return model, model.count_params(), 4 * model.count_params()
 
 
 @contextlib.contextmanager
