@@ -1,4 +1,4 @@
-"""Converts the zoos and writes docs/zoo.md and docs/zoo-keras.md: `python -m tests.zoo [--no-verify] [--only ...] [--family ...]`.
+"""Converts the zoos and writes their pages in docs: `python -m tests.zoo [--no-verify] [--only ...] [--family ...]`.
 
 It goes on where it stopped; a network that has a record is not run again unless `--again` says so.
 """

@@ -6,8 +6,27 @@ another names it, and the file then holds both.
 
 from __future__ import annotations
 
+import ast
+import functools
+import inspect
+import textwrap
+from typing import Any
+
 HELPERS: dict[str, str] = {}
 """The source of each helper by its name."""
+
+
+@functools.cache
+def is_helper(kind: Any) -> bool:
+    """Whether a class is a helper as it stands in an emitted file, and so means what is known of it."""
+    if kind.__name__ not in HELPERS:
+        return False
+    try:
+        found = inspect.getsource(kind)
+    except (OSError, TypeError):
+        return False
+    return ast.dump(ast.parse(textwrap.dedent(found))) == ast.dump(ast.parse(HELPERS[kind.__name__]))
+
 
 HELPERS["PaddedEmbedding"] = '''
 class PaddedEmbedding(layers.Embedding):

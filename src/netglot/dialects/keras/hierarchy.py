@@ -76,7 +76,18 @@ def _walk(found: Hierarchy, layer: Any, path: str) -> None:
     held = list(_children(layer))
     renamed = _add_blocks(found, layer, path, dict(held))
     for name, child in held:
+        if name not in renamed:
+            _add_containers(found, path, name)
         _walk(found, child, _join(path, renamed.get(name, name)))
+
+
+def _add_containers(found: Hierarchy, path: str, name: str) -> None:
+    """Makes modules of the lists and dictionaries that hold a layer: `blocks.0` lies in the list `blocks`."""
+    parts = name.split(".")
+    for count, inner in enumerate(parts[1:], start=1):
+        home = _join(path, ".".join(parts[:count]))
+        kind = "list" if inner.isdigit() else "dict"
+        found.modules.setdefault(home, Module(home, kind, container=kind))
 
 
 def _add_blocks(found: Hierarchy, layer: Any, path: str, held: dict[str, Any]) -> dict[str, str]:

@@ -79,6 +79,7 @@ def _read(model: Any, specs: Any, sizes: dict[str, int], name: str | None) -> Gr
     graph = Graph(
         name or _title(model), values, dict(tracer.parameters), tracer.nodes, output, modules, list(tracer.notes)
     )
+    graph.arguments = tracer.arguments
     graph.prune()
     _drop_unused_constants(graph)
     _check_sizes(graph, sizes)

@@ -7,6 +7,7 @@ cannot be read is collected and reported once.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import re
@@ -28,6 +29,7 @@ from netglot.dialects.keras.capture import (
 )
 from netglot.dialects.keras.casting import Casting
 from netglot.dialects.keras.dialect import keras as dialect
+from netglot.dialects.keras.helpers import is_helper
 from netglot.dialects.keras.hierarchy import Hierarchy, add_layer, hierarchy
 from netglot.dialects.keras.sizes import Size, concrete_shape, without_sizes
 from netglot.errors import Bug, NetglotError, Refusal, RefusedOp, UnsupportedOps, UserCodeError, never, notimpl
@@ -53,6 +55,8 @@ class Tracer:
         self.nodes: list[Node] = []
         self.parameters: dict[str, Parameter] = {p.name: p for p in self.tree.parameters.values()}
         self.frames: list[Frame] = []
+        self.arguments: dict[tuple[str, str], str] = {}
+        """The names of the arguments of layers, as `Graph.arguments` has them."""
         self.calls: dict[int, int] = {}
         self.constants: dict[int, tuple[Any, Parameter]] = {}
         self.refused: list[RefusedOp] = []
@@ -335,6 +339,7 @@ class Tracer:
     def _enter(self, layer: Any, args: tuple, kwargs: dict) -> Any:
         """Runs the layer's own call, in which further calls are seen; one that calls TensorFlow itself is traced."""
         before = len(self.nodes), len(self.refused), self.total, dict(self.calls)
+        self._name_arguments(layer, args, kwargs)
         try:
             return self._run_call(layer, args, kwargs)
         except (NetglotError, Poisoned):
@@ -345,6 +350,13 @@ class Tracer:
             del self.nodes[before[0] :], self.refused[before[1] :]
             self.total, self.calls = before[2:]
             return self._through_tensorflow(layer, args, kwargs, error)
+
+    def _name_arguments(self, layer: Any, args: tuple, kwargs: dict) -> None:
+        """Notes under which names the layer's call knows the values that it is given."""
+        with contextlib.suppress(TypeError):
+            for name, held in _bound(layer.call, args, kwargs).items():
+                if isinstance(held, Traced) and held.held is not None:
+                    self.arguments.setdefault((self._path(), held.held.name), name)
 
     def _run_call(self, layer: Any, args: tuple, kwargs: dict) -> Any:
         mixed = layer.compute_dtype != layer.variable_dtype and not isinstance(layer, keras.Model)
@@ -494,6 +506,8 @@ def reader_name(layer: Any) -> str | None:
     """
     for kind in type(layer).__mro__:
         if kind.__module__.startswith("keras.src.layers."):
+            return kind.__name__
+        if is_helper(kind) and f"layers.{kind.__name__}" in dialect.readers:
             return kind.__name__
         if kind.__module__.startswith("keras."):
             return None

@@ -15,7 +15,7 @@ from netglot.pivot.op import shape_of, type_of
 @keras.reads("layers.MultiHeadAttention")
 def multi_head_attention(
     layer, query, value, key=None, query_mask=None, value_mask=None, key_mask=None, attention_mask=None,
-    return_attention_scores=False, training=None, use_causal_mask=False,
+    return_attention_scores=False, training=None, use_causal_mask=False, seeing=False,
 ):  # fmt: skip
     """Dropout and asked-for scores go through a softmax that gives zeros where no key may be seen.
 
@@ -36,7 +36,7 @@ def multi_head_attention(
     if not causal:
         mask = layer.apply(layer.live._compute_attention_mask, query, value, use_causal_mask=use_causal_mask, **masks)
     if not causal and _is_plain(layer, query, key, value):
-        return _whole(layer, query, key, value, mask, return_attention_scores)
+        return _whole(layer, query, key, value, mask, return_attention_scores, seeing)
     gate = layer.apply(layer._gate_dense, query) if getattr(layer.live, "_use_gate", False) else None
     projected = [
         layer.apply(dense, x)
@@ -68,8 +68,11 @@ def _is_plain(layer, *operands: Any) -> bool:
     )
 
 
-def _whole(layer, query: Any, key: Any, value: Any, mask: Any, scored: bool) -> Any:
-    """The layer as one op. Its weights are matrices of the pivot, with the heads side by side."""
+def _whole(layer, query: Any, key: Any, value: Any, mask: Any, scored: bool, seeing: bool) -> Any:
+    """The layer as one op. Its weights are matrices of the pivot, with the heads side by side.
+
+    `seeing` says that a query that may see no key gets zeros.
+    """
     heads, size = layer._num_heads, layer._key_dim
 
     def matrix(dense, rows: int, columns: int):
@@ -83,7 +86,7 @@ def _whole(layer, query: Any, key: Any, value: Any, mask: Any, scored: bool) -> 
         for dense, x in ((layer._query_dense, query), (layer._key_dense, key), (layer._value_dense, value))
     )
     wo, bo = matrix(layer._output_dense, width, layer._output_dense.kernel.shape[-1])
-    exact = layer._dropout > 0 or scored
+    exact = layer._dropout > 0 or scored or seeing
     whole = ops.MultiHeadAttention(
         query, key, value, wq, wk, wv, bq, bk, bv, wo, bo, _mask(mask, query, exact), heads, float(layer._dropout), 0
     )
@@ -107,6 +110,14 @@ def _attended(layer, projected: list, mask: Any, causal: bool, dropout: float) -
     scale = float(getattr(layer.live, "_inverse_sqrt_key_dim", None) or layer._inverse_sqrt_head_dim)
     mask = _mask(mask, query, dropout > 0)
     return ops.Attention(query, key, value, mask, scale, bool(causal), float(dropout), 2)
+
+
+@keras.reads("layers.MaskedMultiHeadAttention")
+def masked_multi_head_attention(layer, query, value, key=None, attention_mask=None, training=None):
+    """What netglot itself writes where a query that may see no key attends to nothing."""
+    if not _is_plain(layer, query, value if key is None else key, value):
+        raise Refusal(notimpl("masked attention of other axes than (batch, time, features)"))
+    return multi_head_attention(layer, query, value, key, attention_mask=attention_mask, training=training, seeing=True)
 
 
 @keras.reads("layers.GroupQueryAttention", "layers.GroupedQueryAttention")
