@@ -18,10 +18,156 @@ APPLICATIONS: dict[str, tuple[str, ...]] = {
     "ResNet": ("ResNet50", "ResNet101", "ResNet152", "ResNet50V2", "ResNet101V2", "ResNet152V2"),
     "VGG": ("VGG16", "VGG19"),
 }
-SMALL = 64
+SMALL = 32
 SIDES = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
-"""Image sizes where 64 is too small for a network; the first variant of each family is given images of 128."""
-FIRST = 128
+"""Image sizes where 32 is too small for a network; the first variant of each family is given images of 64."""
+FIRST = 64
+
+TEXT = {"vocabulary_size": 100, "num_layers": 2, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32}
+BACKBONES: dict[str, dict[str, dict[str, Any]]] = {
+    "BERT": {
+        "BertBackbone": TEXT | {"max_sequence_length": 16},
+        "RobertaBackbone": TEXT | {"max_sequence_length": 16},
+        "DistilBertBackbone": TEXT | {"max_sequence_length": 16},
+        "AlbertBackbone": TEXT | {"embedding_dim": 8, "max_sequence_length": 16},
+        "ElectraBackbone": {
+            "vocab_size": 100,
+            "num_layers": 2,
+            "num_heads": 2,
+            "hidden_dim": 16,
+            "embedding_dim": 16,
+            "intermediate_dim": 32,
+            "max_sequence_length": 16,
+        },
+        "DebertaV3Backbone": TEXT | {"max_sequence_length": 16, "bucket_size": 8},
+        "XLNetBackbone": TEXT,
+        "FNetBackbone": {
+            "vocabulary_size": 100,
+            "num_layers": 2,
+            "hidden_dim": 16,
+            "intermediate_dim": 32,
+            "max_sequence_length": 16,
+        },
+    },
+    "GPT": {
+        "GPT2Backbone": TEXT | {"max_sequence_length": 16},
+        "OPTBackbone": TEXT | {"max_sequence_length": 16},
+        "BloomBackbone": TEXT | {"max_sequence_length": 16},
+        "GPTNeoXBackbone": TEXT | {"max_sequence_length": 16},
+        "FalconBackbone": {
+            "vocabulary_size": 100,
+            "num_layers": 2,
+            "num_attention_heads": 4,
+            "hidden_dim": 16,
+            "intermediate_dim": 32,
+        },
+    },
+    "Llama": {
+        "LlamaBackbone": {
+            "vocabulary_size": 100,
+            "num_layers": 2,
+            "num_query_heads": 4,
+            "num_key_value_heads": 2,
+            "hidden_dim": 16,
+            "intermediate_dim": 32,
+        },
+        "MistralBackbone": {
+            "vocabulary_size": 100,
+            "num_layers": 2,
+            "num_query_heads": 4,
+            "num_key_value_heads": 2,
+            "hidden_dim": 16,
+            "intermediate_dim": 32,
+            "sliding_window": 8,
+        },
+        "GemmaBackbone": {
+            "vocabulary_size": 100,
+            "num_layers": 2,
+            "num_query_heads": 4,
+            "num_key_value_heads": 2,
+            "hidden_dim": 16,
+            "intermediate_dim": 32,
+            "head_dim": 4,
+        },
+        "Qwen2Backbone": {
+            "vocabulary_size": 100,
+            "num_layers": 2,
+            "num_query_heads": 4,
+            "num_key_value_heads": 2,
+            "hidden_dim": 16,
+            "intermediate_dim": 32,
+        },
+        "Phi3Backbone": {
+            "vocabulary_size": 100,
+            "num_layers": 2,
+            "num_query_heads": 4,
+            "num_key_value_heads": 2,
+            "hidden_dim": 16,
+            "intermediate_dim": 32,
+        },
+    },
+    "T5": {
+        "T5Backbone": TEXT,
+    },
+    "BART": {
+        "BartBackbone": TEXT | {"max_sequence_length": 16},
+    },
+    "Whisper": {
+        "WhisperBackbone": TEXT | {"num_mels": 8, "max_encoder_sequence_length": 16, "max_decoder_sequence_length": 8},
+    },
+    "ViT": {
+        "ViTBackbone": {
+            "image_shape": (32, 32, 3),
+            "patch_size": 8,
+            "num_layers": 2,
+            "num_heads": 2,
+            "hidden_dim": 16,
+            "mlp_dim": 32,
+        },
+        "DeiTBackbone": {
+            "image_shape": (32, 32, 3),
+            "patch_size": 8,
+            "num_layers": 2,
+            "num_heads": 2,
+            "hidden_dim": 16,
+            "intermediate_dim": 32,
+        },
+        "MiTBackbone": {
+            "layerwise_depths": [1, 1],
+            "num_layers": 2,
+            "layerwise_num_heads": [1, 2],
+            "layerwise_sr_ratios": [2, 1],
+            "max_drop_path_rate": 0.1,
+            "layerwise_patch_sizes": [7, 3],
+            "layerwise_strides": [4, 2],
+            "image_shape": (32, 32, 3),
+            "hidden_dims": [8, 16],
+        },
+    },
+    "ResNet": {
+        "ResNetBackbone": {
+            "input_conv_filters": [8],
+            "input_conv_kernel_sizes": [7],
+            "stackwise_num_filters": [64, 128],
+            "stackwise_num_blocks": [2, 2],
+            "stackwise_num_strides": [1, 2],
+            "block_type": "bottleneck_block",
+            "image_shape": (32, 32, 3),
+        },
+    },
+    "DenseNet": {
+        "DenseNetBackbone": {
+            "stackwise_num_repeats": [2, 2],
+            "image_shape": (32, 32, 3),
+            "compression_ratio": 0.5,
+            "growth_rate": 8,
+        },
+    },
+    "VGG": {
+        "VGGBackbone": {"stackwise_num_repeats": [1, 2], "stackwise_num_filters": [8, 16], "image_shape": (32, 32, 3)},
+    },
+}
+"""Small configurations of each backbone, by family."""
 
 
 def networks() -> Iterator[Network]:
@@ -30,8 +176,9 @@ def networks() -> Iterator[Network]:
         for position, variant in enumerate(variants):
             side = SIDES.get(variant, SMALL if position else FIRST)
             yield Network("keras.applications", family, variant, _application(variant, side), (), to="torch")
-    for name, (family, options, inputs) in BACKBONES.items():
-        yield Network("keras_hub", family, name, _backbone(name, options), inputs, to="torch")
+    for family, backbones in BACKBONES.items():
+        for name, options in backbones.items():
+            yield Network("keras_hub", family, name, _backbone(name, options), (), to="torch")
 
 
 def _application(name: str, side: int) -> Callable[[], Any]:
@@ -50,7 +197,3 @@ def _backbone(name: str, options: dict[str, Any]) -> Callable[[], Any]:
         return getattr(keras_hub.models, name)(**options)
 
     return build
-
-
-TEXT = {"vocabulary_size": 100, "num_layers": 2, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32}
-BACKBONES: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from netglot.errors import NetglotError, Refusal, UnsupportedOps, UserCodeError, notimpl
+from netglot.errors import Bug, NetglotError, Refusal, UnsupportedOps, UserCodeError, notimpl
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph, Parameter, Value, flatten_tree
 from netglot.pivot.op import TensorType
@@ -51,7 +51,7 @@ def read_keras(model: Any, *, inputs: Any = None, name: str | None = None) -> Gr
     for sizes in _choices(specs):
         try:
             return _read(model, specs, sizes, name)
-        except UserCodeError as error:
+        except (UserCodeError, Bug) as error:  # of sizes that the model does not take, Keras may say nothing
             last = last or error
     assert last is not None
     raise last

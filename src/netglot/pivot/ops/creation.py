@@ -59,6 +59,7 @@ class Arange(Op):
 
 def _steps(start, stop, step):
     """How many numbers `Arange` holds."""
+    start, stop, step = (int(n) if isinstance(n, float) and n.is_integer() else n for n in (start, stop, step))
     if isinstance(start, float) or isinstance(stop, float) or isinstance(step, float):
         return max(0, math.ceil((stop - start) / step))
     if step < 0:
