@@ -11,6 +11,7 @@ keras = pytest.importorskip("keras")
 
 from keras import layers  # noqa: E402
 
+import netglot  # noqa: E402
 from netglot.dialects.keras.read import read_keras  # noqa: E402
 
 
@@ -65,9 +66,92 @@ MODELS = {
 }
 
 
+MODELS |= {
+    f"bidirectional_{mode}": lambda mode=mode: stacked(
+        layers.Bidirectional(layers.LSTM(4, return_sequences=True), merge_mode=mode),
+        layers.Bidirectional(layers.GRU(3, reset_after=False), merge_mode=mode),
+        shape=(6, 5),
+    )
+    for mode in ("sum", "mul", "ave", "concat")
+}
+MODELS |= {
+    "backwards": lambda: stacked(
+        layers.LSTM(4, return_sequences=True, go_backwards=True),
+        layers.GRU(4, return_sequences=True, go_backwards=True),
+        layers.SimpleRNN(3, go_backwards=True),
+        shape=(6, 5),
+    ),
+    "time_distributed": lambda: stacked(
+        layers.TimeDistributed(layers.Conv2D(4, 3, strides=2, padding="same")),
+        layers.TimeDistributed(layers.Flatten()),
+        layers.TimeDistributed(layers.Dense(3)),
+        shape=(4, 7, 6, 2),
+    ),
+    "masked_sequence": lambda: stacked(
+        layers.Embedding(20, 6, mask_zero=True), layers.LSTM(5, return_sequences=True), layers.GRU(4),
+        shape=(7,), dtype="int32",
+    ),
+    "adapted_statistics": lambda: stacked(
+        layers.Normalization(axis=-1, mean=[0.5, -1.0, 2.0], variance=[0.3, 2.0, 4.0]),
+        layers.Rescaling(1 / 127.5, offset=-1),
+        layers.Resizing(6, 7, interpolation="nearest"),
+        layers.CenterCrop(4, 4),
+        layers.Conv2D(2, 3),
+        shape=(9, 8, 3),
+    ),
+    "einsum_dense": lambda: stacked(
+        layers.EinsumDense("abc,cde->abde", output_shape=(None, 2, 4), bias_axes="de"),
+        layers.EinsumDense("abde,dec->abc", output_shape=(None, 6), bias_axes="c"),
+        layers.EinsumDense("abc,cd->abd", output_shape=(None, 3), activation="gelu"),
+        shape=(5, 8),
+    ),
+    "gelus_and_slopes": lambda: stacked(
+        layers.Dense(4, activation="gelu"),
+        layers.Dense(4, activation=lambda x: keras.activations.gelu(x, approximate=True)),
+        layers.Dense(4, activation="leaky_relu"),
+        layers.LeakyReLU(negative_slope=0.1),
+        layers.Dense(4, activation="softmax"),
+        shape=(5,),
+    ),
+    "norms_of_chosen_axes": lambda: stacked(
+        layers.LayerNormalization(axis=1), layers.BatchNormalization(axis=1), layers.GroupNormalization(3, axis=1),
+        layers.UnitNormalization(axis=2), layers.SpectralNormalization(layers.Conv2D(2, 2)),
+        shape=(6, 4, 5),
+    ),
+    "frozen": lambda: frozen_beginning(),
+}  # fmt: skip
+
+
+def frozen_beginning():
+    model = stacked(
+        layers.Conv2D(4, 3), layers.BatchNormalization(), layers.Flatten(), layers.Dense(2), shape=(6, 6, 3)
+    )
+    model.layers[0].trainable = False
+    model.layers[1].trainable = False
+    return model
+
+
+def states():
+    given = keras.Input((6, 5), name="steps")
+    out, h, c = layers.LSTM(4, return_state=True, return_sequences=True)(given)
+    last, state = layers.GRU(4, return_state=True)(out, initial_state=h)
+    return keras.Model(given, layers.Concatenate()([last, state, h, c]))
+
+
+def shared():
+    left, right = keras.Input((5,), name="left"), keras.Input((5,), name="right")
+    tower = keras.Sequential([layers.Dense(4, activation="relu"), layers.Dense(3)], name="tower")
+    return keras.Model([left, right], layers.Dot(-1, normalize=True)([tower(left), tower(right)]))
+
+
 def attention():
     query, key = keras.Input((5, 8), name="query"), keras.Input((6, 8), name="key")
     return keras.Model([query, key], layers.MultiHeadAttention(2, 4)(query, key))
+
+
+def grouped():
+    given = keras.Input((5, 8))
+    return keras.Model(given, layers.GroupQueryAttention(4, 4, 2)(given, given))
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +165,9 @@ def double():
     torch.set_default_dtype(torch.float32)
 
 
-@pytest.mark.parametrize("make", [*MODELS.values(), attention], ids=[*MODELS, "attention"])
+@pytest.mark.parametrize(
+    "make", [*MODELS.values(), attention, states, shared], ids=[*MODELS, "attention", "states", "shared"]
+)
 def test_both_compute_the_same(make, tmp_path):
     model, generator = make(), np.random.default_rng(0)
     for variable in model.variables:
@@ -103,3 +189,23 @@ def test_both_compute_the_same(make, tmp_path):
     assert np.abs(found - expected).max() <= 1e-8 * np.abs(expected).max()
     ours = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     assert sum(p.numel() for p in module.parameters() if p.requires_grad) == ours
+
+
+TEXTS = {
+    "attention": (attention, ["nn.MultiheadAttention(", "need_weights=False"]),
+    "kept_starts": (
+        lambda: stacked(layers.Dense(3, kernel_initializer="he_normal", bias_initializer="ones"), shape=(4,)),
+        ["trunc_normal_", "nn.init.ones_"],
+    ),
+    "momentum": (lambda: stacked(layers.BatchNormalization(momentum=0.9), shape=(4, 4, 3)), ["momentum=0.1"]),
+    "frozen": (frozen_beginning, ["requires_grad_(False)"]),
+    "grouped": (grouped, ["F.scaled_dot_product_attention("]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_text_says(name):
+    make, wanted = TEXTS[name]
+    source = netglot.write(read_keras(make()), "torch").source
+    for text in wanted:
+        assert text in source, source
