@@ -284,3 +284,14 @@ def test_sizes_are_symbols():
     graph = read(keras.Sequential([keras.Input((None, 3)), layers.Conv1D(4, 3), layers.UpSampling1D(2)]))
     ((_, out),) = graph.outputs
     assert out.shape == (Dim.symbol("B"), (Dim.symbol("T") - 2) * 2, 4)
+
+
+def test_comparison_with_operators_is_that_of_elements():
+    class Diagonal(keras.layers.Layer):
+        def call(self, x):
+            steps = keras.ops.arange(keras.ops.shape(x)[1])
+            same = steps[:, None] == steps
+            return keras.ops.matmul(keras.ops.where(same, 2.0, 1.0), x) + keras.ops.where(x != 0, 1.0, 0.0)
+
+    given = keras.Input((None, 3))
+    compare(keras.Model(given, Diagonal()(given)), read(keras.Model(given, Diagonal()(given))), length=5)

@@ -61,6 +61,18 @@ class Tied(nn.Module):
         return self.head(F.gelu(self.embedding(ids), approximate="tanh"))
 
 
+class Halves(nn.Module):
+    """One parameter of two halves, each with a use of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.both = nn.Parameter(torch.arange(8.0).reshape(2, 4))
+
+    def forward(self, x):
+        scale, offset = self.both.split(1)
+        return x * scale + offset
+
+
 CASES = {
     Frozen: (
         ["B,3,9,9"],
@@ -81,6 +93,12 @@ def test_text_says(kind, tmp_path):
     written, _ = emit(netglot.read(kind, inputs), tmp_path)
     for text in wanted:
         assert text in written.source
+
+
+def test_parts_of_a_parameter_are_told_apart(tmp_path):
+    _, load = emit(netglot.read(Halves, ["B,4"]), tmp_path)
+    x = torch.randn(3, 4)
+    assert torch.equal(load()(x), Halves()(x))
 
 
 def test_frozen_parts_stay_frozen(tmp_path):

@@ -44,6 +44,11 @@ def keras_specs(graph, written):
     return Inputs((next(iter(specs.values())) if len(specs) == 1 else specs,))
 
 
+SUMMED = {"lstm_classifier"}
+"""Networks whose two biases are one in Keras: their sum has no distribution by which its start could be recognised, so
+the text says nothing of it from the second round on."""
+
+
 @pytest.fixture(autouse=True)
 def afresh():
     keras.backend.clear_session()
@@ -63,5 +68,7 @@ def test_there_and_back(name, tmp_path):
         assert np.abs(other - one).max() <= 1e-13 * np.abs(one).max()
     trained = sum(p.numel() for p in theirs.parameters() if p.requires_grad)
     assert trained == sum(int(np.prod(v.shape)) for v in model.trainable_variables)
-    _, twice, _ = by_way_of_keras(load, inputs, tmp_path / "second")
+    _, twice, load = by_way_of_keras(load, inputs, tmp_path / "second")
+    if name in SUMMED:
+        back, (_, twice, _) = twice, by_way_of_keras(load, inputs, tmp_path / "third")
     assert twice.source == back.source

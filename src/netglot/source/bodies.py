@@ -146,7 +146,10 @@ class Variables:
         parts = {v: self._computed(v, start) for v in producer.operand_values()}
         if any(part is None for part in parts.values()):
             return None
-        return self._spelled(producer.op, lambda v: parts[v])
+        spelled = self._spelled(producer.op, lambda v: parts[v])
+        if len(producer.results) == 1:
+            return spelled
+        return ast.Subscript(spelled, ast.Constant(producer.results.index(value)), ast.Load())
 
     def _spelled(self, op: Op, resolve) -> ast.expr:
         spelling = self.outline.style.tidy(self.outline.dialect.spell(op))

@@ -59,6 +59,15 @@ class Traced(keras.KerasTensor):
         self._shape = shape
         self.held = held
 
+    def __eq__(self, other):
+        """Element by element, as a tensor that runs compares; Keras's symbolic tensors compare their identity."""
+        return False if other is None else keras.ops.equal(self, other)
+
+    def __ne__(self, other):
+        return True if other is None else keras.ops.not_equal(self, other)
+
+    __hash__ = keras.KerasTensor.__hash__
+
     def __len__(self) -> int:
         return self._shape[0]
 
