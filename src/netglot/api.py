@@ -271,8 +271,11 @@ def _caveats(written, graph: Graph) -> list[str]:
     return written.outline.dialect.caveats_of(type(node.op) for node in graph.nodes)
 
 
-def _initialisers(written) -> list[str]:
-    """A sentence for the parameters of which it is not known how training from scratch would start them."""
+def _initialisers(request: Request, written) -> list[str]:
+    """A sentence for the parameters of which it is not known how training from scratch would start them; none for a
+    model file, which never says."""
+    if request.kind == "graph":
+        return []
     unknown = getattr(written.outline.style, "unknown", [])
     if not unknown:
         return []
