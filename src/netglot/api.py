@@ -214,7 +214,7 @@ def convert(
             *report.get("differences", []),
             *request.notes,
             *graph.notes,
-            *_initialisers(written),
+            *_initialisers(request, written),
             *_caveats(written, graph),
         ]
         report["differences"] = list(dict.fromkeys(notes))
