@@ -88,6 +88,15 @@ FORMATS: dict[str, Format] = {
             "netglot.dialects.mxnet.read:read_mxnet",
             weights="the .params",
         ),
+        Format(
+            "tensorflow",
+            "TensorFlow 1",
+            (".pb", ".pbtxt", ".meta"),
+            "netglot.dialects.tensorflow.frozen:read_tensorflow",
+            weights="the checkpoint",
+            sniff="netglot.formats.saved_model:is_frozen",
+            extra="keras",
+        ),
         Format("tflite", "TensorFlow Lite", (".tflite",), "netglot.dialects.tflite.read:read_tflite"),
     )
 }

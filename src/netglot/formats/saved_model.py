@@ -72,6 +72,11 @@ def read_served(served: Served, *, inputs: Mapping[str, TensorType] | None = Non
     return graph
 
 
+def is_frozen(path: Path) -> bool:
+    """Whether a file holds a graph of TensorFlow 1 and is no part of a SavedModel."""
+    return path.suffix in (".pb", ".pbtxt", ".meta") and path.stem != "saved_model"
+
+
 def read(path: str | Path, *, signature: str | None = None) -> Graph:
     """Reads one signature of a SavedModel as a graph; raises what `serve` and `read_served` raise."""
     return read_served(serve(path, signature))

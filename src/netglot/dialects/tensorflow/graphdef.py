@@ -294,6 +294,7 @@ def _ordered(nodes: list[Any], fed: set[str]) -> list[Any]:
     """The nodes, each behind those that it uses."""
     table = {node.name: node for node in nodes}
     done: dict[str, None] = dict.fromkeys(fed)
+    entered_once: set[str] = set()
     order: list[Any] = []
     for first in nodes:
         stack = [(first, False)]
@@ -305,6 +306,9 @@ def _ordered(nodes: list[Any], fed: set[str]) -> list[Any]:
                 done[node.name] = None
                 order.append(node)
                 continue
+            if node.name in entered_once:  # a circle
+                continue
+            entered_once.add(node.name)
             stack.append((node, True))
             for reference in node.input:
                 name = reference.lstrip("^").split(":")[0]

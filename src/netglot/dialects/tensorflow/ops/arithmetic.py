@@ -158,6 +158,14 @@ def select_v2(condition, t, e):
     return ops.Where(condition, t, e)
 
 
+@tensorflow.reads("Select")
+def select(condition, t, e):
+    short = len(shape_of(t)) - len(shape_of(condition))
+    if short and shape_of(condition):  # a vector chooses rows
+        condition = ops.Reshape(condition, (*shape_of(condition), *(1,) * short))
+    return ops.Where(condition, t, e)
+
+
 @tensorflow.reads("Cast")
 def cast(x, DstT):
     if DstT == "bool":

@@ -53,6 +53,11 @@ def concat(values, axis: Known):
     return ops.Concat(tuple(values), normal_axis(int(axis), rank))
 
 
+@tensorflow.reads("Concat")
+def concat_v1(concat_dim: Known, values):
+    return concat(values, concat_dim)
+
+
 @tensorflow.reads("Pack")
 def pack(values, axis=0):
     return ops.Stack(tuple(values), normal_axis(axis, max(len(shape_of(v)) for v in values) + 1))

@@ -1,0 +1,96 @@
+"""Frozen graphs against what TensorFlow 1.15 computed of them."""
+
+import pathlib
+
+import numpy as np
+import pytest
+
+from netglot.errors import InputError, UnsupportedOps
+from netglot.pivot import ops
+from netglot.pivot.evaluate import evaluate
+
+tf = pytest.importorskip("tensorflow")
+from netglot.dialects.tensorflow.frozen import read_tensorflow  # noqa: E402
+
+HERE = pathlib.Path(__file__).parent
+with np.load(HERE / "recorded.npz") as _file:
+    RECORDED = dict(_file)
+NAMES = sorted({name.split("/")[0] for name in RECORDED})
+
+
+def written(folder, name):
+    (folder / "net.pb").write_bytes(RECORDED[f"{name}/file"].tobytes())
+    return folder / "net.pb"
+
+
+def given(name):
+    return {key.split("/in/")[1]: RECORDED[key] for key in RECORDED if key.startswith(f"{name}/in/")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_computes_what_tensorflow_computes(name, tmp_path):
+    graph = read_tensorflow(written(tmp_path, name))
+    found = evaluate(graph, given(name), precision="float64")
+    expected = {key.split("/out/")[1]: RECORDED[key] for key in RECORDED if key.startswith(f"{name}/out/")}
+    found = found if isinstance(found, dict) else {"out00": found}
+    assert found.keys() == expected.keys()
+    for key, want in expected.items():
+        np.testing.assert_allclose(found[key], want, rtol=2e-5, atol=2e-5, err_msg=key)
+
+
+def test_weights_have_the_names_of_their_nodes(tmp_path):
+    graph = read_tensorflow(written(tmp_path, "resnet"))
+    assert "stage0_unit0.a.kernel" in graph.parameters
+    assert str(graph.inputs[0].type) == "float32[B, 32, 32, 3]"
+
+
+def test_a_known_condition_chooses_its_branch(tmp_path):
+    graph = read_tensorflow(written(tmp_path, "branches"))
+    assert not any(isinstance(node.op, ops.Multiply) for node in graph.nodes)
+    assert [value.name for value in graph.inputs] == ["x0"]
+
+
+def test_text_is_the_same(tmp_path):
+    from google.protobuf import text_format
+
+    definition = tf.compat.v1.GraphDef.FromString(RECORDED["dense/file"].tobytes())
+    (tmp_path / "net.pbtxt").write_text(text_format.MessageToString(definition))
+    found = evaluate(read_tensorflow(tmp_path / "net.pbtxt"), given("dense"))
+    np.testing.assert_allclose(found, RECORDED["dense/out/out00"], rtol=1e-4, atol=1e-5)
+
+
+def test_a_meta_graph_with_its_checkpoint(tmp_path):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        x = tf.compat.v1.placeholder("float32", (None, 3), name="x")
+        with tf.compat.v1.variable_scope("layer"):
+            weight = tf.compat.v1.get_variable("weight", (3, 4), use_resource=False)
+        y = tf.nn.relu(tf.matmul(x, weight), name="y")
+        session.run(tf.compat.v1.global_variables_initializer())
+        array = np.random.RandomState(0).uniform(-1, 1, (2, 3)).astype("float32")
+        want = session.run(y, {x: array})
+        tf.compat.v1.train.Saver().save(session, str(tmp_path / "model"))
+    graph = read_tensorflow(tmp_path / "model.meta")
+    np.testing.assert_allclose(evaluate(graph, {"x": array}), want, rtol=1e-6)
+    assert list(graph.parameters) == ["layer.weight"]
+
+
+def test_loops_are_refused(tmp_path):
+    with tf.Graph().as_default() as graph:
+        tf.compat.v1.disable_control_flow_v2()
+        x = tf.compat.v1.placeholder("float32", (2,), name="x")
+        tf.compat.v1.while_loop(lambda i, s: i < 3, lambda i, s: (i + 1, s * x), (0, x))
+        tf.compat.v1.enable_control_flow_v2()
+    (tmp_path / "loop.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    with pytest.raises(UnsupportedOps, match="a loop of TensorFlow 1"):
+        read_tensorflow(tmp_path / "loop.pb")
+
+
+def test_damaged_files_are_errors(damage, tmp_path):
+    path = written(tmp_path, "dense")
+    damage(path, lambda: read_tensorflow(path), any_bytes=True)
+
+
+def test_another_file_is_refused(tmp_path):
+    (tmp_path / "x.pb").write_bytes(b"\xff" * 50)
+    with pytest.raises(InputError, match="no graph of TensorFlow"):
+        read_tensorflow(tmp_path / "x.pb")
