@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from netglot.errors import InputError
 
 
@@ -25,7 +27,7 @@ class Record:
         """All values of a field, runs of numbers laid out."""
         held: list[Any] = []
         for one in self.fields.get(name, ()):
-            held.extend(one.tolist() if hasattr(one, "tolist") else [one])
+            held.extend(one.tolist() if isinstance(one, np.ndarray) else [one])
         return held
 
     def raw(self, name: str) -> list[Any]:
@@ -90,8 +92,6 @@ class Record:
 
 def short(number: float) -> float:
     """A number of single precision as a person would write it: 0.1 and not 0.10000000149011612."""
-    import numpy as np
-
     if isinstance(number, int) or number != number or number in (float("inf"), float("-inf")):
         return float(number)
     single = np.float32(number)

@@ -66,6 +66,23 @@ def test_all_generations_of_weights_are_the_same(how, tmp_path):
     np.testing.assert_array_equal(new["output"], old["output"])
 
 
+def test_weights_in_half_precision(tmp_path):
+    net = networks.NETWORKS["inner_products"]()
+    path = written(tmp_path, net)
+    plain = results(read_caffe(path), net.arrays())["output"]
+
+    def half(array):
+        data = networks.key(10, 0) + networks.varint(2) + networks.block(12, array.astype("<f2").tobytes())
+        return data + networks.block(7, networks.block(1, b"".join(networks.varint(n) for n in array.shape)))
+
+    made = b""
+    for name, arrays in net.weights.items():
+        body = networks.block(1, name.encode()) + b"".join(networks.block(7, half(array)) for array in arrays)
+        made += networks.block(100, body)
+    path.with_suffix(".caffemodel").write_bytes(made)
+    np.testing.assert_allclose(results(read_caffe(path), net.arrays())["output"], plain, rtol=0.02)
+
+
 SECOND = """
 name: "old" input: "data" input_dim: 1 input_dim: 2 input_dim: 6 input_dim: 6
 layers { name: "conv" type: CONVOLUTION bottom: "data" top: "conv" blobs_lr: 1

@@ -188,6 +188,14 @@ def _resized(images, size, mode, align_corners, half_pixel_centers):
         return ops.Resize(images, new, None, "nearest-exact" if half_pixel_centers else "nearest", False, False, axes)
     if mode == "linear" and (align_corners or half_pixel_centers):
         return ops.Resize(images, new, None, "linear", bool(align_corners), False, axes)
+    old = shape_of(images)[1:3]
+    if mode == "linear" and all(
+        isinstance(size, int) and want % size == 0 for size, want in zip(old, new, strict=True)
+    ):
+        # the grid begins with the first pixel: one more at the end, and its corners are aligned
+        longer = ops.Pad(images, (0, 0, 0, 0), (0, 1, 1, 0), "edge", 0.0)
+        grown = ops.Resize(longer, tuple(want + 1 for want in new), None, "linear", True, False, axes)
+        return ops.Slice(ops.Slice(grown, 1, 0, new[0], 1), 2, 0, new[1], 1)
     raise Refusal(notimpl(f"resizing by {mode} with TensorFlow 1's corners"))
 
 

@@ -1,0 +1,236 @@
+"""Core ML's files: a specification as protocol buffers (`.mlmodel`), of which the neural networks are read.
+
+The table below states the fields that are used, numbered as in Apple's schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from netglot.errors import InputError, Refusal, notimpl
+from netglot.formats import wire
+from netglot.formats.mapped import mapped
+from netglot.formats.record import Record
+from netglot.pivot.dims import product
+
+SCHEMA = wire.schema("""
+Model
+  1 version int32  2 description Description  303 regressor Network  403 classifier Network  500 network Network
+  502 program Empty  200 pipelineClassifier Empty  201 pipelineRegressor Empty  202 pipeline Empty
+Empty
+Description
+  1 input Feature*  10 output Feature*
+Feature
+  1 name string  3 type FeatureType
+FeatureType
+  1 int64Type Empty  2 doubleType Empty  3 stringType Empty  4 imageType ImageType  5 multiArrayType ArrayType
+  6 dictionaryType Empty
+ImageType
+  1 width int64  2 height int64  3 colorSpace enum
+ArrayType
+  1 shape int64*  2 dataType enum
+Network
+  1 layers Layer*  2 preprocessing Preprocessing*  5 arrayMapping enum  6 imageMapping enum
+  200 labelProbabilityLayerName string
+Preprocessing
+  1 featureName string  10 scaler Scaler  11 meanImage MeanImage
+Scaler
+  10 channelScale float  20 blueBias float  21 greenBias float  22 redBias float  30 grayBias float
+MeanImage
+  1 meanImage float*
+Layer
+  1 name string  2 input string*  3 output string*  100 convolution Convolution  120 pooling Pooling
+  130 activation Activation  140 innerProduct InnerProduct  150 embedding InnerProduct  160 batchnorm Batchnorm
+  165 mvn Mvn  170 l2normalize Epsilon  175 softmax Empty  180 lrn Lrn  190 crop Crop  200 padding Padding
+  210 upsample Upsample  220 unary Unary  230 add Alpha  231 multiply Alpha  240 average Empty  245 scale Scale
+  250 bias Bias  260 max Empty  261 min Empty  270 dot Empty  280 reduce Reduce  290 loadConstant Constant
+  300 reshape Reshape  301 flatten Mode  310 permute Permute  320 concat Concat  330 split Split
+  345 reorganizeData Reorganize  350 slice Slice  500 custom Custom  660 clip Clip
+Custom
+  10 className string
+Weights
+  1 floatValue float*  2 float16Value bytes  30 rawValue bytes  31 int8RawValue bytes  40 quantization Quantization
+Quantization
+  1 numberOfBits uint64  101 linear Linear  102 table LookUp
+Linear
+  1 scale float*  2 bias float*
+LookUp
+  1 floatValue float*
+Convolution
+  1 outputChannels uint64  2 kernelChannels uint64  10 nGroups uint64  20 kernelSize uint64*  30 stride uint64*
+  40 dilationFactor uint64*  50 valid Valid  51 same Same  60 isDeconvolution bool  70 hasBias bool  90 weights Weights
+  91 bias Weights  100 outputShape uint64*
+Valid
+  1 paddingAmounts Borders
+Same
+  1 asymmetryMode enum
+Borders
+  10 borderAmounts Edge*
+Edge
+  1 startEdgeSize uint64  2 endEdgeSize uint64
+Complete
+  10 paddingAmounts uint64*
+Pooling
+  1 type enum  10 kernelSize uint64*  20 stride uint64*  30 valid Valid  31 same Same  32 includeLastPixel Complete
+  50 avgPoolExcludePadding bool  60 globalPooling bool
+InnerProduct
+  1 inputChannels uint64  2 outputChannels uint64  10 hasBias bool  20 weights Weights  21 bias Weights
+Batchnorm
+  1 channels uint64  5 computeMeanVar bool  6 instanceNormalization bool  10 epsilon float  15 gamma Weights
+  16 beta Weights  17 mean Weights  18 variance Weights
+Activation
+  5 linear Pair  10 ReLU Empty  15 leakyReLU Alpha  20 thresholdedReLU Alpha  25 PReLU Slopes  30 tanh Empty
+  31 scaledTanh Pair  40 sigmoid Empty  41 sigmoidHard Pair  50 ELU Alpha  60 softsign Empty  70 softplus Empty
+Pair
+  1 alpha float  2 beta float
+Alpha
+  1 alpha float
+Slopes
+  1 alpha Weights
+Epsilon
+  1 epsilon float
+Mvn
+  1 acrossChannels bool  2 normalizeVariance bool  3 epsilon float
+Lrn
+  1 alpha float  2 beta float  3 localSize uint64  4 k float
+Crop
+  1 cropAmounts Borders  5 offset uint64*
+Padding
+  1 constant PadValue  2 reflection Empty  3 replication Empty  10 paddingAmounts Borders
+PadValue
+  1 value float
+Upsample
+  1 scalingFactor uint64*  5 mode enum  6 linearUpsampleMode enum  7 fractional float*
+Unary
+  1 type enum  2 alpha float  3 epsilon float  4 shift float  5 scale float
+Scale
+  1 shapeScale uint64*  2 scale Weights  3 hasBias bool  4 shapeBias uint64*  5 bias Weights
+Bias
+  1 shape uint64*  2 bias Weights
+Reduce
+  1 mode enum  2 epsilon float  3 axis enum
+Constant
+  1 shape uint64*  2 data Weights
+Reshape
+  1 targetShape int64*  2 mode enum
+Mode
+  1 mode enum
+Permute
+  1 axis uint64*
+Concat
+  100 sequenceConcat bool
+Split
+  1 nOutputs uint64
+Reorganize
+  1 mode enum  2 blockSize uint64
+Slice
+  1 startIndex int64  2 endIndex int64  3 stride uint64  4 axis enum
+Clip
+  1 minVal float  2 maxVal float
+""")
+
+
+@dataclass
+class Feature:
+    """One input or output: its shape without the batch where the file says one, and its colours if it is a picture."""
+
+    name: str
+    shape: tuple[int, ...]
+    colours: str = ""
+
+
+@dataclass
+class Network:
+    """A neural network: layers in order, inputs and outputs, and what is done to pictures before."""
+
+    layers: list[Record]
+    inputs: list[Feature]
+    outputs: list[str]
+    preprocessing: list[Record]
+    probabilities: str = ""
+
+
+def read_network(path: Path) -> Network:
+    """The neural network in a `.mlmodel`. No weight is copied.
+
+    Raises:
+        InputError: the file is missing or damaged.
+        Refusal: it holds a model of another kind.
+    """
+    try:
+        record = wire.parse(mapped(path), SCHEMA, "Model")
+    except InputError as error:
+        raise InputError(f"{path}: {error.message}", advice=error.advice or "is it a .mlmodel?") from error
+    kind = next((name for name in ("network", "classifier", "regressor") if name in record), None)
+    if kind is None:
+        if "program" in record:
+            raise Refusal(notimpl("an ML Program", "convert with convert_to='neuralnetwork'"))
+        raise Refusal(notimpl("a model that is no neural network, such as a pipeline or a tree"))
+    network, description = record.record(kind), record.record("description")
+    outputs = [one.text("name") for one in description.records("output")]
+    inputs = [_feature(one) for one in description.records("input")]
+    return Network(
+        network.records("layers"), inputs, outputs, network.records("preprocessing"),
+        network.text("labelProbabilityLayerName"),
+    )  # fmt: skip
+
+
+def _feature(record: Record) -> Feature:
+    kind = record.record("type")
+    name = record.text("name")
+    if "imageType" in kind:
+        image = kind.record("imageType")
+        colours = {10: "gray", 20: "red, green, blue", 30: "blue, green, red"}.get(image.integer("colorSpace", 20), "")
+        return Feature(name, (1 if colours == "gray" else 3, image.integer("height"), image.integer("width")), colours)
+    return Feature(name, tuple(int(size) for size in kind.record("multiArrayType").all("shape")))
+
+
+def weights(record: Record, shape: tuple[int, ...], what: str) -> Callable[[], np.ndarray]:
+    """How the weights in a record are loaded.
+
+    Raises:
+        InputError: they are of another number.
+        Refusal: they are stored in a way that is not read.
+    """
+    count = product(shape)
+    bits = record.record("quantization").integer("numberOfBits", 0)
+    if "quantization" in record and bits:
+        return _quantised(record, shape, bits, what)
+    half = record.get("float16Value")
+    if half is not None and len(half):
+        held = np.frombuffer(half, "<f2") if len(half) % 2 == 0 else np.zeros(0)
+    else:
+        parts = [np.atleast_1d(np.asarray(one)) for one in record.raw("floatValue")]
+        held = parts[0] if len(parts) == 1 else np.concatenate([*parts, np.zeros(0, "float32")])
+    if held.size != count:
+        raise InputError(f"{what} holds {held.size} numbers and must hold {list(shape)}")
+    return lambda: held.reshape(shape).astype("float32")
+
+
+def _quantised(record: Record, shape: tuple[int, ...], bits: int, what: str) -> Callable[[], np.ndarray]:
+    data, quantised = record.get("rawValue"), record.record("quantization")
+    if data is None or not 1 <= bits <= 8:
+        raise Refusal(notimpl(f"weights of {bits} bits"))
+    count = product(shape)
+    if len(data) != (count * bits + 7) // 8:
+        raise InputError(f"{what} holds {len(data)} bytes for {list(shape)} of {bits} bits")
+    table = np.asarray(quantised.record("table").all("floatValue"), "float32")
+    scale = np.asarray(quantised.record("linear").all("scale"), "float32")
+    bias = np.asarray(quantised.record("linear").all("bias"), "float32")
+    if (table.size and table.size != 2**bits) or (not table.size and (not scale.size or shape[0] % scale.size)):
+        raise InputError(f"{what}: {table.size} entries and {scale.size} scales for {bits} bits")
+
+    def load() -> np.ndarray:
+        one = np.unpackbits(np.frombuffer(data, np.uint8))[: count * bits].reshape(count, bits)
+        stored = (one * (1 << np.arange(bits)[::-1])).sum(1).reshape(shape)
+        if table.size:
+            return table[stored]
+        rows = (-1, *[1] * (len(shape) - 1))
+        offset = bias.reshape(rows) if bias.size == scale.size else np.float32(0)
+        return stored.astype("float32") * scale.reshape(rows) + offset
+
+    return load
