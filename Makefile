@@ -39,8 +39,9 @@ format: $(READY)  ## format the code and fix what ruff can
 zoo: $(READY)  ## convert and verify the networks of the zoos; the table goes to docs/zoo.md
 	@$(BIN)/python -m tests.zoo
 
-conformance: $(READY)  ## PyTorch's own test databases, carried to Keras; the table goes to docs/conformance.md
+conformance: $(READY)  ## PyTorch's test databases and ONNX's backend tests; the tables go to docs/conformance*.md
 	$(BIN)/python -m tests.conformance
+	$(BIN)/python -m tests.conformance.onnx_run
 
 bench: $(READY)  ## time and memory against torch.export and against the framework's own networks
 	$(BIN)/python -m benchmarks

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "tests" / "conformance" / "onnx_results.jsonl"
+RESULTS = Path("build/conformance_onnx.jsonl")
 DOCUMENT = ROOT / "docs" / "conformance-onnx.md"
 TARGETS = {
     "pivot": "ONNX to the pivot, computed by the meaning of its ops",
@@ -75,6 +75,7 @@ def _run(options: argparse.Namespace) -> None:
 
     if options.fresh:
         options.results.unlink(missing_ok=True)
+    options.results.parent.mkdir(parents=True, exist_ok=True)
     known = load(options.results)
     with options.results.open("a", encoding="utf-8") as file:
         for target in options.target or TARGETS:

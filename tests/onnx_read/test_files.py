@@ -116,3 +116,49 @@ def test_damaged_files_give_a_clear_error_or_a_network(path):
         except NetglotError as error:
             assert error.exit_code in (2, 3), error
     assert read > 50
+
+
+@pytest.mark.fuzz
+def test_thousands_of_damaged_files_in_little_memory(tmp_path):
+    """Bytes turned over anywhere, pieces cut out, doubled and moved: an error or a network, in time and in bounds."""
+    import resource
+    import time
+
+    parts = [
+        node("Conv", "x w", "a", pads=[1, 1, 1, 1]),
+        node("Shape", "a", "s"),
+        node("Gather", "s zero", "n", axis=0),
+        node("Concat", "n rest", "shape", axis=0),
+        node("Reshape", "a shape", "f"),
+        node("MatMul", "f v", "y"),
+    ]
+    weights = {
+        "w": RANDOM.standard_normal((4, 3, 3, 3)).astype("float32"),
+        "v": RANDOM.standard_normal((64, 30)).astype("float32"),
+        "zero": np.array([0]),
+        "rest": np.array([64]),
+    }
+    whole = model(parts, {"x": ["N", 3, 4, 4]}, ["y"], weights).SerializeToString()
+    path = tmp_path / "m.onnx"
+    path.write_bytes(whole)
+    read_onnx(path)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for number in range(5000):
+        changed = bytearray(whole)
+        if number % 5 == 0:
+            first, length = RANDOM.integers(0, len(whole)), RANDOM.integers(1, 200)
+            piece = changed[first : first + length]
+            del changed[first : first + length]
+            if number % 2:
+                changed[RANDOM.integers(0, len(changed)) : 0] = piece * int(RANDOM.integers(1, 3))
+        else:
+            for place in RANDOM.integers(0, len(whole), RANDOM.integers(1, 6)):
+                changed[place] = RANDOM.integers(0, 256)
+        path.write_bytes(bytes(changed))
+        start = time.perf_counter()
+        try:
+            read_onnx(path)
+        except NetglotError as error:
+            assert error.exit_code in (2, 3), error
+        assert time.perf_counter() - start < 5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000

@@ -89,6 +89,9 @@ def _model(
     where = str(path) if path else "the model"
     if not proto.HasField("graph") or not (proto.graph.node or proto.graph.output):
         raise InputError(f"{where} holds no graph", advice="is it an ONNX model?")
+    _check_text(proto.graph, where)
+    for function in proto.functions:
+        _check_text(function, where)
     model = OnnxModel(proto, folder)
     for index, tensor in enumerate(proto.graph.initializer):
         if tensor.name in model.tensors:
@@ -98,6 +101,28 @@ def _model(
         array = dense_array(sparse)
         model.tensors[sparse.values.name] = (TensorType(str(array.dtype), array.shape), lambda a=array: a)
     return model
+
+
+def _check_text(graph: Any, where: str) -> None:
+    """Does nothing where all names are text; protobuf hands over as bytes what is not.
+
+    Raises:
+        InputError: one is not.
+    """
+    found: list[Any] = [graph.name]
+    found += [*graph.input, *graph.output] if hasattr(graph, "attribute_proto") else []
+    for info in () if hasattr(graph, "attribute_proto") else (*graph.input, *graph.output):
+        found += [info.name, *(dim.dim_param for dim in info.type.tensor_type.shape.dim)]
+    found += [tensor.name for tensor in getattr(graph, "initializer", ())]
+    for node in graph.node:
+        found += [node.name, node.op_type, node.domain, *node.input, *node.output]
+        found += [text for entry in node.metadata_props for text in (entry.key, entry.value)]
+        for attribute in node.attribute:
+            found += [attribute.name, attribute.ref_attr_name]
+            if attribute.HasField("g"):
+                _check_text(attribute.g, where)
+    if not all(isinstance(one, str) for one in found):
+        raise InputError(f"{where} has a name that is no text", advice="the file may be damaged")
 
 
 # -- the wire format, as far as it takes to find large tensors
