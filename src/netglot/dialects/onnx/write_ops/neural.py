@@ -677,6 +677,21 @@ def affine_grid(op):
 # -- reductions
 
 
+def _whole_picture(kind: str):
+    """A fold over all places of a picture, which has an operator of its own."""
+
+    def write(op):
+        rank = _rank(op.x)
+        everywhere = rank in (4, 5) and op.keepdims and tuple(sorted(op.axes)) == tuple(range(2, rank))
+        return node(kind, op.x) if everywhere and dtype_of(op.x).startswith("float") else None
+
+    return write
+
+
+onnx.writes(ops.Mean)(_whole_picture("GlobalAveragePool"))
+onnx.writes(ops.Max)(_whole_picture("GlobalMaxPool"))
+
+
 def _reduced(kind: str):
     return lambda op: node(kind, op.x, vector(*op.axes), keepdims=int(op.keepdims))
 
