@@ -295,3 +295,11 @@ def test_comparison_with_operators_is_that_of_elements():
 
     given = keras.Input((None, 3))
     compare(keras.Model(given, Diagonal()(given)), read(keras.Model(given, Diagonal()(given))), length=5)
+
+
+def test_depthwise_kernels_start_as_their_layer_says():
+    model = keras.Sequential(
+        [keras.Input((5, 5, 3)), keras.layers.DepthwiseConv2D(3, depthwise_initializer="he_normal")]
+    )
+    (kernel,) = (p for p in read(model).parameters.values() if len(p.shape) == 4)
+    assert kernel.initialiser.kind == "truncated"

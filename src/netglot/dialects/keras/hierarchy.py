@@ -141,7 +141,8 @@ def _add_variable(found: Hierarchy, name: str, variable: Any, layer: Any) -> Non
 def _initialiser(layer: Any, name: str, shape: tuple[int, ...]) -> Initialiser | None:
     """The distribution with which a variable was first filled, where its layer says so."""
     short = name.removesuffix("_kernel")  # `depthwise_kernel` has a `depthwise_initializer`
-    initialiser = getattr(layer, f"{name}_initializer", getattr(layer, f"{short}_initializer", None))
+    options = (f"{name}_initializer", f"{short}_initializer", *(["depthwise_initializer"] if name == "kernel" else []))
+    initialiser = next((held for one in options if (held := getattr(layer, one, None)) is not None), None)
     if not isinstance(initialiser, keras.initializers.Initializer):
         return None
     config = initialiser.get_config()
