@@ -21,6 +21,7 @@ from benchmarks.networks import GROWING, TITLES
 from benchmarks.page import machine, page, summary
 
 NETWORKS = ("resnet50", "vit_b_16")
+APPLICATIONS = ("ResNet50", "EfficientNetB0")
 KEPT = ROOT / "build" / "benchmarks" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 
@@ -37,6 +38,8 @@ def steps(rounds: int) -> Iterator[Step]:
         yield "latency", name, lambda name=name: fresh("benchmarks.latency", name, str(rounds))
     for family in GROWING:
         yield "growth", family, lambda family=family: fresh("benchmarks.growth", family)
+    for name in APPLICATIONS:
+        yield "from keras", name, lambda name=name: fresh("benchmarks.from_keras", name, str(rounds))
     for converter, name in [("netglot", name) for name in (*NETWORKS, "resnet18")] + others.RUNS:
         key = f"{converter} {name}"
         yield "others", key, lambda converter=converter, name=name: others.measure(converter, name)

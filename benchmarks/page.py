@@ -74,6 +74,12 @@ def bars(known: dict[str, Any]) -> Iterator[Bar]:
     for family, rows in known.get("growth", {}).items():
         first, last = (_per_node(rows[i], "convert", "cpu") for i in (0, -1))
         yield Bar("time per node, 16 times as deep / as deep", family, last / first, 1.2)
+    for name, found in known.get("from keras", {}).items():
+        what = "conversion to PyTorch / Keras's own build and reading of weights"
+        yield Bar(what, name, found["ratio"]["cpu"], 2.0, found["ratio"]["wall"])
+        if "latency" in found:
+            own = found["latency"]["ratio"]
+            yield Bar("emitted PyTorch network / torchvision's, eager", name, own["cpu"], 1.05, own["wall"])
 
 
 def _per_node(row: dict[str, Any], what: str, clock: str) -> float:
@@ -180,6 +186,22 @@ def _latency(found: dict[str, Any]) -> str:
 _RIVALS = ("keras.applications", "PyTorch")
 
 
+def _from_keras(found: dict[str, Any]) -> str:
+    text = (
+        "## From Keras to PyTorch\n\nWithout verification, beside what Keras itself does to have the network: build it and "
+        "read its weights.\n\n"
+    )
+    rows = (
+        [
+            name,
+            *(_seconds(one["seconds"][key]) for key in ("build", "read weights", "convert")),
+            f"{one['ratio']['cpu']:.2f}",
+        ]
+        for name, one in found.items()
+    )
+    return text + _table(["network", "build", "read weights", "netglot", "ratio"], rows)
+
+
 def _growth(found: dict[str, Any]) -> str:
     text = "## Growth\n\nNarrow networks of the same kind, made deeper: milliseconds of processor time per node of the graph.\n\n"
     rows = (
@@ -219,5 +241,6 @@ _PARTS = {
     "memory": _memory,
     "latency": _latency,
     "growth": _growth,
+    "from keras": _from_keras,
     "others": _others,
 }
