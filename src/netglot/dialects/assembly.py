@@ -184,10 +184,7 @@ class Assembly:
         """
         reader = self.dialect.readers.get(kind)
         if reader is None:
-            reason = self.dialect.unread.get(kind) or notimpl(
-                f"{self.dialect.title}'s {kind} has no reading",
-                "say what it means in a Python file: --extend my_ops.py",
-            )
+            reason = self.dialect.unread.get(kind) or notimpl(f"{self.dialect.title}'s {kind} has no reading")
             raise Refusal(reason)
         return reader
 

@@ -78,7 +78,7 @@ def _step(assembly: Assembly, record: Record, paths: dict) -> None:
 
     def run():
         if not kind:
-            raise Refusal(notimpl("a layer of a kind that is not read", "say what it means: --extend my_ops.py"))
+            raise Refusal(notimpl("a layer of a kind that is not read"))
         inputs = [assembly.tensor(str(one)) for one in record.all("input")]
         return assembly.call(assembly.reader(kind), layer, *inputs)
 

@@ -184,9 +184,7 @@ class _Reading:
 
     def _read(self, work: Work, node: Node, inputs: list[Any]) -> Any:
         if node.op == "Custom":
-            raise Refusal(
-                notimpl(f"the custom operator {node.text('op_type')}", "say what it means: --extend my_ops.py")
-            )
+            raise Refusal(notimpl(f"the custom operator {node.text('op_type')}"))
         reader = self.assembly.reader(node.op)
         if any(isinstance(one, Missing) for one in inputs[:1]):
             held = inputs[0]
