@@ -206,7 +206,7 @@ class Bound:
             names = [name for name, _ in _HOLES.findall(match[1])]
             return match[1] if any(name in self.given for name in names) else ""
 
-        template = _PIECES.sub(optional, template)
+        template = _PIECES.sub(optional, template).replace("(, ", "(")
         out, end = [], 0
         for match in _HOLES.finditer(template):
             out.append(self.rewriter.target.spell(template[end : match.start()], self.rewriter))

@@ -32,18 +32,21 @@ class Family:
     target: Callable[[str, str], Any]
     renamed: Callable[[Any], dict[str, str]]
     place: Callable[..., Any]
+    trains: Callable[[Any], bool] = lambda file: any(f"{name}" in file.text for name in (".backward(",))
 
     def carry_weights(self, source: Any, target: Any, network: Any, given: Path, path: Path) -> None:
         """Loads trained weights into the source's network and saves the target's with the same values."""
         where = {"module": network.module, "expression": network.expression}
         source.request("make", **where)
         target.request("make", **where)
+        source.request("warm", inputs=network.inputs)
         source.request("load_weights", path=str(given.absolute()))
         described = source.request("weights")
         values = list(read_arrays(described["arrays"]).values())
         rows = [self.place(k, n, v.ndim) for (_, k, n, _), v in zip(described["entries"], values, strict=True)]
         entries = [[p, row[0]] for (p, _, _, _), row in zip(described["entries"], rows, strict=True)]
-        target.request("match", entries=entries, inputs=network.inputs)
+        trained = [t for *_, t in described["entries"]]
+        target.request("match", entries=entries, inputs=network.inputs, trained=trained)
         arranged = [v if how is None else np.transpose(v, how) for v, (_, how) in zip(values, rows, strict=True)]
         target.request("set_weights", arrays=target.put({f"w:{i}": v for i, v in enumerate(arranged)}))
         target.request("save_weights", path=str(path))
@@ -82,5 +85,23 @@ _KERAS = Family(
     "netglot.migrate.runtime_torch", "netglot.migrate.runtime_keras", "model.weights.h5", _to_keras, _keras_renamed,
     _keras_place,
 )  # fmt: skip
-FAMILIES: dict[str, Family] = {"keras": _KERAS, "tensorflow": _KERAS}
+
+
+def _to_torch(name: str, style: str) -> Any:
+    from netglot.migrate.to_torch.target import TorchTarget
+
+    return TorchTarget(name)
+
+
+def _torch_place(kind: str, name: str, rank: int) -> Any:
+    from netglot.migrate.to_torch.weights import place
+
+    return place(kind, name, rank)
+
+
+_TORCH = Family(
+    "netglot.migrate.runtime_keras", "netglot.migrate.runtime_torch", "model.pt", _to_torch, lambda project: {},
+    _torch_place,
+)  # fmt: skip
+FAMILIES: dict[str, Family] = {"keras": _KERAS, "tensorflow": _KERAS, "torch": _TORCH}
 """What can be written, by name."""

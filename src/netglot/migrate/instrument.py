@@ -15,7 +15,10 @@ RECORDER = "__netglot__"
 UNTOUCHED = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "__import__", "__class__"}
 """Names that look at the frame they stand in."""
 
-_VALUES = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Subscript, ast.Tuple, ast.List)
+_VALUES = (
+    ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Subscript, ast.Tuple, ast.List, ast.ListComp,
+    ast.Dict,
+)  # fmt: skip
 
 
 def numbered(tree: ast.AST) -> ast.AST:

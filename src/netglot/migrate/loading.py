@@ -73,6 +73,7 @@ class Files(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """Runs a file as Python runs a script, and gives its module."""
         module = ModuleType("__main__")
         sys.modules["__main__"] = module
+        sys.modules.setdefault(key, module)
         self.run(key, module)
         return module
 

@@ -18,7 +18,7 @@ from netglot.migrate.families import FAMILIES, Family
 from netglot.migrate.networks import Network
 from netglot.migrate.observe import Fact
 from netglot.migrate.project import Project, definitions, is_script, read_project
-from netglot.migrate.prove import prove
+from netglot.migrate.prove import prove, replay
 from netglot.migrate.rewrite import Rewriter
 from netglot.verify.process import OperationError, Worker
 
@@ -95,10 +95,14 @@ def migrate(
         written = {file.path: _rewritten(file, project, target) for file in project.files}
         report = _report(project, written, found, notes)
         results: list[dict[str, Any]] = []
+        scripts: list[dict[str, Any]] = []
         files = {path: text.encode("utf-8") for path, (text, _) in written.items()} | project.others
         if found and verify:
             say("proving")
             results = _proven(family, project, written, found, time_limit, place, weights, files)
+            say("training the scripts on both sides")
+            scripts = _replayed(family, project, written, time_limit, place, arguments)
+        report["scripts"] = scripts
         report["networks"] = [_network_record(project, one, result) for one, result in _paired(found, results)]
     report["verdict"] = _verdict(report, verify)
     return Migration(report, files)
@@ -142,7 +146,7 @@ def _observed(
         chosen = _called(seen, project)
         made: list[Network] = []
         for file in project.files:
-            own, lacks = networks.candidates(worker, file.module)
+            own, lacks = networks.candidates(worker, file.module, notes)
             made += own
             lacking |= {name: (file.path, needs) for name, needs in lacks.items()}
         known = {(one.module, one.class_name) for one in chosen}
@@ -298,6 +302,30 @@ def _proven(
     return results
 
 
+def _replayed(
+    family: Family, project: Project, written: dict, limit: float, place: dict, arguments: str
+) -> list[dict[str, Any]]:
+    """The scripts that train, run on both sides in workers of their own."""
+    results = []
+    root = str(project.root)
+    for file in project.files:
+        if not is_script(file, project) or not family.trains(file):
+            continue
+        with (
+            Worker(family.observer, time_limit=limit, path=(root,), environment=place) as source,
+            Worker(family.prover, time_limit=limit, path=(root,), environment=place) as target,
+        ):
+            source.request("load", root=root, files=project.texts)
+            migrated = {f.module: [str(project.root / f.path), written[f.path][0]] for f in project.files}
+            target.request("load", root=root, files=migrated)
+            try:
+                made = replay(source, target, file.module, arguments.split(), family.place, project.renamed)
+            except WorkerError as error:
+                made = {"verdict": "different", "differences": [str(error)[:400]]}
+        results.append({"file": file.path, **made})
+    return results
+
+
 def _first_line(error: OperationError) -> str:
     return str(error).strip().partition("\n")[0][:400]
 
@@ -345,5 +373,6 @@ def _report(project: Project, written: dict, found: list[Network], notes: list[s
 
 def _verdict(report: dict[str, Any], verify: bool) -> str:
     """The worst of the networks' verdicts; marks alone leave it to the proof."""
-    verdicts = [one["verdict"] for one in report["networks"]]
-    return max(verdicts, key=ORDER.index) if verdicts else "unverified"
+    verdicts = [one["verdict"] for one in (*report["networks"], *report.get("scripts", ())) if verify]
+    decided = [one for one in verdicts if one != "unverified"]
+    return max(decided, key=ORDER.index) if decided else "unverified"

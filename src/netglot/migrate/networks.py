@@ -11,6 +11,8 @@ from netglot.errors import RequestError, UserCodeError
 from netglot.verify.process import Worker
 
 BATCH = 2
+CONTAINERS = ("Sequential", "Functional", "Model")
+"""Classes of the framework that the user fills: networks of them are told apart by how they are made."""
 
 
 @dataclass
@@ -56,7 +58,7 @@ def given(worker: Worker, text: str, modules: dict[str, str]) -> Network:
     return Network(module, found["class"], expression, parameters=found["parameters"])
 
 
-def candidates(worker: Worker, module: str) -> tuple[list[Network], dict[str, list[str]]]:
+def candidates(worker: Worker, module: str, notes: list[str]) -> tuple[list[Network], dict[str, list[str]]]:
     """The networks that a module can make without being told anything; and the arguments that others lack."""
     found = worker.request("candidates", module=module)
     lacking: dict[str, list[str]] = {}
@@ -69,11 +71,12 @@ def candidates(worker: Worker, module: str) -> tuple[list[Network], dict[str, li
             lacking[name] = required
         else:
             expressions.append(f"{name}()")
-    for expression in expressions:
+    for expression in [*found["instances"], *expressions]:
         one = worker.request("attempt", module=module, expression=expression)
         if "error" in one:
             if expression.removesuffix("()") in {n for n, _ in outer}:
                 raise raised(one["error"], f"making {expression}")
+            notes.append(f"{expression} was left out: {one['error']['kind']}: {one['error']['message'][:200]}")
             continue
         if one["network"] and one["user"]:
             made.append(Network(module, one["class"], expression, parameters=one["parameters"]))
@@ -89,7 +92,7 @@ def smallest(networks: list[Network]) -> list[Network]:
     """The smallest network of each class."""
     best: dict[tuple[str, str], Network] = {}
     for one in networks:
-        key = (one.module, one.class_name)
+        key = (one.module, one.class_name if one.class_name not in CONTAINERS else one.expression)
         if key not in best or one.parameters < best[key].parameters:
             best[key] = one
     return list(best.values())
@@ -116,7 +119,8 @@ def with_inputs(worker: Worker, network: Network, specs: list[str]) -> Network:
         answer = worker.request("example", inputs=inputs)
         if "error" not in answer:
             network.inputs = inputs
-            shapes = " and ".join("x".join(map(str, one["shape"])) + f" {one['dtype']}" for one in inputs)
+            leaves = [leaf for one in inputs for leaf in one.get("items", [one])]
+            shapes = " and ".join("x".join(map(str, one["shape"])) + f" {one['dtype']}" for one in leaves)
             network.assumed = f"no input was given: {shapes} was found to run"
             return network
         last = last or answer["error"]
@@ -174,6 +178,10 @@ _SIZES = (32, 28, 64, 224, 96, 128, 16, 256, 48, 299, 8, 512)
 def _guesses(firsts: list[dict[str, Any]], takes: list[str]) -> Any:
     """Inputs that the first layers ask for, likelier ones first."""
     count = max(1, len(takes))
+    if firsts and all(one["kind"] == "shape" for one in firsts):
+        one = [_of_shape(each) for each in firsts]
+        yield one if len(one) == 1 else [{"name": None, "items": one}]
+        return
     ways: list[list[dict[str, Any]]] = []
     for first in firsts:
         for one in _of_layer(first):
@@ -193,7 +201,14 @@ def _guesses(firsts: list[dict[str, Any]], takes: list[str]) -> Any:
 
 
 def _of_layer(first: dict[str, Any]) -> Any:
-    kind, size = first["kind"], first["size"]
+    kind, size = first["kind"], first.get("size")
+    if kind == "shape":
+        yield _of_shape(first)
+    elif kind.endswith(" free"):
+        yield from (_float(BATCH, *sizes) for sizes in ((8,), (10, 8), (16,), (784,), (28, 28)))
+    elif kind.endswith(" channels last"):
+        spatial = int(kind[0])
+        yield from (_float(BATCH, *(s,) * spatial, c) for c in (3, 1) for s in (32, 28, 64, 16, 224, 96, 128))
     if kind in ("Conv2d", "ConvTranspose2d", "BatchNorm2d"):
         yield from (_float(BATCH, size, s, s) for s in _SIZES)
     elif kind in ("Conv1d", "ConvTranspose1d"):
@@ -221,6 +236,14 @@ def _of_layer(first: dict[str, Any]) -> Any:
             root = round((size / channels) ** 0.5)
             if root * root * channels == size:
                 yield _float(BATCH, channels, root, root)
+
+
+def _of_shape(first: dict[str, Any]) -> dict[str, Any]:
+    """An input of the shape that an input layer declares; whole numbers where an embedding takes them."""
+    shape = [BATCH if i == 0 else 12 if s is None else s for i, s in enumerate(first["shape"])]
+    whole = "int" in first["dtype"] or (first["embeds"] and len(shape) == 2)
+    dtype = (first["dtype"] if "int" in first["dtype"] else "int64") if whole else "float32"
+    return {"name": None, "shape": shape, "dtype": dtype, "low": 0, "high": first["embeds"] or 4}
 
 
 def _float(*shape: int) -> dict[str, Any]:

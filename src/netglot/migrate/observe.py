@@ -81,6 +81,7 @@ class Recorder:
         self.user = user
         self.facts: dict[int, Fact] = {}
         self.shared: Shared = Shared()
+        self.module = ""
 
     # -- what the instrumented code calls
 
@@ -133,6 +134,11 @@ class Recorder:
             self.shared.depth -= 1
         result = self.framework.replaced(result)
         self._saw(fact, result)
+        if self.framework.kind(result) in ("optimizer", "scheduler") and id(result) not in self.shared.made:
+            self.shared.made[id(result)] = (self.module, number)
+            self.shared.kept.append(result)
+        if owner is not None and id(owner) in self.shared.made:
+            fact.extra["made"] = self.shared.made[id(owner)]
         return result
 
     def callee(self, function: Any, owner: Any = None, name: str = "") -> str:
@@ -199,8 +205,8 @@ class Recorder:
             fact.add("values", value if kind != "name" else self.framework.name(value))
         elif kind in ("function", "class"):
             fact.add("values", self.callee(value))
-        elif kind in ("tuple", "list") and len(value) < 100:
-            for one in value:
+        elif kind in ("tuple", "list", "dict") and len(value) < 100:
+            for one in value.values() if kind == "dict" else value:
                 fact.add("items", self.kind(one))
 
     def kind(self, value: Any) -> str:
@@ -221,6 +227,8 @@ class Recorder:
             return "tuple"
         if isinstance(value, list):
             return "list"
+        if isinstance(value, dict):
+            return "dict"
         if type(value).__module__ == "numpy":
             return "array" if type(value).__name__ == "ndarray" else "numpy"
         return "other"
@@ -240,6 +248,9 @@ class Shared:
         self.limited = True
         self.rounds = ITERATIONS
         self.hooks: list[Callable] = []
+        self.made: dict[int, tuple[str, int]] = {}
+        """Where an object was made: the module and the number of the call."""
+        self.kept: list[Any] = []
 
     def around(self, callee: str, function: Any, args: tuple, kwargs: dict) -> Any:
         """Calls, through whatever holds the run: the steps of an optimiser are counted here."""

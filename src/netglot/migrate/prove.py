@@ -38,13 +38,16 @@ def prove(source: Worker, target: Worker, network: Network, place: Any, renamed:
     where = {"module": network.module, "expression": network.expression, "setup": network.setup}
     source.request("make", **where)
     target.request("make", **where)
+    source.request("warm", inputs=network.inputs)
     described = source.request("weights", randomised=True)
     values = list(read_arrays(described["arrays"]).values())
     rows = [
         (_renamed(p, renamed), *place(k, n, v.ndim), trained)
         for (p, k, n, trained), v in zip(described["entries"], values, strict=True)
     ]
-    matched = target.request("match", entries=[[p, a] for p, a, _, _ in rows], inputs=network.inputs)
+    matched = target.request(
+        "match", entries=[[p, a] for p, a, _, _ in rows], inputs=network.inputs, trained=[t for *_, t in rows]
+    )
     if matched["missing"] or matched["left"]:
         return _failed("weights", [*matched["missing"], *(f"{n} has no counterpart" for n in matched["left"])])
     arranged = [v if how is None else np.transpose(v, how) for v, (_, _, how, _) in zip(values, rows, strict=True)]
@@ -55,7 +58,6 @@ def prove(source: Worker, target: Worker, network: Network, place: Any, renamed:
     if wrong:
         return _failed("weights", wrong)
     target.request("set_weights", arrays=target.put({f"w:{i}": v for i, v in enumerate(arranged)}))
-    trained = [t for _, _, _, t in rows]
     found: dict[str, Any] = {"differences": []}
     mine, other = (
         _arrays(source.request("run", inputs=network.inputs)),
@@ -64,11 +66,11 @@ def prove(source: Worker, target: Worker, network: Network, place: Any, renamed:
     found["shapes"] = [list(v.shape) for v in mine.values()]
     found["outputs_distance"] = _largest(mine, other)
     a = _arrays(source.request("gradients", inputs=network.inputs)["arrays"])
-    b = _arrays(target.request("gradients", inputs=network.inputs, trained=trained)["arrays"])
+    b = _arrays(target.request("gradients", inputs=network.inputs)["arrays"])
     found["gradients"] = _largest(_moved(a, rows), b)
     batches = [[one | {"seed": step % 4} for one in network.inputs] for step in range(STEPS)]
     first = source.request("train", batches=batches, rate=RATE)["losses"]
-    second = target.request("train", batches=batches, rate=RATE, trained=trained)["losses"]
+    second = target.request("train", batches=batches, rate=RATE)["losses"]
     gaps = [abs(x - y) / max(abs(x), 1e-12) for x, y in zip(first, second, strict=True)]
     found["losses"] = {"source": first, "target": second, "distance": max(gaps)}
     end = list(_arrays(source.request("weights")["arrays"]).values())
@@ -81,6 +83,50 @@ def prove(source: Worker, target: Worker, network: Network, place: Any, renamed:
         over.append(f"losses: {found['losses']['distance']:.2g}")
     found["verdict"] = "different" if over else "equivalent"
     found["differences"] += over
+    return found
+
+
+def replay(
+    source: Worker, target: Worker, module: str, argv: list[str], place: Any, renamed: dict[str, str]
+) -> dict[str, Any]:
+    """Runs a training script on both sides, from the same weights and with the same batches; compares every step."""
+    mine = source.request("replay", module=module, argv=argv, steps=STEPS)
+    if mine["error"] and not mine["losses"]:
+        return {
+            "verdict": "unverified",
+            "differences": [f"the script does not run in double precision: {mine['error']}"],
+        }
+    if not mine["losses"]:
+        return {"verdict": "unverified", "differences": ["the script takes no step of training by `backward`"]}
+    starts, befores, afters = [], [], []
+    for one in mine["networks"]:
+        values = list(read_arrays(one["before"]).values())
+        rows = [
+            (_renamed(p, renamed), *place(k, n, v.ndim)) for (p, k, n, _), v in zip(one["entries"], values, strict=True)
+        ]
+        moved = [v if how is None else np.transpose(v, how) for v, (_, _, how) in zip(values, rows, strict=True)]
+        arrays = target.put({f"w:{i}": v for i, v in enumerate(moved)})
+        starts.append({"entries": [[p, a] for p, a, _ in rows], "arrays": arrays})
+        after = read_arrays(one["after"]).values()
+        afters.append([v if how is None else np.transpose(v, how) for v, (_, _, how) in zip(after, rows, strict=True)])
+        befores.append(moved)
+    other = target.request("replay", module=module, argv=argv, steps=STEPS, weights=starts)
+    a, b = mine["losses"], other["losses"]
+    found: dict[str, Any] = {"losses": {"source": a, "target": b}, "differences": []}
+    if other["error"]:
+        found["differences"].append(f"the migrated script raised: {other['error']}")
+    if len(a) != len(b):
+        found["differences"].append(f"{len(a)} steps of training became {len(b)}")
+    gaps = [abs(x - y) / max(abs(x), 1e-12) for x, y in zip(a, b, strict=False)]
+    found["losses"]["distance"] = max(gaps, default=float("inf"))
+    reached = [list(read_arrays(one["after"]).values()) for one in other["networks"]]
+    pairs = [(x, y) for one, two in zip(afters, reached, strict=False) for x, y in zip(one, two, strict=False)]
+    found["weights_distance"] = max((distance(x, y) for x, y in pairs), default=float("inf"))
+    if not found["losses"]["distance"] <= LOSS:
+        found["differences"].append(f"losses: {found['losses']['distance']:.2g}")
+    if not found["weights_distance"] <= LOSS:
+        found["differences"].append(f"weights: {found['weights_distance']:.2g}")
+    found["verdict"] = "different" if found["differences"] else "equivalent"
     return found
 
 

@@ -207,21 +207,31 @@ class Rewriter:
         count = len(self.marks)
         made = self.target.statement(self, node)
         if made is None:
-            made = self.spans.composed(node, self.text)
+            made = self.target.block(self, node, self.text) or self.spans.composed(node, self.text)
         elif made != self.source(node) and not hasattr(node, "body"):
             self.touch(node)
         own = self._open.pop()
-        if own:
+        if own and self._open and not self._begins_line(node):
+            self._open[-1].extend(own)
+        elif own:
             indent = self.spans.indent(node)
             reasons = list(dict.fromkeys(f"{what}: {reason}" if what else reason for what, reason in own))
             made = f"{MARK}{'; '.join(reasons)}\n{indent}" + made
         del count
         return made
 
+    def _begins_line(self, node: ast.stmt) -> bool:
+        """Whether a comment can stand above a statement: not above an `elif`, nor behind a colon or a semicolon."""
+        start = self.spans.starts[node.lineno - 1]
+        before = self.spans.data[start : start + node.col_offset]
+        return not before.strip() and not self.source(node).startswith("elif")
+
     def module(self) -> str:
         """The whole file in the target."""
         body = self.file.tree.body
-        chunks = self.spans.between(0, len(self.spans.data), list(body), self.text)
+        chunks = self.target.block(self, self.file.tree, self.text)
+        if chunks is None:
+            chunks = self.spans.between(0, len(self.spans.data), list(body), self.text)
         return self.target.finished(self, chunks)
 
     # -- small things

@@ -17,6 +17,10 @@ from netglot.migrate.loading import Files, doubled
 from netglot.verify.arrays import read_arrays, write_arrays
 
 
+class Enough(BaseException):
+    """Ends a script that has trained for as many steps as are compared."""
+
+
 class Draws:
     """Random numbers that are the same on both sides: the n-th draw after a reset depends on n alone."""
 
@@ -34,6 +38,8 @@ class Draws:
         shape = tuple(int(s) for s in shape)
         if kind == "normal":
             return rng.standard_normal(shape)
+        if kind == "permutation":
+            return rng.permutation(shape[0])
         if kind == "integers":
             return rng.integers(int(low), int(high), shape)
         return rng.uniform(low, high, shape)
@@ -42,7 +48,18 @@ class Draws:
 class Side:
     """One framework's side of the proof; the subclasses know tensors and weights."""
 
-    OPERATIONS = ("load", "make", "weights", "set_weights", "run", "gradients", "train", "save_weights")
+    OPERATIONS = (
+        "load",
+        "make",
+        "weights",
+        "set_weights",
+        "warm",
+        "run",
+        "gradients",
+        "train",
+        "replay",
+        "save_weights",
+    )
 
     def __init__(self, folder: str):
         self.folder = folder
@@ -68,6 +85,51 @@ class Side:
             exec(setup, names)
         self.draws.reset()
         self.model = self.made(eval(expression, names))
+
+    def replay(self, module: str, argv: list[str], steps: int, weights: list | None = None) -> dict[str, Any]:
+        """Runs a script for some steps of training; tells the loss of each, and the weights before and after.
+
+        `weights` are what its networks start from, in the order in which they are first called: for each the entries
+        `[path, attribute]` and their arrays.
+        """
+        assert self.files is not None
+        self.losses: list[float] = []
+        self.met: list[dict[str, Any]] = []
+        self.starts, self.steps = list(weights or []), steps
+        self.draws.reset()
+        self.draws.count = 100000
+        sys.argv = ["script.py", *argv]
+        np.random.permutation = lambda n: self._permuted(n)
+        self.watch_training()
+        error = None
+        try:
+            self.files.script(module)
+        except Enough:
+            pass
+        except SystemExit as stopped:
+            error = None if stopped.code in (None, 0) else str(stopped.code)
+        except Exception as raised:
+            import traceback
+
+            error = "".join(traceback.format_exception(raised)[-3:])
+        return {"losses": self.losses, "error": error, "networks": [self.told(one) for one in self.met]}
+
+    def _permuted(self, n: Any) -> np.ndarray:
+        places = self.draws.take("permutation", (n if isinstance(n, (int, np.integer)) else len(n),))
+        return places if isinstance(n, (int, np.integer)) else np.asarray(n)[places]
+
+    def saw_loss(self, value: Any) -> None:
+        """One step of training; enough of them end the script."""
+        if len(self.losses) >= self.steps:
+            raise Enough
+        self.losses.append(float(value))
+
+    def watch_training(self) -> None:
+        """Takes note of losses and of the networks that are called."""
+
+    def told(self, met: dict[str, Any]) -> dict[str, Any]:
+        """A network that was met, its weights before and after."""
+        raise NotImplementedError
 
     def prepare(self) -> None:
         """Double precision, no dropping, draws that are known."""

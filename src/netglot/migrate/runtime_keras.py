@@ -10,18 +10,53 @@ import tensorflow as tf
 from keras import layers
 
 from netglot.migrate.known import cotangent, made_array
+from netglot.migrate.observe_keras import Keras
+from netglot.migrate.observing import Observing
 from netglot.migrate.runtime import Side, flat
 from netglot.verify.runtime_keras import REPAIRS
 
 TF_TENSOR = (tf.Tensor, tf.Variable, keras.Variable)
 
 
-class Runtime(Side):
+class Runtime(Observing, Side):
     """The operations of the worker."""
 
-    OPERATIONS = (*Side.OPERATIONS, "match")
+    OPERATIONS = (*Observing.OPERATIONS, *Side.OPERATIONS, "match", "load_weights")
+    network = layers.Layer
+    dataset = keras.utils.PyDataset
+    entry = "call"
+
+    def watching(self) -> Keras:
+        keras.utils.set_random_seed(0)
+        _stamp()
+        tf.config.run_functions_eagerly(True)
+        tf.data.experimental.enable_debug_mode()
+        _short_fit()
+        return Keras()
+
+    def described(self, name: str | None, value: Any) -> dict[str, Any] | None:
+        if not isinstance(value, (*TF_TENSOR, np.ndarray)):
+            return None
+        array = np.asarray(value)
+        whole = array.dtype.kind in "iu" and array.size
+        low, high = (int(array.min()), int(array.max()) + 1) if whole else (0, 0)
+        return {"name": name, "shape": list(array.shape), "dtype": str(array.dtype), "low": low, "high": high}
+
+    def size(self, model: Any) -> int:
+        return int(sum(np.prod(v.shape) for v in model.trainable_variables))
+
+    def firsts(self, model: Any) -> list[dict[str, Any]]:
+        return _firsts(model)
+
+    def tried(self, inputs: list[dict[str, Any]], training: bool) -> list[list[int]]:
+        return [list(t.shape) for t in self._call(self.tensors(inputs, double=False), training)]
+
+    def load_weights(self, path: str) -> None:
+        """Loads trained weights into the network."""
+        self.model.load_weights(path)
 
     def prepare(self) -> None:
+        _stamp()
         keras.config.set_floatx("float64")
         keras.config.disable_traceback_filtering()
         _no_dropping()
@@ -31,8 +66,8 @@ class Runtime(Side):
         for holder, name, repaired in REPAIRS.values():
             setattr(holder, name, repaired(getattr(holder, name)))
 
-    def tensors(self, inputs: list) -> list:
-        return [(one.get("name"), _made(one)) for one in inputs]
+    def tensors(self, inputs: list, double: bool = True) -> list:
+        return [(one.get("name"), _made(one, double)) for one in inputs]
 
     def _call(self, inputs: list, training: bool) -> list:
         self.draws.reset()
@@ -44,13 +79,16 @@ class Runtime(Side):
                 args.append(value)
             else:
                 kwargs[names[position]] = value
-        return flat(self.model(*args, training=training, **kwargs), lambda v: isinstance(v, TF_TENSOR))
+        if _takes_training(self.model):
+            kwargs["training"] = training
+        return flat(self.model(*args, **kwargs), lambda v: isinstance(v, TF_TENSOR))
 
-    def match(self, entries: list, inputs: list) -> dict[str, Any]:
+    def match(self, entries: list, inputs: list, trained: list[bool]) -> dict[str, Any]:
         """Calls the network once, so that its weights are made, and finds the variable of each entry
         `[path, attribute]`; says which are missing and which of the network's variables are in no entry."""
         self._call(self.tensors(inputs), False)
-        self.variables, missing = [], []
+        self.variables, missing, self.trained = [], [], trained
+        self.rows_of = self.model
         for path, attribute in entries:
             try:
                 self.variables.append(_variable(self.model, path, attribute))
@@ -67,14 +105,75 @@ class Runtime(Side):
         }
 
     def weights(self, randomised: bool = False) -> dict[str, Any]:
-        """The weights of the matched variables."""
-        values = {f"w:{i}": np.asarray(v) for i, v in enumerate(self.variables) if v is not None}
-        return {"arrays": self.written(values)}
+        """The weights of the matched variables; before any are matched, all of the network's, and what each is."""
+        entries: list = []
+        if getattr(self, "rows_of", None) is not self.model and randomised is not None:
+            self.rows_of = self.model
+            entries = list(_entries(self.model))
+            trainable = {id(v) for v in self.model.trainable_variables}
+            self.variables = [v for *_, v in entries]
+            self.trained = [id(v) in trainable for v in self.variables]
+        if randomised:
+            rng = np.random.default_rng(1)
+            for (_, _, name, variable), trained in zip(entries, self.trained, strict=True):
+                if "variance" in name:
+                    variable.assign(rng.uniform(0.5, 1.5, tuple(variable.shape)))
+                elif "moving" in name or (trained and len(variable.shape) <= 1):
+                    variable.assign_add(0.1 * rng.standard_normal(tuple(variable.shape)))
+        return {
+            "entries": [[p, k, n, t] for (p, k, n, _), t in zip(entries, self.trained, strict=False)],
+            "arrays": self.written({f"w:{i}": np.asarray(v) for i, v in enumerate(self.variables) if v is not None}),
+        }
 
     def set_weights(self, arrays: list) -> None:
         """Overwrites the matched variables, in order."""
         for variable, array in zip(self.variables, self.arrays(arrays), strict=True):
             variable.assign(array.astype(np.asarray(variable).dtype))
+
+    def watch_training(self) -> None:
+        own, side = tf.GradientTape.gradient, self
+
+        def gradient(tape: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
+            side.saw_loss(target)
+            return own(tape, target, *args, **kwargs)
+
+        tf.GradientTape.gradient = gradient
+        call, inside = layers.Layer.__call__, [0]
+
+        def called(layer: Any, *args: Any, **kwargs: Any) -> Any:
+            inside[0] += 1
+            try:
+                if inside[0] == 1 and not any(m["model"] is layer for m in side.met):
+                    side.meet(layer, args, kwargs, call)
+                return call(layer, *args, **kwargs)
+            finally:
+                inside[0] -= 1
+
+        layers.Layer.__call__ = called
+
+    def meet(self, layer: Any, args: tuple, kwargs: dict, call: Any) -> None:
+        """Gives a network its weights at its first call."""
+        count = self.draws.count
+        call(layer, *args, **({**kwargs, "training": False} if "training" in kwargs else kwargs))
+        self.draws.count = count
+        if not layer.weights:
+            return
+        self.met.append({"model": layer})
+        if not self.starts:
+            return
+        start = self.starts.pop(0)
+        variables = [_variable(layer, path, attribute) for path, attribute in start["entries"]]
+        for variable, array in zip(variables, self.arrays(start["arrays"]), strict=True):
+            variable.assign(array.astype(np.asarray(variable).dtype))
+        self.met[-1]["variables"] = variables
+
+    def told(self, met: dict[str, Any]) -> dict[str, Any]:
+        values = {f"w:{i}": np.asarray(v) for i, v in enumerate(met.get("variables", []))}
+        return {"after": self.written(values)}
+
+    def warm(self, inputs: list) -> None:
+        """Calls the network once, so that its weights are made."""
+        self._call(self.tensors(inputs), False)
 
     def save_weights(self, path: str) -> None:
         self.model.save_weights(path)
@@ -84,11 +183,11 @@ class Runtime(Side):
         outputs = self._call(self.tensors(inputs), training)
         return self.written({f"o:{i}": np.asarray(t) for i, t in enumerate(outputs)})
 
-    def gradients(self, inputs: list, trained: list[bool]) -> dict[str, Any]:
+    def gradients(self, inputs: list) -> dict[str, Any]:
         """Gradients of the sum of all outputs, each weighted by known numbers, to weights and floating inputs."""
         given = self.tensors(inputs)
         leaves = [t for _, v in given for t in flat(v, tf.is_tensor) if t.dtype.is_floating]
-        variables = [v for v, is_trained in zip(self.variables, trained, strict=True) if is_trained]
+        variables = [v for v, is_trained in zip(self.variables, self.trained, strict=True) if is_trained]
         values = [v.value if isinstance(v, keras.Variable) else v for v in variables]
         with tf.GradientTape() as tape:
             for one in leaves:
@@ -96,16 +195,16 @@ class Runtime(Side):
             outputs = [t for t in self._call(given, False) if _floating(t)]
             total = tf.add_n([tf.reduce_sum(t * cotangent(t.shape)) for t in outputs])
         found = tape.gradient(total, [*values, *leaves], unconnected_gradients="zero")
-        numbers = [i for i, is_trained in enumerate(trained) if is_trained]
+        numbers = [i for i, is_trained in enumerate(self.trained) if is_trained]
         names = [f"g:{i}" for i in numbers] + [f"i:{i}" for i in range(len(leaves))]
         return {
             "arrays": self.written({n: np.asarray(tf.convert_to_tensor(g)) for n, g in zip(names, found, strict=True)})
         }
 
-    def train(self, batches: list, rate: float, trained: list[bool]) -> dict[str, Any]:
+    def train(self, batches: list, rate: float) -> dict[str, Any]:
         """Plain gradient descent, as the other side does."""
         losses = []
-        variables = [v for v, is_trained in zip(self.variables, trained, strict=True) if is_trained]
+        variables = [v for v, is_trained in zip(self.variables, self.trained, strict=True) if is_trained]
         for inputs in batches:
             with tf.GradientTape() as tape:
                 outputs = [t for t in self._call(self.tensors(inputs), True) if _floating(t)]
@@ -128,12 +227,12 @@ def _parameters(model: Any) -> list[str]:
     return list(inspect.signature(model.call).parameters)
 
 
-def _made(one: dict[str, Any]) -> Any:
+def _made(one: dict[str, Any], double: bool = True) -> Any:
     if "value" in one:
         return one["value"]
     if "items" in one:
-        return [_made(each) for each in one["items"]]
-    return tf.convert_to_tensor(made_array(one, double=True))
+        return [_made(each, double) for each in one["items"]]
+    return tf.convert_to_tensor(made_array(one, double))
 
 
 def _variable(model: Any, path: str, attribute: str) -> Any:
@@ -226,3 +325,145 @@ def _double_leaky() -> None:
 
     backend.leaky_relu = leaky_relu
     tf.nn.leaky_relu = lambda features, alpha=0.2, name=None: leaky_relu(features, alpha)
+
+
+def _takes_training(model: Any) -> bool:
+    """Every Keras layer takes `training` unless its own `__call__` hides it."""
+    return isinstance(model, layers.Layer)
+
+
+_ORDER: dict[int, int] = {}
+
+
+def _stamp() -> None:
+    """Layers are numbered in the order in which they are made: a functional network keeps no names."""
+    if hasattr(layers.Layer, "_netglot_stamped"):
+        return
+    own = layers.Layer.__init__
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        own(self, *args, **kwargs)
+        if "_netglot_order" not in self.__dict__:
+            object.__setattr__(self, "_netglot_order", len(_ORDER))
+            _ORDER[len(_ORDER)] = 1
+
+    layers.Layer.__init__ = init
+    layers.Layer._netglot_stamped = True
+
+
+def ordered(model: Any) -> list:
+    """The layers of a functional network that hold weights, in the order in which they were made."""
+    found = [one for one in model.layers if one.weights]
+    return sorted(found, key=lambda one: getattr(one, "_netglot_order", 0))
+
+
+def _entries(model: Any) -> Any:
+    """Each weight: its layer's path and class, its name there, the variable."""
+    names = Keras()
+    seen: set[int] = set()
+
+    def walk(place: Any, path: str) -> Any:
+        if isinstance(place, (keras.Variable, tf.Variable)):
+            return
+        if id(place) in seen:
+            return
+        seen.add(id(place))
+        if isinstance(place, layers.Layer):
+            kind = names.name(type(place))
+            if kind and kind.startswith("keras.") and not isinstance(place, keras.Model) and kind not in _WRAPPERS:
+                yield from own(place, path, kind)
+                return
+            if isinstance(place, keras.Sequential):
+                for number, layer in enumerate(place.layers):
+                    yield from walk(layer, f"{path}.{number}")
+                return
+            if type(place).__name__ == "Functional":
+                for number, layer in enumerate(ordered(place)):
+                    yield from walk(layer, f"{path}.layers.{number}")
+                return
+            for name, value in list(vars(place).items()):
+                if name.startswith("_"):
+                    continue
+                if isinstance(value, (keras.Variable, tf.Variable)):
+                    if id(value) not in seen:
+                        seen.add(id(value))
+                        yield path.removeprefix("."), "user", name, value
+                    continue
+                yield from walk(value, f"{path}.{name}")
+        elif isinstance(place, (list, tuple)):
+            for number, one in enumerate(place):
+                yield from walk(one, f"{path}.{number}")
+        elif hasattr(place, "items") and hasattr(place, "keys"):
+            for key, one in place.items():
+                yield from walk(one, f"{path}.{key}")
+
+    def own(layer: Any, path: str, kind: str) -> Any:
+        for variable in layer.weights:
+            if "seed_generator" in variable.path or id(variable) in seen:
+                continue
+            seen.add(id(variable))
+            name = _inner_name(layer, variable)
+            yield path.removeprefix("."), kind, name, variable
+
+    yield from walk(model, "")
+
+
+_WRAPPERS = {"keras.layers.TimeDistributed", "keras.layers.Layer"}
+
+
+def _inner_name(layer: Any, variable: Any) -> str:
+    """A variable's name in its layer: `kernel`, `forward_layer.kernel`."""
+    for name, value in vars(layer).items():
+        if value is variable:
+            return name.removeprefix("_")
+    for name, value in vars(layer).items():
+        if isinstance(value, layers.Layer) and any(v is variable for v in value.weights):
+            return f"{name}.{_inner_name(value, variable)}"
+    return variable.name
+
+
+def _firsts(model: Any) -> list[dict[str, Any]]:
+    """What the layers with weights expect, in order: kind and size; the shape where an input layer says it."""
+    found: list[dict[str, Any]] = []
+    shapes = None
+    try:
+        shapes = [list(one.shape) for one in model.inputs] if getattr(model, "inputs", None) else None
+    except (AttributeError, ValueError):
+        shapes = None
+    if shapes:
+        dtypes = [str(one.dtype) for one in model.inputs]
+        rest = {"kind": "shape", "embeds": _embeds(model)}
+        return [{"shape": s, "dtype": d} | rest for s, d in zip(shapes, dtypes, strict=True)]
+    for layer in model._flatten_layers():
+        kind = type(layer).__name__
+        if kind == "Embedding":
+            found.append({"kind": "Embedding", "size": layer.input_dim})
+        elif kind.startswith(("Conv", "Depthwise", "Separable")) and kind[-2] in "123" and "Transpose" not in kind:
+            found.append({"kind": f"{kind[-2:]} channels last", "size": None})
+        elif kind in ("Dense", "LSTM", "GRU", "SimpleRNN"):
+            found.append({"kind": kind + " free", "size": None})
+    return found[:100]
+
+
+def _embeds(model: Any) -> int:
+    sizes = [one.input_dim for one in model._flatten_layers() if type(one).__name__ == "Embedding"]
+    return min(sizes) if sizes else 0
+
+
+def _short_fit() -> None:
+    """While it is observed, `fit` sees a few batches of one epoch."""
+    own, evaluate, predict = keras.Model.fit, keras.Model.evaluate, keras.Model.predict
+
+    def fit(self: Any, *args: Any, **kwargs: Any) -> Any:
+        kwargs = {k: v for k, v in kwargs.items() if k != "callbacks"}
+        kwargs["epochs"], kwargs["steps_per_epoch"], kwargs["verbose"] = 1, 2, 0
+        return own(self, *args, **kwargs)
+
+    def short(method: Any) -> Any:
+        def called(self: Any, *args: Any, **kwargs: Any) -> Any:
+            kwargs["steps"], kwargs["verbose"] = 2, 0
+            return method(self, *args, **kwargs)
+
+        return called
+
+    keras.Model.fit, keras.Model.evaluate, keras.Model.predict = fit, short(evaluate), short(predict)

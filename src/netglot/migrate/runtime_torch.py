@@ -2,253 +2,59 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import os
-import sys
+import functools
+import itertools
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from netglot.migrate.instrument import instrumented
 from netglot.migrate.known import cotangent, made_array
-from netglot.migrate.loading import Files
-from netglot.migrate.observe import Recorder, Shared
 from netglot.migrate.observe_torch import Torch
+from netglot.migrate.observing import Observing
 from netglot.migrate.runtime import Side, flat
 
 
-class Runtime(Side):
+class Runtime(Observing, Side):
     """The operations of the worker."""
 
-    OPERATIONS = (
-        *Side.OPERATIONS,
-        "observe",
-        "import_all",
-        "script",
-        "facts",
-        "candidates",
-        "attempt",
-        "example",
-        "resolve",
-        "load_weights",
-        "demonstrate",
-    )
+    OPERATIONS = (*Observing.OPERATIONS, *Side.OPERATIONS, "load_weights", "match")
 
-    # -- observing
+    network = nn.Module
+    dataset = torch.utils.data.Dataset
+    entry = "forward"
 
-    def observe(self, root: str, files: dict[str, list[str]]) -> None:
-        """Takes the files of a project to observe them."""
-        self.framework = Torch()
-        self.shared = Shared()
-        self.recorders: dict[str, Recorder] = {}
-        self.names = set(files)
-        self.calls: list[dict[str, Any]] = []
-        self.made_by: dict[int, tuple[str, str, Any, Any]] = {}
-        self._keep: list[Any] = []
-        self.shared.hooks.append(self._hook)
-        sys.path.insert(0, root)
-        self.files = Files({name: (one[0], one[1]) for name, one in files.items()}, instrumented, self._recorder)
-        self.files.install()
+    def watching(self) -> Torch:
         torch.manual_seed(0)
         torch.jit.script = lambda obj=None, *a, **k: obj
+        return Torch()
 
-    def _recorder(self, name: str) -> Recorder:
-        if name not in self.recorders:
-            self.recorders[name] = Recorder(self.framework, self._is_user)
-            self.recorders[name].shared = self.shared
-        return self.recorders[name]
+    def described(self, name: str | None, value: Any) -> dict[str, Any] | None:
+        if not isinstance(value, torch.Tensor):
+            return None
+        low, high = 0, 0
+        if not value.dtype.is_floating_point and value.numel():
+            low, high = int(value.min()), int(value.max()) + 1
+        dtype = str(value.dtype).removeprefix("torch.")
+        return {"name": name, "shape": list(value.shape), "dtype": dtype, "low": low, "high": high}
 
-    def _is_user(self, module: str) -> bool:
-        return module == "__main__" or module in self.names or f"{module}.__init__" in self.names
+    def size(self, model: nn.Module) -> int:
+        return sum(p.numel() for p in model.parameters())
 
-    def _hook(self, callee: str, function: Any, args: tuple, kwargs: dict) -> tuple[bool, Any]:
-        """Remembers which networks are made and called from outside of networks."""
-        if inspect.isclass(function) and issubclass(function, nn.Module) and self._is_user(function.__module__):
-            made = function(*args, **kwargs)
-            self._keep.append(made)
-            self.made_by[id(made)] = (function.__module__, function.__qualname__, args, kwargs)
-            return True, made
-        if callee.startswith("call:") and isinstance(function, nn.Module) and id(function) in self.made_by:
-            inside = getattr(self, "_inside", 0)
-            if not inside:
-                self._called(function, args, kwargs)
-            self._inside = inside + 1
-            try:
-                return True, function(*args, **kwargs)
-            finally:
-                self._inside = inside
-        return False, None
+    def firsts(self, model: nn.Module) -> list[dict[str, Any]]:
+        return _firsts(model)
 
-    def _called(self, model: nn.Module, args: tuple, kwargs: dict) -> None:
-        key = id(model)
-        if any(one["id"] == key for one in self.calls):
-            return
-        described = [self._described(None, a) for a in args] + [self._described(k, v) for k, v in kwargs.items()]
-        self.calls.append({"id": key, "inputs": described})
-
-    def _described(self, name: str | None, value: Any) -> dict[str, Any]:
-        if isinstance(value, torch.Tensor):
-            low, high = 0, 0
-            if not value.dtype.is_floating_point and value.numel():
-                low, high = int(value.min()), int(value.max()) + 1
-            return {
-                "name": name, "shape": list(value.shape), "dtype": str(value.dtype).removeprefix("torch."),
-                "low": low, "high": high,
-            }  # fmt: skip
-        if value is None or isinstance(value, (int, float, bool, str)):
-            return {"name": name, "value": value}
-        if isinstance(value, (list, tuple)):
-            return {"name": name, "items": [self._described(None, one) for one in value]}
-        return {"name": name, "unknown": type(value).__name__}
-
-    def import_all(self, modules: list[str]) -> dict[str, Any]:
-        """Imports every file; what it says of each: classes, and the public names of dotted expressions."""
-        failed = {}
-        for name in modules:
-            try:
-                importlib.import_module(name.removesuffix(".__init__"))
-            except (Exception, SystemExit) as error:
-                failed[name] = _told(error)
-        return {"failed": failed, "classes": self._classes()}
-
-    def _classes(self) -> dict[str, dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = {}
-        for name in self.names:
-            module = sys.modules.get(name.removesuffix(".__init__"))
-            rows = found.setdefault(name, {})
-            for key, value in list(vars(module).items()) if module else []:
-                if inspect.isclass(value) and value.__module__ == module.__name__:
-                    kind = (
-                        "module" if issubclass(value, nn.Module)
-                        else "dataset" if issubclass(value, torch.utils.data.Dataset) else "other"
-                    )  # fmt: skip
-                    required = _required(value) if kind == "module" else []
-                    rows[key] = {"kind": kind, "required": required}
-                elif inspect.isfunction(value) and value.__module__ == module.__name__:
-                    rows[key] = {"kind": "function", "required": _required(value)}
-        return found
-
-    def script(self, module: str, argv: list[str], filename: str) -> dict[str, Any]:
-        """Runs a file as a script, its training cut short."""
-        assert self.files is not None
-        before = sys.argv, sys.modules.get("__main__")
-        sys.argv = [filename, *argv]
-        error = None
-        try:
-            self.files.script(module)
-        except SystemExit as stopped:
-            if stopped.code not in (None, 0):
-                error = _told(stopped)
-        except Exception as raised:
-            error = _told(raised)
-        finally:
-            sys.argv = before[0]
-            if before[1] is not None:
-                sys.modules["__main__"] = before[1]
-        return {"error": error}
-
-    def demonstrate(self, module: str) -> None:
-        """Runs the functions of a module that only try its networks, such as `test()`."""
-        place = sys.modules.get(module.removesuffix(".__init__"))
-        for name, value in list(vars(place).items()) if place else []:
-            if inspect.isfunction(value) and name.startswith(("test", "demo")) and not _required(value):
-                try:
-                    value()
-                except (Exception, SystemExit):
-                    continue
-
-    def facts(self) -> dict[str, Any]:
-        """All facts, by module and number; the networks that were called; names resolved."""
-        return {
-            "facts": {m: {str(n): vars(f) for n, f in r.facts.items()} for m, r in self.recorders.items()},
-            "networks": [self._network(one) for one in self.calls],
-        }
-
-    def _network(self, call: dict[str, Any]) -> dict[str, Any]:
-        module, name, args, kwargs = self.made_by[call["id"]]
-        model = next(m for m in self._keep if id(m) == call["id"])
-        return {
-            "module": module, "class": name, "inputs": call["inputs"],
-            "arguments": _literal(args, kwargs),
-            "parameters": sum(p.numel() for p in model.parameters()),
-        }  # fmt: skip
-
-    def candidates(self, module: str) -> dict[str, Any]:
-        """What could be a network of a module: its classes, outermost last, and functions without arguments."""
-        place = sys.modules[module.removesuffix(".__init__")]
-        classes = [
-            (key, value) for key, value in vars(place).items()
-            if inspect.isclass(value) and issubclass(value, nn.Module) and value.__module__ == place.__name__
-        ]  # fmt: skip
-        functions = [
-            (key, value) for key, value in vars(place).items()
-            if inspect.isfunction(value) and value.__module__ == place.__name__
-        ]  # fmt: skip
-        return {
-            "classes": [[key, _required(value), _contained(value, classes)] for key, value in classes],
-            "functions": [[key, _required(value)] for key, value in functions],
-        }
-
-    def attempt(self, module: str, expression: str, call: bool = False) -> dict[str, Any]:
-        """Evaluates an expression; says whether it is a network, and of which class and size, and what it raised."""
-        place = sys.modules[module.removesuffix(".__init__")]
-        recorder = self._recorder(module)
-        try:
-            with torch.no_grad():
-                value = eval(expression, dict(vars(place)))
-        except (Exception, SystemExit) as error:
-            return {"error": _told(error)}
-        if not isinstance(value, nn.Module):
-            return {"network": False}
-        del recorder
-        self.model = value
-        made = self.made_by.get(id(value))
-        return {
-            "network": True, "class": type(value).__name__, "module": type(value).__module__,
-            "user": self._is_user(type(value).__module__),
-            "parameters": sum(p.numel() for p in value.parameters()),
-            "arguments": _literal(made[2], made[3]) if made else None,
-            "firsts": _firsts(value), "takes": _required(value.forward),
-        }  # fmt: skip
-
-    def example(self, inputs: list[dict[str, Any]], training: bool | None = None) -> dict[str, Any]:
-        """Calls the network that was attempted last on made inputs; says what it raised."""
+    def tried(self, inputs: list[dict[str, Any]], training: bool) -> list[list[int]]:
         values = [(one.get("name"), _made(one)) for one in inputs]
-        args = [v for n, v in values if n is None]
-        kwargs = {n: v for n, v in values if n is not None}
         kept = self.model.training
         try:
-            for mode in (False, True) if training is None else (training,):
-                self.model.train(mode)
-                with torch.no_grad():
-                    output = self.model(*args, **kwargs)
-        except (Exception, SystemExit) as error:
-            return {"error": _told(error)}
+            self.model.train(training)
+            with torch.no_grad():
+                output = self.model(*[v for n, v in values if n is None], **{n: v for n, v in values if n is not None})
         finally:
             self.model.train(kept)
-        return {"outputs": [list(t.shape) for t in flat(output, torch.is_tensor)]}
-
-    def resolve(self, names: list[str]) -> dict[str, str]:
-        """The public names of dotted names: `torch.nn.Linear` for `torch.nn.modules.linear.Linear`."""
-        found = {}
-        for name in names:
-            parts = name.split(".")
-            for cut in range(len(parts), 0, -1):
-                value = sys.modules.get(".".join(parts[:cut]))
-                if value is None:
-                    continue
-                try:
-                    for part in parts[cut:]:
-                        value = getattr(value, part)
-                except AttributeError:
-                    break
-                if public := self.framework.name(value):
-                    found[name] = public
-                break
-        return found
+        return [list(t.shape) for t in flat(output, torch.is_tensor)]
 
     def load_weights(self, path: str) -> None:
         """Loads trained weights into the network."""
@@ -269,6 +75,7 @@ class Runtime(Side):
         torch.set_default_dtype(torch.float64)
         _no_dropping()
         _known_draws(self.draws)
+        _stamp()
 
     def made(self, model: nn.Module) -> nn.Module:
         model = model.double()
@@ -316,8 +123,12 @@ class Runtime(Side):
         return ".".join(parts)
 
     def weights(self, randomised: bool = False) -> dict[str, Any]:
-        """The weights, and what each belongs to."""
-        entries = self._entries()
+        """The weights, and what each belongs to; from now on these are the network's weights, in this order."""
+        if not hasattr(self, "rows") or self.rows[0] is not self.model:
+            entries = self._entries()
+            self.rows = (self.model, [e[3] for e in entries], [e[4] for e in entries])
+        else:
+            entries = []
         if randomised:
             rng = np.random.default_rng(1)
             with torch.no_grad():
@@ -330,11 +141,83 @@ class Runtime(Side):
                         tensor.add_(torch.from_numpy(0.1 * rng.standard_normal(tuple(tensor.shape))))
         return {
             "entries": [[p, k, n, trained] for p, k, n, _, trained in entries],
-            "arrays": self.written({f"w:{i}": e[3].detach().numpy() for i, e in enumerate(entries)}),
+            "arrays": self.written({f"w:{i}": t.detach().numpy() for i, t in enumerate(self.rows[1])}),
         }
+
+    def match(self, entries: list, inputs: list, trained: list[bool]) -> dict[str, Any]:
+        """Calls the network once, so that its weights are made, and finds the tensor of each entry."""
+        with torch.no_grad():
+            self._call(self.tensors(inputs), False)
+        self.model.double()
+        found, missing = [], []
+        for path, attribute in entries:
+            try:
+                found.append(_tensor(self.model, path, attribute))
+            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+                found.append(None)
+                missing.append(f"{path}.{attribute}: {type(error).__name__}: {error}")
+        self.rows = (self.model, found, trained)
+        known = {id(t) for t in found}
+        every = [*self.model.named_parameters(), *self.model.named_buffers()]
+        left = [n for n, t in every if id(t) not in known and t.requires_grad]
+        return {"missing": missing, "left": left, "shapes": [None if t is None else list(t.shape) for t in found]}
+
+    def set_weights(self, arrays: list) -> None:
+        """Overwrites the matched tensors, in order."""
+        with torch.no_grad():
+            for tensor, array in zip(self.rows[1], self.arrays(arrays), strict=True):
+                tensor.copy_(torch.from_numpy(np.ascontiguousarray(array)))
+
+    def warm(self, inputs: list) -> None:
+        """Calls the network once, so that its weights are made."""
+        with torch.no_grad():
+            self._call(self.tensors(inputs), False)
 
     def save_weights(self, path: str) -> None:
         torch.save(self.model.state_dict(), path)
+
+    def watch_training(self) -> None:
+        own, side = torch.Tensor.backward, self
+
+        def backward(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+            side.saw_loss(tensor.detach())
+            return own(tensor, *args, **kwargs)
+
+        torch.Tensor.backward = backward
+        torch.Tensor.float = torch.Tensor.double
+        torch.utils.data.RandomSampler.__iter__ = lambda sampler: iter(
+            side._permuted(len(sampler.data_source)).tolist()
+        )
+        torch.utils.data.random_split = functools.partial(_split, side)
+        call = nn.Module.__call__
+        inside = [0]
+
+        def called(module: Any, *args: Any, **kwargs: Any) -> Any:
+            if not inside[0] and next(module.parameters(), None) is not None:
+                side.meet(module)
+            inside[0] += 1
+            try:
+                return call(module, *args, **kwargs)
+            finally:
+                inside[0] -= 1
+
+        nn.Module.__call__ = called
+
+    def meet(self, module: nn.Module) -> None:
+        """Takes the weights of a network at its first call."""
+        if any(one["model"] is module for one in self.met):
+            return
+        self.model = self.made(module)
+        entries = self._entries()
+        arrays = [t.detach().numpy().copy() for _, _, _, t, _ in entries]
+        self.met.append({"model": module, "entries": entries, "arrays": arrays})
+
+    def told(self, met: dict[str, Any]) -> dict[str, Any]:
+        after = {f"w:{i}": e[3].detach().numpy() for i, e in enumerate(met["entries"])}
+        return {
+            "entries": [[p, k, n, t] for p, k, n, _, t in met["entries"]],
+            "before": self.written({f"w:{i}": a for i, a in enumerate(met["arrays"])}), "after": self.written(after),
+        }  # fmt: skip
 
     def tensors(self, inputs: list) -> list:
         values = []
@@ -363,10 +246,9 @@ class Runtime(Side):
         outputs = self._call(given, False)
         total = sum((t * torch.from_numpy(cotangent(t.shape))).sum() for t in outputs if t.dtype.is_floating_point)
         total.backward()
-        entries = self._entries()
         found = {
-            f"g:{i}": (np.zeros(tuple(t.shape)) if t.grad is None else t.grad.numpy())
-            for i, (_, _, _, t, trained) in enumerate(entries) if trained
+            f"g:{i}": np.zeros(tuple(t.shape)) if t.grad is None else t.grad.numpy()
+            for i, (t, trained) in enumerate(zip(self.rows[1], self.rows[2], strict=True)) if trained
         }  # fmt: skip
         found |= {f"i:{i}": np.zeros(t.shape) if t.grad is None else t.grad.numpy() for i, t in enumerate(leaves)}
         return {"arrays": self.written(found)}
@@ -374,7 +256,7 @@ class Runtime(Side):
     def train(self, batches: list, rate: float) -> dict[str, Any]:
         """Plain gradient descent on the mean squares of the outputs beside known targets; the loss of every step."""
         losses = []
-        trained = [t for _, _, _, t, is_trained in self._entries() if is_trained]
+        trained = [t for t, is_trained in zip(self.rows[1], self.rows[2], strict=True) if is_trained]
         for inputs in batches:
             for one in trained:
                 one.grad = None
@@ -387,85 +269,6 @@ class Runtime(Side):
                     if one.grad is not None:
                         one -= rate * one.grad
         return {"losses": losses}
-
-
-def _told(error: BaseException) -> dict[str, Any]:
-    from netglot.frontend.usercode import user_frames, user_trace
-
-    frames = user_frames(error)
-    place = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
-    return {
-        "kind": type(error).__name__, "message": str(error).strip(), "place": place, "trace": user_trace(error),
-        "name": getattr(error, "name", None),
-    }  # fmt: skip
-
-
-def _required(value: Any) -> list[str]:
-    try:
-        parameters = inspect.signature(value).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    return [
-        p.name for p in parameters
-        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-    ]  # fmt: skip
-
-
-def _contained(value: Any, classes: list) -> bool:
-    """Whether another class of the module names this one in its code."""
-    for _, other in classes:
-        if other is value:
-            continue
-        for function in vars(other).values():
-            if inspect.isfunction(function) and value.__name__ in _code_names(function.__code__):
-                return True
-        if value in other.__mro__:
-            return True
-    return False
-
-
-def _code_names(code: Any) -> set[str]:
-    names = set(code.co_names) | set(code.co_freevars)
-    for constant in code.co_consts:
-        if hasattr(constant, "co_names"):
-            names |= _code_names(constant)
-    return names
-
-
-def _literal(args: tuple, kwargs: dict) -> str | None:
-    """The text of arguments, where a module can evaluate it; None where not."""
-    parts = [_said(one) for one in args] + [(k, _said(v)) for k, v in kwargs.items()]
-    texts = []
-    for part in parts:
-        name, text = part if isinstance(part, tuple) else (None, part)
-        if text is None:
-            return None
-        texts.append(text if name is None else f"{name}={text}")
-    return ", ".join(texts)
-
-
-def _said(value: Any) -> str | None:
-    if inspect.isclass(value) or inspect.isfunction(value):
-        return value.__qualname__ if "<" not in value.__qualname__ and "torch" not in value.__module__ else None
-    if value is None or isinstance(value, (int, float, bool, str)):
-        return repr(value)
-    if isinstance(value, (list, tuple)):
-        inner = [_said(one) for one in value]
-        if any(one is None for one in inner):
-            return None
-        opening, closing = ("[", "]") if isinstance(value, list) else ("(", ",)" if len(value) == 1 else ")")
-        return opening + ", ".join(inner) + closing  # type: ignore[arg-type]
-    if isinstance(value, dict):
-        pairs = [(_said(k), _said(v)) for k, v in value.items()]
-        if any(k is None or v is None for k, v in pairs):
-            return None
-        return "{" + ", ".join(f"{k}: {v}" for k, v in pairs) + "}"
-    if hasattr(type(value), "__dataclass_fields__"):
-        fields = [(n, _said(getattr(value, n))) for n in type(value).__dataclass_fields__]
-        if any(v is None for _, v in fields):
-            return None
-        return f"{type(value).__qualname__}({', '.join(f'{n}={v}' for n, v in fields)})"
-    return None
 
 
 def _firsts(model: nn.Module) -> list[dict[str, Any]]:
@@ -529,3 +332,46 @@ def _known_draws(draws: Any) -> None:
     torch.rand = lambda *size, **kw: tensor(draws.take("uniform", sizes(size, kw)))
     torch.randn_like = lambda x, **kw: tensor(draws.take("normal", x.shape))
     torch.rand_like = lambda x, **kw: tensor(draws.take("uniform", x.shape))
+
+
+def _split(side: Any, dataset: Any, lengths: Any, generator: Any = None) -> list:
+    """`random_split` by known draws."""
+    lengths = list(lengths)
+    if sum(lengths) <= 1:
+        lengths = [int(len(dataset) * share) for share in lengths]
+        lengths[0] += len(dataset) - sum(lengths)
+    order, ends = side._permuted(len(dataset)).tolist(), np.cumsum(lengths)
+    pairs = zip(ends, lengths, strict=True)
+    return [torch.utils.data.Subset(dataset, order[end - length : end]) for end, length in pairs]
+
+
+def _stamp() -> None:
+    """Modules are numbered in the order in which they are made, as the other side numbers its layers."""
+    own, count = nn.Module.__init__, itertools.count()
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        own(self, *args, **kwargs)
+        if "_netglot_order" not in self.__dict__:
+            object.__setattr__(self, "_netglot_order", next(count))
+
+    nn.Module.__init__ = init
+
+
+def _tensor(model: nn.Module, path: str, attribute: str) -> torch.Tensor:
+    """The tensor at a path of the source's module tree."""
+    place: Any = model
+    for part in path.split(".") if path else []:
+        if part == "layers" and type(place).__name__ == "Model":
+            held = [one for one in place.layers if [*one.parameters(), *one.buffers()]]
+            place = sorted(held, key=lambda one: one._netglot_order)
+            continue
+        if part.isdigit() and not hasattr(place, part):
+            place = place[int(part)]
+        elif isinstance(place, (nn.ModuleDict, dict)):
+            place = place[part]
+        else:
+            place = getattr(place, part)
+    found = functools.reduce(getattr, attribute.split("."), place)
+    if not isinstance(found, torch.Tensor):
+        raise ValueError("it is no tensor")
+    return found

@@ -34,6 +34,13 @@ def show(console: Console, report: Mapping[str, Any]) -> None:
         ]
         networks.add_row(one["expression"], one["verdict"], *("-" if n is None else f"{n:.1e}" for n in numbers))
     console.print(networks)
+    for one in report.get("scripts", ()):
+        losses = one.get("losses") or {}
+        steps, gap = len(losses.get("source", ())), losses.get("distance")
+        told = f": losses of {steps} steps within {gap:.1e}" if gap is not None else ""
+        console.print(f"  {one['file']} trained on both sides: {one['verdict']}{told}", markup=False, soft_wrap=True)
+        for difference in one.get("differences", ()):
+            console.print(f"    {difference}", markup=False, soft_wrap=True)
     for one in report["networks"]:
         for difference in one.get("differences", ()):
             console.print(f"  {one['class']}: {difference}", markup=False, soft_wrap=True)

@@ -186,7 +186,11 @@ for _torch, _keras in {
 }.items():  # fmt: skip
     _both(_torch, "x, dim=None, keepdim=False)", f"ops.{_keras}({{x}}<, axis={{dim}}><, keepdims={{keepdim}}>)")
 for _torch in ("argmax", "argmin"):
-    _both(_torch, "x, dim=None, keepdim=False)", f"ops.{_torch}({{x}}<, axis={{dim}}><, keepdims={{keepdim}}>)")
+    _both(
+        _torch,
+        "x, dim=None, keepdim=False)",
+        f'ops.cast(ops.{_torch}({{x}}<, axis={{dim}}><, keepdims={{keepdim}}>), "int64")',
+    )
 for _torch, _write in {"var": "variance({x}{rest})", "std": "ops.sqrt(variance({x}{rest}))"}.items():
     _rest = "<, axis={dim}><, keepdims={keepdim}>"
     for _given, _correction in (({"unbiased": True}, ""), ({"unbiased": False}, ", correction=0")):

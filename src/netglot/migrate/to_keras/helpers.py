@@ -595,12 +595,12 @@ _SMALL = {
     "max_along": '''
 def max_along(x, axis, keepdims=False):
     """The largest values along an axis, and where they are."""
-    return ops.max(x, axis=axis, keepdims=keepdims), ops.argmax(x, axis=axis, keepdims=keepdims)
+    return ops.max(x, axis=axis, keepdims=keepdims), ops.cast(ops.argmax(x, axis=axis, keepdims=keepdims), "int64")
 ''',
     "min_along": '''
 def min_along(x, axis, keepdims=False):
     """The smallest values along an axis, and where they are."""
-    return ops.min(x, axis=axis, keepdims=keepdims), ops.argmin(x, axis=axis, keepdims=keepdims)
+    return ops.min(x, axis=axis, keepdims=keepdims), ops.cast(ops.argmin(x, axis=axis, keepdims=keepdims), "int64")
 ''',
     "variance": '''
 def variance(x, axis=None, keepdims=False, correction=1):
@@ -846,6 +846,182 @@ class Loss:
     def __call__(self, *values):
         return self.function(*values, **self.options)
 ''',
+    "summed": '''
+def summed(a, b):
+    """Gradients of two losses together."""
+    return [y if x is None else x if y is None else x + y for x, y in zip(a, b)]
+''',
+    "clip_grad_norm": '''
+def clip_grad_norm(gradients, max_norm):
+    """Gradients scaled down together where their norm is above `max_norm`."""
+    norm = ops.sqrt(sum(ops.sum(ops.square(one)) for one in gradients if one is not None))
+    scale = ops.minimum(max_norm / (norm + 1e-6), 1.0)
+    return [None if one is None else one * scale for one in gradients]
+''',
+    "clip_grad_value": '''
+def clip_grad_value(gradients, value):
+    """Gradients held within plus and minus a value."""
+    return [None if one is None else ops.clip(one, -value, value) for one in gradients]
+''',
+    "SGD": '''
+class SGD(keras.optimizers.SGD):
+    """Gradient descent as PyTorch has it: the learning rate is no part of the momentum, `l2` adds to the gradients."""
+
+    def __init__(self, learning_rate=1e-3, momentum=0.0, dampening=0.0, l2=0.0, nesterov=False):
+        super().__init__(learning_rate, momentum=momentum, nesterov=nesterov)
+        self.dampening, self.l2 = dampening, l2
+
+    def update_step(self, gradient, variable, learning_rate):
+        rate = ops.cast(learning_rate, variable.dtype)
+        gradient = ops.cast(gradient, variable.dtype) + self.l2 * variable
+        if self.momentum:
+            held = self.momentums[self._get_variable_index(variable)]
+            share = ops.where(self.iterations == 0, 1.0, 1.0 - self.dampening)
+            held.assign(self.momentum * held + ops.cast(share, variable.dtype) * gradient)
+            gradient = gradient + self.momentum * held if self.nesterov else held
+        variable.assign_sub(rate * gradient)
+''',
+    "Adam": '''
+class Adam(keras.optimizers.Adam):
+    """Adam as PyTorch has it: epsilon after the correction; `l2` adds to the gradients, `decay` shrinks the weights."""
+
+    def __init__(self, learning_rate=1e-3, betas=(0.9, 0.999), epsilon=1e-8, l2=0.0, decay=0.0):
+        super().__init__(learning_rate, betas[0], betas[1], epsilon)
+        self.l2, self.decay = l2, decay
+
+    def update_step(self, gradient, variable, learning_rate):
+        rate, step = ops.cast(learning_rate, variable.dtype), ops.cast(self.iterations + 1, variable.dtype)
+        variable.assign_sub(rate * self.decay * variable)
+        gradient = ops.cast(gradient, variable.dtype) + self.l2 * variable
+        index = self._get_variable_index(variable)
+        mean, square = self._momentums[index], self._velocities[index]
+        mean.assign(self.beta_1 * mean + (1 - self.beta_1) * gradient)
+        square.assign(self.beta_2 * square + (1 - self.beta_2) * ops.square(gradient))
+        scale = ops.sqrt(square / (1 - self.beta_2**step)) + self.epsilon
+        variable.assign_sub(rate * mean / (1 - self.beta_1**step) / scale)
+''',
+    "RMSprop": '''
+class RMSprop(keras.optimizers.RMSprop):
+    """RMSprop as PyTorch has it: epsilon outside of the root; `l2` adds to the gradients."""
+
+    def __init__(self, learning_rate=1e-2, alpha=0.99, epsilon=1e-8, l2=0.0):
+        super().__init__(learning_rate, rho=alpha, epsilon=epsilon)
+        self.l2 = l2
+
+    def update_step(self, gradient, variable, learning_rate):
+        rate = ops.cast(learning_rate, variable.dtype)
+        gradient = ops.cast(gradient, variable.dtype) + self.l2 * variable
+        square = self._velocities[self._get_variable_index(variable)]
+        square.assign(self.rho * square + (1 - self.rho) * ops.square(gradient))
+        variable.assign_sub(rate * gradient / (ops.sqrt(square) + self.epsilon))
+''',
+    "Adagrad": '''
+class Adagrad(keras.optimizers.Adagrad):
+    """Adagrad as PyTorch has it: sums start at zero, epsilon outside of the root; `l2` adds to the gradients."""
+
+    def __init__(self, learning_rate=1e-2, epsilon=1e-10, l2=0.0):
+        super().__init__(learning_rate, initial_accumulator_value=0.0, epsilon=epsilon)
+        self.l2 = l2
+
+    def update_step(self, gradient, variable, learning_rate):
+        rate = ops.cast(learning_rate, variable.dtype)
+        gradient = ops.cast(gradient, variable.dtype) + self.l2 * variable
+        square = self._accumulators[self._get_variable_index(variable)]
+        square.assign_add(ops.square(gradient))
+        variable.assign_sub(rate * gradient / (ops.sqrt(square) + self.epsilon))
+''',
+    "Schedule": '''
+class Schedule:
+    """Sets the learning rate of an optimiser at each `step()`, by a rule of the first rate and the count."""
+
+    def __init__(self, optimizer, rule):
+        self.optimizer, self.rule, self.base, self.epoch = optimizer, rule, float(optimizer.learning_rate), -1
+        self.step()
+
+    def step(self):
+        self.epoch += 1
+        self.optimizer.learning_rate = self.rule(self.base, self.epoch)
+''',
+    "ReduceOnPlateau": '''
+class ReduceOnPlateau:
+    """Lowers the learning rate when a number that is given to `step` no longer gets better."""
+
+    def __init__(self, optimizer, mode="min", factor=0.1, patience=10, threshold=1e-4, min_rate=0.0):
+        self.optimizer, self.sign, self.factor, self.patience = optimizer, 1 if mode == "min" else -1, factor, patience
+        self.threshold, self.min_rate, self.best, self.bad = threshold, min_rate, float("inf"), 0
+
+    def step(self, value):
+        value = self.sign * float(value)
+        if self.best == float("inf") or value < self.best - self.threshold * abs(self.best):
+            self.best, self.bad = value, 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            rate = float(self.optimizer.learning_rate)
+            self.optimizer.learning_rate, self.bad = max(rate * self.factor, self.min_rate), 0
+''',
+    "TensorDataset": '''
+class TensorDataset:
+    """Samples that are rows of tensors."""
+
+    def __init__(self, *tensors):
+        self.tensors = tensors
+
+    def __getitem__(self, index):
+        return tuple(one[index] for one in self.tensors)
+
+    def __len__(self):
+        return len(self.tensors[0])
+''',
+    "Subset": '''
+class Subset:
+    """Some samples of a data set."""
+
+    def __init__(self, dataset, indices):
+        self.dataset, self.indices = dataset, list(indices)
+
+    def __getitem__(self, index):
+        return self.dataset[self.indices[index]]
+
+    def __len__(self):
+        return len(self.indices)
+''',
+    "random_split": '''
+def random_split(dataset, lengths):
+    """A data set in parts, by numbers or by shares of samples."""
+    if sum(lengths) <= 1:
+        lengths = [int(len(dataset) * share) for share in lengths]
+        lengths[0] += len(dataset) - sum(lengths)
+    order, ends = np.random.permutation(len(dataset)).tolist(), np.cumsum(lengths)
+    return [Subset(dataset, order[end - length : end]) for end, length in zip(ends, lengths)]
+''',
+    "DataLoader": '''
+class DataLoader:
+    """Batches of a data set, in a new order each time where it is shuffled."""
+
+    def __init__(self, dataset, batch_size=1, shuffle=False, drop_last=False):
+        self.dataset, self.batch_size, self.shuffle, self.drop_last = dataset, batch_size, shuffle, drop_last
+
+    def __len__(self):
+        return len(self.dataset) // self.batch_size if self.drop_last else -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self):
+        order = np.random.permutation(len(self.dataset)) if self.shuffle else np.arange(len(self.dataset))
+        for number in range(len(self)):
+            rows = order[number * self.batch_size : (number + 1) * self.batch_size]
+            samples = [self.dataset[int(row)] for row in rows]
+            if isinstance(samples[0], (tuple, list)):
+                yield [ops.convert_to_tensor(np.stack([np.asarray(x) for x in column])) for column in zip(*samples)]
+            elif isinstance(samples[0], dict):
+                yield {k: ops.convert_to_tensor(np.stack([np.asarray(x[k]) for x in samples])) for k in samples[0]}
+            else:
+                yield ops.convert_to_tensor(np.stack([np.asarray(x) for x in samples]))
+''',
+    "weights_path": '''
+def weights_path(path):
+    """The path of a weights file as Keras wants it."""
+    return str(path).rpartition(".")[0] + ".weights.h5" if "." in str(path) else f"{path}.weights.h5"
+''',
     "modules": '''
 def modules(layer):
     """A layer and all that it holds."""
@@ -915,7 +1091,7 @@ for _n in "123":
 
 def needs(helper: str) -> list[str]:
     """The helpers that a helper uses."""
-    return [name for name in HELPERS if name != helper and uses(_code(HELPERS[helper]), name)]
+    return [name for name in HELPERS if name != helper and uses(without_docs(HELPERS[helper]), name)]
 
 
 def uses(text: str, name: str) -> bool:
@@ -924,10 +1100,10 @@ def uses(text: str, name: str) -> bool:
     return bool(re.search(rf"(?<![\w.])(?<!def ){name}\({passed}", text))
 
 
-def _code(text: str) -> str:
+def without_docs(text: str) -> str:
     return re.sub(r'"""[^"]*"""', "", text)
 
 
 def words(text: str) -> set[str]:
     """The names in some source, comments and docstrings aside."""
-    return set(re.findall(r"(?<![\w.])[A-Za-z_]\w*", _code(text)))
+    return set(re.findall(r"(?<![\w.])[A-Za-z_]\w*", without_docs(text)))

@@ -8,7 +8,7 @@ from typing import Any
 
 from netglot.migrate.declare import MISSING, Bound, Declaration, Table, Unbound, bind
 from netglot.migrate.rewrite import Rewriter
-from netglot.migrate.to_keras import functions, helpers, layers, names, training
+from netglot.migrate.to_keras import functions, helpers, layers, loops, names, training
 
 TABLE = Table()
 for _table in (layers.table, functions.table, training.table):
@@ -24,7 +24,13 @@ class Target:
     """What is written: `keras` (backend-neutral where no training loop asks for more) or `tensorflow`."""
 
     table = TABLE
-    source = "torch"
+    helpers = helpers.HELPERS
+    prefixes: tuple[str, ...] = ("torch.", "torchvision.")
+    """How the public names of what is migrated begin."""
+    packages: tuple[str, ...] = ("torch", "torchvision")
+    """The packages whose imports go."""
+    bases = frozenset({"ops", "layers", "keras", "math", "np"})
+    """The modules that helpers use, by the names under which they are imported."""
 
     def __init__(self, name: str):
         self.name = name
@@ -49,7 +55,7 @@ class Target:
         text = re.sub(r"(?<![\w.])(ops|layers|keras|math|np|tf)\.(\w+)", word, text)
 
         def helper(match: re.Match) -> str:
-            return r.need(match[1]) if match[1] in helpers.HELPERS else match[1]
+            return r.need(match[1]) if match[1] in self.helpers else match[1]
 
         return re.sub(r"(?<![\w.\"'])([A-Za-z_]\w*)(?=\(|,|\)|$)", helper, text) if text.strip() else text
 
@@ -61,14 +67,14 @@ class Target:
         return base
 
     def helper_needs(self, helper: str) -> list[str]:
-        return helpers.needs(helper) if helper in helpers.HELPERS else []
+        return helpers.needs(helper) if helper in self.helpers else []
 
     # -- expressions
 
     def expression(self, r: Rewriter, node: ast.AST) -> str | None:
         """The text of an expression in the target; None where it stays as it is."""
         rule = _EXPRESSIONS.get(type(node))
-        return rule(self, r, node) if rule else None
+        return getattr(self, rule)(r, node) if rule else None
 
     def call(self, r: Rewriter, node: ast.Call) -> str | None:
         fact = r.fact(node)
@@ -96,7 +102,7 @@ class Target:
                 return training.method(self, r, node, callees, receiver)
             if any(c.startswith("user:") and c.endswith(".forward") for c in callees):
                 return f"{r.text(receiver)}.call({r.arguments(node)})"
-        framework = [c for c in callees if c.startswith(_FRAMEWORK)]
+        framework = [c for c in callees if c.startswith(self.prefixes)]
         if not framework:
             return self._users(r, node, callees, fact)
         if dotted is None:
@@ -194,7 +200,7 @@ class Target:
 
     def reference(self, r: Rewriter, node: ast.AST, dotted: str) -> str | None:
         """A name of the framework that is not called here: a type, a dtype, a class or function as a value."""
-        if not dotted.startswith(_FRAMEWORK):
+        if not dotted.startswith(self.prefixes):
             return None
         parent = r.parent(node)
         if isinstance(parent, ast.Attribute) and parent.value is node:
@@ -215,7 +221,7 @@ class Target:
             inner = list(dict.fromkeys(self.class_text(r, one) for one in node.elts))
             return inner[0] if len(inner) == 1 else f"({', '.join(inner)})"
         dotted = r.dotted(node)
-        if dotted is None or not dotted.startswith(_FRAMEWORK):
+        if dotted is None or not dotted.startswith(self.prefixes):
             return r.text(node)
         write = names.TYPES.get(dotted) or names.class_of(dotted)
         if isinstance(write, dict):
@@ -244,7 +250,7 @@ class Target:
 
     def _adapter_text(self, r: Rewriter, row: Declaration, dotted: str) -> tuple[str, str] | None:
         name = dotted.rpartition(".")[2]
-        while name in r.bound or name in helpers.HELPERS or name in r.aliases:
+        while name in r.bound or name in self.helpers or name in r.aliases:
             name += "_"
         parameters = [p for p in row.parameters if p.name not in row.when]
         if any(p.star for p in parameters) and dotted not in ("torch.nn.Sequential", "torch.nn.Identity"):
@@ -320,16 +326,20 @@ class Target:
 
     # -- statements
 
+    def block(self, r: Rewriter, node: ast.AST, render: Any) -> str | None:
+        """A statement that holds others, where something is put around some of them."""
+        return loops.taped(self, r, node, render)
+
     def statement(self, r: Rewriter, node: ast.stmt) -> str | None:
         rule = _STATEMENTS.get(type(node))
-        return rule(self, r, node) if rule else None
+        return getattr(self, rule)(r, node) if rule else None
 
     def import_(self, r: Rewriter, node: ast.Import | ast.ImportFrom) -> str | None:
         if isinstance(node, ast.ImportFrom):
-            ours = not node.level and (node.module or "").partition(".")[0] in ("torch", "torchvision")
+            ours = not node.level and (node.module or "").partition(".")[0] in self.packages
             kept: list[ast.alias] = [] if ours else list(node.names)
         else:
-            kept = [a for a in node.names if a.name.partition(".")[0] not in ("torch", "torchvision")]
+            kept = [a for a in node.names if a.name.partition(".")[0] not in self.packages]
         if len(kept) == len(node.names):
             return self._after_imports(r, node, r.source(node))
         r.touch(node)
@@ -375,7 +385,7 @@ class Target:
                 if dotted == "torch.nn.Sequential":
                     r.touch(child)
                     return self.spell("keras.Sequential", r)
-                if dotted is not None and dotted.startswith(_FRAMEWORK):
+                if dotted is not None and dotted.startswith(self.prefixes):
                     r.mark(node, dotted, self.table.marks.get(dotted, "netglot does not know how to derive from it"))
                     return r.composed_kept(child)
             return r.text(child)
@@ -397,7 +407,7 @@ class Target:
         )  # fmt: skip
         r._state["training"] = uses and node.name == "forward"
         hooks = training.enter_function(self, r, node)
-        made = r.spans.composed(node, r.text)
+        made = loops.taped(self, r, node, r.text) or r.spans.composed(node, r.text)
         training.leave_function(self, r, node, hooks)
         r._state["training"] = outer
         if not inside:
@@ -447,20 +457,21 @@ class Target:
     def finished(self, r: Rewriter, text: str) -> str:
         """The file with its imports and helpers in place."""
         defined = "".join(
-            "\n\n" + helpers.HELPERS[name].strip("\n").replace(f" {name}(", f" {alias}(") + "\n"
-            for name, alias in sorted(r.helpers.items(), key=lambda item: _ORDER.index(item[0]))
+            "\n\n" + self.helpers[name].strip("\n").replace(f" {name}(", f" {alias}(") + "\n"
+            for name, alias in sorted(r.helpers.items(), key=lambda item: list(self.helpers).index(item[0]))
         )
         adapters = "".join(f"\n\n{made[1]}" for key, made in r._state.items() if key.startswith("adapter "))
         used = helpers.words(defined + adapters)
-        for base in ("ops", "layers", "keras", "math", "np"):
-            if base in used:
-                r.imports.add(base)
+        r.imports |= used & self.bases
         kept = [r.source(n) for n in r._state.get("framework imports", []) if _keeps(n, r.kept_names)]
         block = "\n".join([*self._import_lines(r, text), *kept])
         text = text.replace(IMPORTS, block + ("" if block else GONE))
         placed = defined + adapters
         if HELPERS_HERE in text:
-            text = re.sub(rf"\n[ ]*{HELPERS_HERE}", placed.replace("\\", "\\\\").rstrip("\n"), text)
+            before, _, after = text.partition(HELPERS_HERE)
+            after = after.lstrip("\n") if placed else after.removeprefix("\n")
+            gap = "\n\n\n" if placed or after.startswith(("class ", "def ", "@")) else "\n"
+            text = before.rstrip() + ("\n" + placed.rstrip("\n") if placed else "") + gap + after
         elif placed:
             text = placed.lstrip("\n") + "\n\n" + text
         lines = text.split("\n")
@@ -468,7 +479,7 @@ class Target:
         return "\n".join(line.replace(GONE, "") for line in lines)
 
     def _import_lines(self, r: Rewriter, text: str) -> list[str]:
-        have = {a for a, dotted in r.aliases.items() if not dotted.startswith(_FRAMEWORK)}
+        have = {a for a, dotted in r.aliases.items() if not dotted.startswith(self.prefixes)}
         lines = []
         if "math" in r.imports and "math" not in have:
             lines.append("import math")
@@ -488,8 +499,6 @@ class Target:
         return lines
 
 
-_ORDER = list(helpers.HELPERS)
-_FRAMEWORK = ("torch.", "torchvision.")
 _OBJECTS = (
     "torch.nn.Module.", "torch.nn.ModuleList.", "torch.nn.ModuleDict.", "torch.nn.Sequential.", "torch.optim.",
     "torch.utils.data.", "torch.amp.", "torch.cuda.amp.",
@@ -584,21 +593,21 @@ def _keeps(node: ast.AST, kept: set[str]) -> bool:
 
 
 _EXPRESSIONS = {
-    ast.Call: Target.call,
-    ast.Attribute: Target.attribute,
-    ast.Name: Target.name_node,
-    ast.BinOp: Target.binary,
-    ast.Subscript: Target.subscript,
+    ast.Call: "call",
+    ast.Attribute: "attribute",
+    ast.Name: "name_node",
+    ast.BinOp: "binary",
+    ast.Subscript: "subscript",
 }
 _STATEMENTS = {
-    ast.Import: Target.import_,
-    ast.ImportFrom: Target.import_,
-    ast.ClassDef: Target.class_,
-    ast.FunctionDef: Target.function,
-    ast.Assign: Target.assign,
-    ast.AugAssign: Target.augmented,
-    ast.Expr: Target.expression_statement,
-    ast.For: Target.for_,
-    ast.If: Target.if_,
-    ast.With: Target.with_,
+    ast.Import: "import_",
+    ast.ImportFrom: "import_",
+    ast.ClassDef: "class_",
+    ast.FunctionDef: "function",
+    ast.Assign: "assign",
+    ast.AugAssign: "augmented",
+    ast.Expr: "expression_statement",
+    ast.For: "for_",
+    ast.If: "if_",
+    ast.With: "with_",
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 from netglot.migrate.declare import MISSING, Bound, Table
 from netglot.migrate.rewrite import Rewriter
+from netglot.migrate.to_keras import loops
 
 table = Table()
 declare, rule, mark = table.declare, table.rule, table.mark
@@ -121,6 +122,51 @@ def called(target: Any, r: Rewriter, node: ast.Call, callees: list[str], fact: A
     return made
 
 
+_O = "torch.optim."
+_RATE = "learning_rate={lr}"
+declare(f"{_O}SGD(params, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False)",
+        "SGD({lr}<, momentum={momentum}><, dampening={dampening}><, l2={weight_decay}><, nesterov={nesterov}>)", infers="params")  # fmt: skip
+declare(f"{_O}Adam(params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, amsgrad=False)",
+        "Adam({lr}<, betas={betas}><, epsilon={eps}><, l2={weight_decay}>)", infers="params")  # fmt: skip
+declare(f"{_O}AdamW(params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01, amsgrad=False)",
+        "Adam({lr}<, betas={betas}><, epsilon={eps}>, decay={weight_decay})", infers="params")  # fmt: skip
+declare(f"{_O}RMSprop(params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False)",
+        "RMSprop({lr}<, alpha={alpha}><, epsilon={eps}><, l2={weight_decay}>)", infers="params")  # fmt: skip
+declare(f"{_O}Adagrad(params, lr=1e-2, lr_decay=0.0, weight_decay=0.0, initial_accumulator_value=0.0, eps=1e-10)",
+        "Adagrad({lr}<, epsilon={eps}><, l2={weight_decay}>)", infers="params")  # fmt: skip
+_S = "torch.optim.lr_scheduler."
+for _signature, _rule in {
+    "StepLR(optimizer, step_size, gamma=0.1)": "base * {gamma:p} ** (epoch // {step_size:p})",
+    "MultiStepLR(optimizer, milestones, gamma=0.1)": "base * {gamma:p} ** sum(epoch >= one for one in {milestones})",
+    "ExponentialLR(optimizer, gamma)": "base * {gamma:p} ** epoch",
+    "LambdaLR(optimizer, lr_lambda)": "base * {lr_lambda:p}(epoch)",
+    "CosineAnnealingLR(optimizer, T_max, eta_min=0.0)":
+        "{eta_min:p} + (base - {eta_min:p}) * (1 + math.cos(math.pi * epoch / {T_max:p})) / 2",
+    "LinearLR(optimizer, start_factor=1 / 3, end_factor=1.0, total_iters=5)":
+        "base * ({start_factor:p} + ({end_factor:p} - {start_factor:p}) * min(epoch, {total_iters:p}) / {total_iters:p})",
+}.items():  # fmt: skip
+    declare(
+        _S + _signature.replace(")", ", *, last_epoch=-1)"),
+        f"Schedule({{optimizer}}, lambda base, epoch: {_rule})",
+        when={"last_epoch": -1},
+    )
+declare(f"{_S}ReduceLROnPlateau(optimizer, mode='min', factor=0.1, patience=10, threshold=1e-4, min_lr=0.0)",
+        "ReduceOnPlateau({optimizer}<, mode={mode}><, factor={factor}><, patience={patience}><, threshold={threshold}><, min_rate={min_lr}>)")  # fmt: skip
+_D = "torch.utils.data."
+declare(f"{_D}TensorDataset(*tensors)", "TensorDataset({tensors})")
+declare(f"{_D}DataLoader(dataset, batch_size=1, shuffle=False, drop_last=False, num_workers=0, persistent_workers=False, generator=None)",
+        "DataLoader({dataset}<, batch_size={batch_size}><, shuffle={shuffle}><, drop_last={drop_last}>)",
+        infers="num_workers persistent_workers generator")  # fmt: skip
+declare(f"{_D}random_split(dataset, lengths, generator=None)", "random_split({dataset}, {lengths})", infers="generator")
+declare(f"{_D}Subset(dataset, indices)", "Subset({dataset}, {indices})")
+declare("torch.device(type, index=None)", "{type}", infers="index")
+declare("torch.cuda.is_available()", 'bool(tf.config.list_physical_devices("GPU"))')
+declare("torch.backends.mps.is_available|torch.mps.is_available|torch.cuda.device_count()", "0")
+declare("torch.cuda.manual_seed|torch.cuda.manual_seed_all(seed)", "keras.utils.set_random_seed({seed})")
+mark("torch.amp.autocast torch.cuda.amp.autocast torch.amp.GradScaler torch.cuda.amp.GradScaler torch.autocast",
+     "Keras computes in mixed precision by keras.mixed_precision.set_global_policy")  # fmt: skip
+
+
 def method(target: Any, r: Rewriter, node: ast.Call, callees: list[str], receiver: ast.AST) -> str | None:
     """A method of a module, an optimiser, a scheduler, a loader."""
     name = callees[0]
@@ -138,6 +184,13 @@ def method(target: Any, r: Rewriter, node: ast.Call, callees: list[str], receive
         return f"setattr({value}, {r.arguments(node)})"
     if short in ("to", "cuda", "cpu", "train", "eval", "requires_grad_") and not isinstance(r.parent(node), ast.Expr):
         return value
+    if short == "get_last_lr":
+        return f"[float({value}.optimizer.learning_rate)]"
+    if name.startswith("torch.optim.lr_scheduler.") and short == "step":
+        return None
+    if short == "state_dict" or short == "load_state_dict":
+        r.mark(node, name, "Keras saves the weights of a network by save_weights")
+        return r.composed_kept(node)
     if short == "parameters":
         return f"{value}.trainable_variables"
     if short == "modules":
@@ -203,7 +256,13 @@ def leave_function(target: Any, r: Rewriter, node: ast.FunctionDef, hooks: Any) 
 
 
 def assign(target: Any, r: Rewriter, node: ast.Assign) -> str | None:
-    """Weight tying: `self.head.weight = self.embedding.weight`."""
+    """Weight tying: `self.head.weight = self.embedding.weight`; switches of PyTorch's backends say nothing here."""
+    made = r.text(node.value) if len(node.targets) == 1 else ""
+    if made and r.source(node.value) != made and made.strip("()") == r.text(node.targets[0]).strip("()"):
+        return "pass" if _only(r, node) else "\0gone\0"  # `x = x.to(device)` says nothing any more
+    dotted = r.dotted(node.targets[0])
+    if dotted is not None and dotted.startswith("torch.backends."):
+        return "pass" if _only(r, node) else "\0gone\0"
     if len(node.targets) == 1 and isinstance(node.targets[0], ast.Attribute) and node.targets[0].attr == "weight":
         value, to = node.value, node.targets[0].value
         if isinstance(value, ast.Attribute) and value.attr == "weight":
@@ -225,9 +284,13 @@ def expression_statement(target: Any, r: Rewriter, node: ast.Expr) -> str | None
     call = node.value
     if not isinstance(call, ast.Call):
         return None
+    if (made := loops.statement(target, r, node)) is not None:
+        return made
     fact = r.fact(call)
     dotted = r.dotted(call.func)
     name = (fact.callees or [dotted or ""])[0]
+    if name in ("torch.save", "torch.load") or name.endswith(".load_state_dict"):
+        return _saved(target, r, call, name)
     if name.startswith(_INIT) and call.args:
         return _initialiser(target, r, node, call, name, call.args[0])
     if isinstance(call.func, ast.Attribute) and dotted is None:
@@ -244,6 +307,29 @@ def expression_statement(target: Any, r: Rewriter, node: ast.Expr) -> str | None
                 made = r.called(call, [plain], receiver=receiver)
                 return f"{receiver.id} = {made}" if made else None
     return None
+
+
+def _saved(target: Any, r: Rewriter, call: ast.Call, name: str) -> str | None:
+    """`torch.save(model.state_dict(), path)` and its way back, as `save_weights` and `load_weights`."""
+    if name == "torch.save" and len(call.args) == 2 and isinstance(call.args[0], ast.Call):
+        inner = call.args[0]
+        if isinstance(inner.func, ast.Attribute) and inner.func.attr == "state_dict":
+            owner = inner.func.value
+            if any(k.startswith("module:") for k in r.fact(owner).kinds):
+                return f"{r.text(owner)}.save_weights({_weights_path(target, r, call.args[1])})"
+    if name.endswith(".load_state_dict") and isinstance(call.func, ast.Attribute) and call.args:
+        inner = call.args[0]
+        loads = isinstance(inner, ast.Call) and (r.fact(inner).callees or [r.dotted(inner.func)])[0] == "torch.load"
+        if loads and any(k.startswith("module:") for k in r.fact(call.func.value).kinds or ["module:"]):
+            return f"{r.text(call.func.value)}.load_weights({_weights_path(target, r, inner.args[0])})"
+    return None
+
+
+def _weights_path(target: Any, r: Rewriter, node: ast.AST) -> str:
+    value = r.constant(node)
+    if isinstance(value, str):
+        return repr(value.rpartition(".")[0] + ".weights.h5") if "." in value else repr(value + ".weights.h5")
+    return target.spell("weights_path(", r) + f"{r.text(node)})"
 
 
 def _weight_of(node: ast.AST) -> tuple[ast.AST, str] | None:
@@ -327,7 +413,22 @@ def _only(r: Rewriter, node: ast.stmt) -> bool:
 
 
 def for_(target: Any, r: Rewriter, node: ast.For) -> str | None:
-    return None
+    """`for group in optimizer.param_groups: group["lr"] = rate` as the one learning rate that Keras has."""
+    groups = node.iter
+    if not (isinstance(groups, ast.Attribute) and groups.attr == "param_groups" and len(node.body) == 1):
+        return None
+    one = node.body[0]
+    if not (isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Subscript)):
+        return None
+    if r.constant(one.targets[0].slice) != "lr" or _mentions(one.value, node.target):
+        return None
+    r.touch(node)
+    return f"{r.text(groups.value)}.learning_rate = {r.text(one.value)}"
+
+
+def _mentions(node: ast.AST, target: ast.AST) -> bool:
+    names = {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
+    return any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(node))
 
 
 def with_(target: Any, r: Rewriter, node: ast.With) -> str | None:
@@ -338,28 +439,35 @@ def with_(target: Any, r: Rewriter, node: ast.With) -> str | None:
         ]
         for item in node.items
     ]
-    if all(name in ("torch.no_grad", "torch.inference_mode") for name in names):
-        return dedented(r, node)
+    if all(
+        name in ("torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled", "torch.enable_grad")
+        for name in names
+    ):
+        return dedented(target, r, node)
     return None
 
 
-def dedented(r: Rewriter, node: Any) -> str:
+def dedented(target: Any, r: Rewriter, node: Any) -> str:
     """The body of a block without its head, one level to the left."""
-    import textwrap
-
     start = r.spans.of(node.body[0])[0]
     line = r.spans.data.rfind(b"\n", 0, start) + 1
     end = r.spans.of(node)[1]
     if r.spans.data[line:start].strip():
         body = r.spans.between(start, end, list(node.body), r.text)
         return body
+    if (block := loops.taped(target, r, node, r.text)) is not None:
+        kept = block[block.index("\n") + 1 :] if "\n" in block else block
+        return _shifted(r, node, kept)
     head_end = r.spans.data.find(b"\n", r.spans.of(node.items[-1].context_expr)[1]) + 1
     body = r.spans.between(head_end, end, list(node.body), r.text)
+    return _shifted(r, node, body)
+
+
+def _shifted(r: Rewriter, node: Any, body: str) -> str:
     indent = r.spans.indent(node)
     deep = r.spans.indent(node.body[0])
     extra = len(deep) - len(indent)
     lines = [one[extra:] if one.startswith(" " * extra) else one for one in body.split("\n")]
-    del textwrap
     return "\n".join(lines).removeprefix(indent)
 
 

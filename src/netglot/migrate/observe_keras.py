@@ -1,0 +1,131 @@
+"""What the recorder must know of TensorFlow and Keras; `tf.keras` and `keras` are one, named `keras`."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from netglot.migrate.observe import Framework
+
+NAMESPACES = (
+    "keras", "keras.layers", "keras.ops", "keras.activations", "keras.initializers", "keras.optimizers",
+    "keras.optimizers.schedules", "keras.losses", "keras.metrics", "keras.callbacks", "keras.utils", "keras.random",
+    "keras.backend", "keras.models", "keras.regularizers", "keras.constraints", "keras.datasets.mnist",
+    "keras.preprocessing.sequence", "keras.preprocessing.image", "keras.mixed_precision", "keras.applications",
+    "tensorflow", "tensorflow.nn", "tensorflow.math", "tensorflow.linalg", "tensorflow.random", "tensorflow.image",
+    "tensorflow.data", "tensorflow.losses", "tensorflow.signal", "tensorflow.strings", "tensorflow.sparse",
+    "tensorflow.distribute", "tensorflow.summary", "tensorflow.train", "tensorflow.io", "tensorflow.debugging",
+)  # fmt: skip
+
+
+class Keras(Framework):
+    """TensorFlow's and Keras's values, named as a user names them: `tf.reshape`, `keras.layers.Dense`."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}
+        self._kept: list[Any] = []
+        for namespace in NAMESPACES:
+            module: Any = None
+            for real in (namespace, namespace.replace("tensorflow.", "tensorflow._api.v2.", 1)):
+                try:
+                    module = importlib.import_module(real)
+                    break
+                except ImportError:
+                    continue
+            if module is None:
+                module = tf
+                for part in namespace.split(".")[1:]:
+                    module = getattr(module, part, None)
+            if module is not None:
+                self._learn(namespace.replace("tensorflow", "tf", 1), module)
+
+    def _learn(self, namespace: str, module: Any) -> None:
+        for name in dir(module):
+            if name.startswith("_"):
+                continue
+            try:
+                value = getattr(module, name)
+            except (AttributeError, ImportError):
+                continue
+            if inspect.ismodule(value) or isinstance(value, (bool, int, float, str)):
+                continue
+            if callable(value) or isinstance(value, tf.DType):
+                self._names.setdefault(id(value), f"{namespace}.{name}")
+                self._kept.append(value)
+
+    def kind(self, value: Any) -> str | None:
+        if isinstance(value, (tf.Tensor, tf.Variable, keras.Variable, keras.KerasTensor)):
+            return "tensor"
+        if isinstance(value, tf.TensorShape):
+            return "size"
+        if isinstance(value, keras.layers.Layer):
+            return "module:" + (self.class_name(value))
+        if isinstance(value, tf.DType):
+            return "name"
+        if isinstance(value, keras.optimizers.Optimizer):
+            return "optimizer"
+        if isinstance(value, tf.data.Dataset):
+            return "loader"
+        if isinstance(value, keras.utils.PyDataset):
+            return "dataset"
+        if isinstance(value, (keras.losses.Loss, keras.metrics.Metric, keras.callbacks.Callback)):
+            return "object:" + (self.name(type(value)) or f"user:{type(value).__qualname__}")
+        if isinstance(value, (keras.initializers.Initializer, keras.callbacks.History)):
+            return "object:" + (self.name(type(value)) or type(value).__qualname__)
+        if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
+            return "scheduler"
+        if isinstance(value, tf.GradientTape):
+            return "object:tf.GradientTape"
+        return None
+
+    def class_name(self, value: Any) -> str:
+        """A layer's class: its public name, or `user:` and the user's."""
+        kind = type(value)
+        if kind.__name__ == "Functional" and kind.__module__.startswith("keras."):
+            return "keras.Model"
+        return self.name(kind) or f"user:{kind.__qualname__}"
+
+    def tensor(self, value: Any) -> tuple[list[int], str]:
+        shape = value.shape
+        if getattr(shape, "rank", 0) is None:
+            return [], str(tf.as_dtype(value.dtype).name)
+        dtype = value.dtype
+        sizes = [-1 if s is None else int(s) for s in shape]
+        return sizes, dtype if isinstance(dtype, str) else tf.as_dtype(dtype).name
+
+    def name(self, value: Any) -> str | None:
+        try:
+            return self._names.get(id(value))
+        except TypeError:
+            return None
+
+    def method(self, owner: Any, name: str) -> str | None:
+        if isinstance(owner, (tf.Tensor, tf.Variable, keras.Variable, keras.KerasTensor)):
+            return f"tf.Tensor.{name}"
+        if isinstance(owner, tf.TensorShape):
+            return f"tf.TensorShape.{name}"
+        for kind, base in _BASES:
+            if isinstance(owner, kind):
+                for step in type(owner).__mro__:
+                    if name in vars(step):
+                        return f"{base}.{name}" if step.__module__.startswith(("keras.", "tensorflow.")) else None
+                return f"{base}.{name}"
+        if type(owner).__module__.startswith(("keras.", "tensorflow.")) and not inspect.ismodule(owner):
+            if inspect.isclass(owner):
+                return None
+            return f"{self.name(type(owner)) or type(owner).__qualname__}.{name}"
+        return None
+
+
+_BASES = (
+    (keras.Sequential, "keras.Sequential"),
+    (keras.Model, "keras.Model"),
+    (keras.layers.Layer, "keras.Layer"),
+    (keras.optimizers.Optimizer, "keras.Optimizer"),
+    (keras.metrics.Metric, "keras.Metric"),
+    (tf.data.Dataset, "tf.data.Dataset"),
+)

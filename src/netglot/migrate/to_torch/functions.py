@@ -1,0 +1,226 @@
+"""TensorFlow's functions and `keras.ops` as functions of PyTorch."""
+
+from __future__ import annotations
+
+import ast
+
+from netglot.migrate.declare import MISSING, Bound, Table, Unbound
+
+table = Table()
+declare, rule, mark = table.declare, table.rule, table.mark
+
+
+def _all(names: str) -> str:
+    """Every spelling of a function: `tf.exp`, `tf.math.exp`, `keras.ops.exp`."""
+    return "|".join(
+        spelled
+        for name in names.split()
+        for spelled in (f"tf.{name}", f"tf.math.{name}", f"tf.nn.{name}", f"keras.ops.{name}")
+    )
+
+
+for _tf, _torch in {
+    "exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p", "sqrt": "sqrt", "rsqrt": "rsqrt", "abs": "abs",
+    "sin": "sin", "cos": "cos", "tan": "tan", "tanh": "tanh", "sigmoid": "sigmoid", "floor": "floor", "ceil": "ceil",
+    "round": "round", "sign": "sign", "erf": "erf", "square": "square", "negative": "neg", "relu": "relu",
+    "logical_not": "logical_not", "reciprocal": "reciprocal", "softplus": "nn.functional.softplus",
+    "zeros_like": "zeros_like", "ones_like": "ones_like", "stop_gradient": "Tensor.detach",
+    "is_nan": "isnan", "isnan": "isnan", "identity": "clone",
+}.items():  # fmt: skip
+    declare(f"{_all(_tf)}(x, name=None)", f"torch.{_torch}({{x:t}})")
+for _name in ("relu", "elu", "selu", "silu", "relu6", "softsign", "mish", "hard_sigmoid"):
+    _torch = {"hard_sigmoid": "hardsigmoid"}.get(_name, _name)
+    declare(f"tf.nn.{_name}|keras.ops.{_name}|keras.activations.{_name}(x, name=None)", f"F.{_torch}({{x}})")
+declare("tf.nn.swish|keras.activations.swish|keras.ops.swish(x)", "F.silu({x})")
+declare("keras.activations.sigmoid(x)", "torch.sigmoid({x})")
+declare("keras.activations.tanh(x)", "torch.tanh({x})")
+declare("tf.nn.gelu|keras.activations.gelu(x, approximate=False)", "F.gelu({x})", when={"approximate": False})
+declare(
+    "tf.nn.gelu|keras.activations.gelu|keras.ops.gelu(x, approximate=True)",
+    'F.gelu({x}, approximate="tanh")',
+    when={"approximate": True},
+)
+declare("keras.ops.gelu(x, approximate=True)", "F.gelu({x})", when={"approximate": False})
+declare("tf.nn.leaky_relu(x, alpha=0.2, name=None)", "F.leaky_relu({x}, {alpha})")
+declare(
+    "keras.ops.leaky_relu|keras.activations.leaky_relu(x, negative_slope=0.2)", "F.leaky_relu({x}, {negative_slope})"
+)
+for _name in ("softmax", "log_softmax"):
+    declare(
+        f"tf.nn.{_name}|keras.ops.{_name}|keras.activations.{_name}(x, axis=-1, name=None)",
+        f"torch.{_name}({{x}}, dim={{axis}})",
+    )
+for _tf, _torch in {
+    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "truediv": "div", "pow": "pow", "power": "pow",
+    "maximum": "maximum", "minimum": "minimum", "equal": "eq", "not_equal": "ne", "less": "lt", "greater": "gt",
+    "less_equal": "le", "greater_equal": "ge", "logical_and": "logical_and", "logical_or": "logical_or",
+}.items():  # fmt: skip
+    _hole = "torch.as_tensor({y})" if _torch in ("maximum", "minimum") else "{y}"
+    declare(f"{_all(_tf)}(x, y, name=None)", f"torch.{_torch}({{x}}, {_hole})")
+declare(f"{_all('matmul')}(a, b, transpose_a=False, transpose_b=False, name=None)", "torch.matmul({a}, {b})",
+        when={"transpose_a": False, "transpose_b": False})  # fmt: skip
+declare(f"{_all('matmul')}(a, b, transpose_a=False, transpose_b=False, name=None)", "torch.matmul({a}, {b:p}.mT)",
+        when={"transpose_a": False, "transpose_b": True})  # fmt: skip
+declare(f"{_all('matmul')}(a, b, transpose_a=False, transpose_b=False, name=None)", "torch.matmul({a:p}.mT, {b})",
+        when={"transpose_a": True, "transpose_b": False})  # fmt: skip
+declare(f"{_all('einsum')}(equation, *operands)", "torch.einsum({equation}, {operands})")
+declare(f"{_all('tensordot')}(a, b, axes=2)", "torch.tensordot({a}, {b}, dims={axes})")
+for _tf, _torch in {
+    "reduce_sum sum": "sum", "reduce_mean mean": "mean", "reduce_prod prod": "prod", "reduce_any any": "any",
+    "reduce_all all": "all",
+}.items():  # fmt: skip
+    declare(
+        f"{_all(_tf)}(x, axis=None, keepdims=False, name=None)",
+        f"torch.{_torch}({{x}}<, dim={{axis}}><, keepdim={{keepdims}}>)",
+    )
+for _tf, _torch in {"reduce_max max": "amax", "reduce_min min": "amin"}.items():
+    declare(
+        f"{_all(_tf)}(x, axis=None, keepdims=False, name=None)",
+        f"torch.{_torch}({{x}}<, dim={{axis}}><, keepdim={{keepdims}}>)",
+    )
+declare(
+    f"{_all('reduce_logsumexp logsumexp')}(x, axis, keepdims=False)",
+    "torch.logsumexp({x}, dim={axis}<, keepdim={keepdims}>)",
+)
+declare(
+    f"{_all('reduce_variance var')}(x, axis=None, keepdims=False)",
+    "torch.var({x}<, dim={axis}>, correction=0<, keepdim={keepdims}>)",
+)
+declare(
+    f"{_all('reduce_std std')}(x, axis=None, keepdims=False)",
+    "torch.std({x}<, dim={axis}>, correction=0<, keepdim={keepdims}>)",
+)
+for _name in ("argmax", "argmin"):
+    declare(
+        f"{_all(_name)}(x, axis=None, output_type=None)", f"torch.{_name}({{x}}<, dim={{axis}}>)", infers="output_type"
+    )
+declare("tf.cumsum|tf.math.cumsum|keras.ops.cumsum(x, axis)", "torch.cumsum({x}, dim={axis})")
+declare(
+    "tf.norm|keras.ops.norm(x, ord=2, axis=None, keepdims=False)",
+    "torch.linalg.vector_norm({x}<, ord={ord}><, dim={axis}><, keepdim={keepdims}>)",
+)
+declare("tf.math.l2_normalize|tf.nn.l2_normalize(x, axis=None, epsilon=1e-12)",
+        "({x:p} * torch.rsqrt(torch.clamp(torch.sum({x:p} ** 2, dim={axis}, keepdim=True), min={epsilon})))")  # fmt: skip
+
+# -- shapes
+
+declare("tf.concat(values, axis, name=None)", "torch.cat({values}, dim={axis})")
+declare("keras.ops.concatenate(xs, axis=-1)", "torch.cat({xs}, dim={axis})")
+declare("tf.stack|keras.ops.stack(values, axis=0, name=None)", "torch.stack({values}<, dim={axis}>)")
+declare("tf.unstack|keras.ops.unstack(x, num=None, axis=0)", "torch.unbind({x}<, dim={axis}>)", infers="num")
+declare("tf.reshape|keras.ops.reshape(x, shape, name=None)", "torch.reshape({x}, {shape:sizes})")
+declare("tf.expand_dims|keras.ops.expand_dims(x, axis)", "torch.unsqueeze({x}, {axis})")
+declare("tf.squeeze|keras.ops.squeeze(x, axis=None)", "torch.squeeze({x}<, {axis}>)")
+declare("tf.tile|keras.ops.tile(x, multiples)", "torch.tile({x}, {multiples:sizes})")
+declare("tf.repeat|keras.ops.repeat(x, repeats, axis=None)", "torch.repeat_interleave({x}, {repeats}<, dim={axis}>)")
+declare("tf.broadcast_to|keras.ops.broadcast_to(x, shape)", "torch.broadcast_to({x}, {shape:sizes})")
+declare("tf.reverse|keras.ops.flip(x, axis)", "torch.flip({x}, {axis:many})")
+declare("tf.roll|keras.ops.roll(x, shift, axis)", "torch.roll({x}, {shift}, {axis})")
+declare("keras.ops.swapaxes(x, axis1, axis2)", "torch.swapaxes({x}, {axis1}, {axis2})")
+declare("keras.ops.moveaxis(x, source, destination)", "torch.movedim({x}, {source}, {destination})")
+
+
+@rule("tf.transpose|keras.ops.transpose(x, perm=None)")
+def _transpose(c: Bound) -> str:
+    if c.has("perm"):
+        return c.filled("torch.permute({x}, {perm})")
+    ranks = c.rewriter.fact(c.given["x"]).ranks
+    if ranks and max(ranks) == 2:
+        return c.filled("torch.t({x})")
+    return c.filled("torch.permute({x}, tuple(reversed(range({x:p}.ndim))))")
+
+
+declare("tf.transpose|keras.ops.transpose(x, *, axes)", "torch.permute({x}, {axes})")
+
+
+@rule("tf.split|keras.ops.split(x, count, axis=0)")
+def _split(c: Bound) -> str:
+    if "int" in (c.rewriter.fact(c.given["count"]).kinds or []) or isinstance(c.literal("count"), int):
+        return c.filled("torch.chunk({x}, {count}<, dim={axis}>)")
+    if c.callee.startswith("keras"):
+        raise Unbound("it is split at places")
+    return c.filled("torch.split({x}, {count}<, dim={axis}>)")
+
+
+declare("tf.split(x, *, num_or_size_splits, axis=0)", "torch.chunk({x}, {num_or_size_splits}<, dim={axis}>)",
+        when={"num_or_size_splits": lambda n: isinstance(n, int)})  # fmt: skip
+declare("tf.shape|keras.ops.shape(x)", "{x:p}.shape")
+declare("tf.size|keras.ops.size(x)", "{x:p}.numel()")
+declare("tf.rank(x)", "{x:p}.ndim")
+declare(
+    "tf.gather|keras.ops.take(x, indices, axis=0)",
+    "torch.index_select({x}, {axis}, {indices})",
+    when={"axis": lambda a: a is not None and False},
+)
+
+
+@rule("tf.gather|keras.ops.take(x, indices, axis=0)")
+def _gather(c: Bound) -> str:
+    axis = c.literal("axis")
+    if axis is MISSING or axis is None or axis < 0:
+        raise Unbound("the axis is not a plain number from the front")
+    return c.filled("{x:p}[" + ":, " * axis + "{indices}]")
+
+
+declare("tf.where|keras.ops.where(condition, x, y)", "torch.where({condition}, {x}, {y})")
+declare("tf.clip_by_value|keras.ops.clip(x, low, high)", "torch.clamp({x}, {low}, {high})")
+declare("tf.one_hot|keras.ops.one_hot(x, depth)", "F.one_hot({x:p}.long(), {depth}).to(torch.get_default_dtype())")
+declare("tf.pad(x, paddings, mode='CONSTANT', constant_values=0)", "F.pad({x}, [s for pair in reversed({paddings}) for s in pair]<, value={constant_values}>)",
+        when={"mode": "CONSTANT"})  # fmt: skip
+declare("tf.linalg.band_part(x, lower, upper)", "torch.tril({x})", when={"lower": -1, "upper": 0})
+declare("tf.linalg.band_part(x, lower, upper)", "torch.triu({x})", when={"lower": 0, "upper": -1})
+declare("keras.ops.tril(x, k=0)", "torch.tril({x}<, {k}>)")
+declare("keras.ops.triu(x, k=0)", "torch.triu({x}<, {k}>)")
+
+# -- creation
+
+declare("tf.zeros|keras.ops.zeros(shape, dtype=None)", "torch.zeros({shape:sizes}<, dtype={dtype:dtype}>)")
+declare("tf.ones|keras.ops.ones(shape, dtype=None)", "torch.ones({shape:sizes}<, dtype={dtype:dtype}>)")
+declare("tf.fill(shape, value)", "torch.full({shape:sizes}, {value})")
+declare("keras.ops.full(shape, value)", "torch.full({shape:sizes}, {value})")
+declare("tf.eye|keras.ops.eye(n)", "torch.eye({n})")
+declare(
+    "tf.range|keras.ops.arange(start, limit=None, delta=1, dtype=None)",
+    "torch.arange({start}<, {limit}><, {delta}><, dtype={dtype:dtype}>)",
+)
+declare(
+    "keras.ops.arange(start, stop=None, step=1, dtype=None)",
+    "torch.arange({start}<, {stop}><, {step}><, dtype={dtype:dtype}>)",
+)
+declare("tf.linspace|keras.ops.linspace(start, stop, num)", "torch.linspace({start}, {stop}, {num})")
+declare(
+    "tf.constant|tf.convert_to_tensor|keras.ops.convert_to_tensor(x, dtype=None)",
+    "torch.as_tensor({x}<, dtype={dtype:dtype}>)",
+)
+declare("tf.random.normal|keras.random.normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None)", "torch.randn({shape:sizes})",
+        when={"mean": 0.0, "stddev": 1.0}, infers="seed dtype")  # fmt: skip
+declare("tf.random.normal|keras.random.normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None)", "({mean:p} + {stddev:p} * torch.randn({shape:sizes}))",
+        infers="seed dtype")  # fmt: skip
+declare("tf.random.uniform|keras.random.uniform(shape, minval=0, maxval=1, dtype=None, seed=None)", "torch.rand({shape:sizes})",
+        when={"minval": 0, "maxval": 1}, infers="seed dtype")  # fmt: skip
+declare("tf.random.uniform(shape, minval=0, maxval=1, dtype=None, seed=None)", "torch.randint({minval}, {maxval}, {shape:sizes})",
+        when={}, infers="seed dtype")  # fmt: skip
+declare("tf.cast|keras.ops.cast(x, dtype)", "{x:p}.to({dtype:dtype})")
+declare("tf.random.set_seed|keras.utils.set_random_seed(seed)", "torch.manual_seed({seed})")
+declare("tf.Variable|keras.Variable(value, trainable=True, name=None, dtype=None)", "nn.Parameter(torch.as_tensor({value})<, requires_grad={trainable}>)",
+        infers="dtype")  # fmt: skip
+declare("tf.Tensor.numpy(x)", "{x:p}.detach().numpy()")
+declare("tf.Tensor.assign(x, value)", "{x:p}.data.copy_({value})")
+declare("tf.Tensor.assign_add(x, value)", "{x:p}.data.add_({value})")
+declare("tf.Tensor.assign_sub(x, value)", "{x:p}.data.sub_({value})")
+declare("tf.TensorShape.as_list(x)", "list({x})")
+mark("tf.function keras.saving.register_keras_serializable", "it decorates TensorFlow's own code")
+
+
+def sizes(c: Bound, name: str, text: str) -> str:
+    """A shape; None among its sizes is not known here."""
+    given = c.given.get(name)
+    return text if not isinstance(given, ast.Constant) or not isinstance(given.value, int) else f"({text},)"
+
+
+def as_tensor(c: Bound, name: str, text: str) -> str:
+    """An argument that PyTorch wants as a tensor, where it was none."""
+    fact = c.fact(name)
+    if fact is None or not fact.kinds or "tensor" in fact.kinds:
+        return text
+    return c.rewriter.target.spell("torch.as_tensor(", c.rewriter) + f"{text})"

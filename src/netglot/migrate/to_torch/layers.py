@@ -1,0 +1,168 @@
+"""Keras's layers as PyTorch modules."""
+
+from __future__ import annotations
+
+from netglot.migrate.declare import Bound, Table
+
+table = Table()
+declare, rule, mark = table.declare, table.rule, table.mark
+_L = "keras.layers."
+
+
+def _same(name: str, signature: str, *, helper: str = "", when: dict | None = None, infers: str = "") -> None:
+    """A layer whose helper takes the same arguments: those that are given are passed on."""
+    from netglot.migrate.declare import parsed
+
+    _, parameters = parsed(f"f({signature})")
+    silent = set((when or {}) if when else ()) | set(infers.split()) | {"name"}
+    parts = []
+    for p in parameters:
+        if p.name in silent:
+            continue
+        parts.append(f"{{{p.name}}}" if p.default is None else f"<{p.name}={{{p.name}}}>")
+    head, rest = [p for p in parts if not p.startswith("<")], [p for p in parts if p.startswith("<")]
+    inner = ", ".join(head)
+    for one in rest:
+        inner += f"<, {one[1:-1]}>"
+    declare(f"{_L}{name}({signature})", f"{helper or name}({inner})", when=when, infers=infers + " name")
+
+
+_NONE: dict = dict.fromkeys(
+    ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint")
+)
+_REG = ", ".join(f"{key}=None" for key in _NONE) + ", name=None, dtype=None"
+_DENSE = "activation=None, use_bias=True, kernel_initializer='glorot_uniform', bias_initializer='zeros'"
+_SHAPES = ", input_shape=None, input_dim=None, data_format=None, trainable=True, batch_input_shape=None"
+_QUIET = "input_shape input_dim batch_input_shape dtype"
+_FIXED = _NONE | {"data_format": lambda value: value in (None, "channels_last"), "trainable": True}
+
+_same("Dense", f"units, {_DENSE}, {_REG}{_SHAPES}", when=_FIXED, infers=_QUIET)
+for _n in "123":
+    _same(
+        f"Conv{_n}D",
+        f"filters, kernel_size, strides=1, padding='valid', dilation_rate=1, groups=1, {_DENSE}, {_REG}{_SHAPES}",
+        when=_FIXED, infers=_QUIET,
+    )  # fmt: skip
+    table.rows[f"{_L}Convolution{_n}D"] = table.rows[f"{_L}Conv{_n}D"]
+    _same(
+        f"Conv{_n}DTranspose", f"filters, kernel_size, strides=1, padding='valid', {_DENSE}, {_REG}{_SHAPES}",
+        when=_FIXED, infers=_QUIET,
+    )  # fmt: skip
+    for _kind, _short in (("MaxPooling", "max"), ("AveragePooling", "avg")):
+        _alias = {"MaxPooling": "MaxPool", "AveragePooling": "AvgPool"}[_kind]
+        declare(
+            f"{_L}{_kind}{_n}D|{_L}{_alias}{_n}D(pool_size=2, strides=None, padding='valid', data_format=None, name=None)",
+            f'FunctionLayer(pool, kind="{_short}", pool_size={{pool_size}}<, strides={{strides}}><, padding={{padding}}>)',
+            when={"data_format": lambda value: value in (None, "channels_last")},
+        )
+    for _kind, _method in (("Average", "mean"), ("Max", "amax")):
+        _axes = tuple(range(1, int(_n) + 1))
+        _dims = f"{_axes}" if len(_axes) > 1 else "1"
+        declare(
+            f"{_L}Global{_kind}Pooling{_n}D|{_L}Global{'Avg' if _kind == 'Average' else 'Max'}Pool{_n}D"
+            "(keepdims=False, data_format=None, name=None)",
+            f"FunctionLayer(torch.{_method}, dim={_dims}<, keepdim={{keepdims}}>)",
+            when={"data_format": lambda value: value in (None, "channels_last")},
+        )
+    _size = "size=2" + (", interpolation='nearest'" if _n == "2" else "")
+    declare(
+        f"{_L}UpSampling{_n}D({_size}, data_format=None, name=None)",
+        "FunctionLayer(upsampled<, size={size}>" + ("<, interpolation={interpolation}>" if _n == "2" else "") + ")",
+        when={"data_format": lambda value: value in (None, "channels_last")}
+        | ({"interpolation": lambda m: m in ("nearest", "bilinear")} if _n == "2" else {}),
+    )
+    declare(f"{_L}ZeroPadding{_n}D(padding=1, name=None)", "FunctionLayer(zero_padded, padding={padding})")
+    declare(f"{_L}Cropping{_n}D(cropping=0, name=None)", "FunctionLayer(cropped, cropping={cropping})")
+    declare(f"{_L}SpatialDropout{_n}D(rate, name=None)", "Dropout({rate}, noise_axes=(0, -1))")
+for _row in [r for rows in table.rows.values() for r in rows if "interpolation" in r.when]:
+    object.__setattr__(_row, "write", _row.write.replace("><, interp", ">, interp") if False else _row.write)
+_same(
+    "DepthwiseConv2D",
+    "kernel_size, strides=1, padding='valid', depth_multiplier=1, dilation_rate=1, activation=None, use_bias=True, "
+    f"depthwise_initializer='glorot_uniform', bias_initializer='zeros', {_REG}{_SHAPES}",
+    when=_FIXED, infers=_QUIET,
+)  # fmt: skip
+_same(
+    "SeparableConv2D",
+    "filters, kernel_size, strides=1, padding='valid', dilation_rate=1, depth_multiplier=1, activation=None, "
+    f"use_bias=True, depthwise_initializer='glorot_uniform', pointwise_initializer='glorot_uniform', {_REG}{_SHAPES}",
+    when=_FIXED, infers=_QUIET,
+)  # fmt: skip
+_same("BatchNormalization", "axis=-1, momentum=0.99, epsilon=0.001, center=True, scale=True, name=None, trainable=True",
+      when={"trainable": True})  # fmt: skip
+_same("LayerNormalization", "axis=-1, epsilon=0.001, center=True, scale=True, name=None")
+_same("Dropout", "rate, name=None, seed=None, input_shape=None", infers="seed input_shape")
+_same(
+    "Embedding", "input_dim, output_dim, embeddings_initializer='uniform', mask_zero=False, input_length=None, name=None",
+    when={"mask_zero": False}, infers="input_length",
+)  # fmt: skip
+_RNN = (
+    "use_bias=True, return_sequences=False, return_state=False, go_backwards=False, "
+    "kernel_initializer='glorot_uniform', recurrent_initializer='orthogonal', bias_initializer='zeros', name=None, "
+    f"dropout=0.0, recurrent_dropout=0.0, stateful=False, unroll=False{_SHAPES}"
+)
+_PLAIN = {"dropout": 0.0, "recurrent_dropout": 0.0, "stateful": False, "trainable": True, "data_format": None}
+_same("LSTM", f"units, activation='tanh', recurrent_activation='sigmoid', unit_forget_bias=True, {_RNN}",
+      when=_PLAIN, infers=_QUIET + " unroll")  # fmt: skip
+_same("GRU", f"units, activation='tanh', recurrent_activation='sigmoid', reset_after=True, {_RNN}",
+      when=_PLAIN, infers=_QUIET + " unroll")  # fmt: skip
+_same("SimpleRNN", f"units, activation='tanh', {_RNN}", when=_PLAIN, infers=_QUIET + " unroll")
+_same("Bidirectional", "layer, merge_mode='concat', name=None, input_shape=None", infers="input_shape")
+_same("TimeDistributed", "layer, name=None, input_shape=None", infers="input_shape")
+_same(
+    "MultiHeadAttention", "num_heads, key_dim, value_dim=None, dropout=0.0, use_bias=True, output_shape=None, name=None"
+)
+declare(f"{_L}Flatten(data_format=None, name=None, input_shape=None)", "FunctionLayer(torch.flatten, start_dim=1)",
+        when={"data_format": None}, infers="input_shape name")  # fmt: skip
+declare(f"{_L}Reshape(target_shape, name=None, input_shape=None)",
+        "FunctionLayer(lambda x, shape: x.reshape(-1, *shape), shape={target_shape})", infers="input_shape name")  # fmt: skip
+declare(f"{_L}Permute(dims, name=None)", "FunctionLayer(lambda x, dims: x.permute(0, *dims), dims={dims})")
+declare(f"{_L}RepeatVector(n, name=None)", "FunctionLayer(lambda x, n: x[:, None].repeat(1, n, 1), n={n})")
+declare(f"{_L}Activation(activation, name=None)", "FunctionLayer(function_of({activation}))")
+_same("ReLU", "max_value=None, negative_slope=0.0, threshold=0.0, name=None")
+declare(f"{_L}LeakyReLU(negative_slope=0.3, name=None)", "FunctionLayer(F.leaky_relu, negative_slope={negative_slope})")
+declare(f"{_L}LeakyReLU(*, alpha, name=None)", "FunctionLayer(F.leaky_relu, negative_slope={alpha})")
+declare(f"{_L}ELU(alpha=1.0, name=None)", "FunctionLayer(F.elu, alpha={alpha})")
+declare(f"{_L}Softmax(axis=-1, name=None)", "FunctionLayer(torch.softmax, dim={axis})")
+declare(f"{_L}Identity(name=None)", "FunctionLayer(lambda x: x)")
+declare(f"{_L}Lambda(function, name=None, output_shape=None)", "FunctionLayer({function})", infers="output_shape name")
+declare(f"{_L}Rescaling(scale, offset=0.0, name=None, input_shape=None)",
+        "FunctionLayer(lambda x, scale, offset: x * scale + offset, scale={scale}, offset={offset})",
+        infers="input_shape name")  # fmt: skip
+declare(f"{_L}Concatenate(axis=-1, name=None)", "FunctionLayer(torch.cat, dim={axis})")
+declare(f"{_L}concatenate(inputs, axis=-1, name=None)", "FunctionLayer(torch.cat, dim={axis})({inputs})")
+for _kind in ("Add", "Multiply", "Average", "Subtract", "Maximum", "Minimum"):
+    declare(f"{_L}{_kind}(name=None)", f'FunctionLayer(merged, how="{_kind.lower()}")')
+    declare(f"{_L}{_kind.lower()}(inputs, name=None)", f'FunctionLayer(merged, how="{_kind.lower()}")({{inputs}})')
+declare("keras.Input|keras.layers.Input|keras.layers.InputLayer|keras.InputLayer(shape=None, batch_size=None, dtype=None, name=None, *, input_shape=None)",
+        "Input(shape={input_shape}<, dtype={dtype}>)", when={"shape": None, "batch_size": None}, infers="batch_size shape name")  # fmt: skip
+declare("keras.Input|keras.layers.Input|keras.layers.InputLayer|keras.InputLayer(shape=None, batch_size=None, dtype=None, name=None, *, batch_shape=None)",
+        "Input({shape}<, batch_size={batch_size}><, dtype={dtype}><, batch_shape={batch_shape}>)")  # fmt: skip
+
+
+@rule("keras.Sequential|keras.models.Sequential(layers=None, name=None)", infers="name")
+def _sequential(c: Bound) -> str:
+    return c.filled("Sequential(") + (c.text("layers") if c.has("layers") else "") + ")"
+
+
+declare("keras.Model|keras.models.Model(inputs, outputs, name=None)", "Model({inputs}, {outputs})")
+for _name in ("L1", "L2", "L1L2", "l2", "l1"):
+    mark(f"keras.regularizers.{_name}", "PyTorch takes the decay of weights in the optimiser or in the loss")
+for _keras, _torch in {
+    "HeNormal": '"he_normal"', "HeUniform": '"he_uniform"', "GlorotUniform": '"glorot_uniform"',
+    "GlorotNormal": '"glorot_normal"', "LecunNormal": '"lecun_normal"', "LecunUniform": '"lecun_uniform"',
+    "Zeros": '"zeros"', "Ones": '"ones"',
+}.items():  # fmt: skip
+    declare(f"keras.initializers.{_keras}(seed=None)", _torch, infers="seed")
+declare(
+    "keras.initializers.Orthogonal(gain=1.0, seed=None)",
+    "functools.partial(nn.init.orthogonal_, gain={gain})",
+    infers="seed",
+)
+declare("keras.initializers.RandomNormal(mean=0.0, stddev=0.05, seed=None)",
+        "functools.partial(nn.init.normal_, mean={mean}, std={stddev})", infers="seed")  # fmt: skip
+declare("keras.initializers.TruncatedNormal(mean=0.0, stddev=0.05, seed=None)",
+        "functools.partial(nn.init.trunc_normal_, mean={mean}, std={stddev}, a={mean} - 2 * {stddev}, b={mean} + 2 * {stddev})", infers="seed")  # fmt: skip
+declare("keras.initializers.RandomUniform(minval=-0.05, maxval=0.05, seed=None)",
+        "functools.partial(nn.init.uniform_, a={minval}, b={maxval})", infers="seed")  # fmt: skip
+declare("keras.initializers.Constant(value=0.0)", "functools.partial(nn.init.constant_, val={value})")
