@@ -91,7 +91,6 @@ def lstm_model(vocab_size=40):
     model.add(SimpleRNN(5))
     model.add(Dropout(0.2))
     model.add(Dense(1, activation='sigmoid'))
-    model.compile(loss='binary_crossentropy', optimizer='adam', metrics=['accuracy'])
     return model
 
 

@@ -56,7 +56,7 @@ for _tf, _torch in {
     "less_equal": "le", "greater_equal": "ge", "logical_and": "logical_and", "logical_or": "logical_or",
 }.items():  # fmt: skip
     _hole = "torch.as_tensor({y})" if _torch in ("maximum", "minimum") else "{y}"
-    declare(f"{_all(_tf)}(x, y, name=None)", f"torch.{_torch}({{x}}, {_hole})")
+    declare(f"{_all(_tf)}(x, y, name=None)", f"torch.{_torch}({{x:t}}, {_hole})")
 declare(f"{_all('matmul')}(a, b, transpose_a=False, transpose_b=False, name=None)", "torch.matmul({a}, {b})",
         when={"transpose_a": False, "transpose_b": False})  # fmt: skip
 declare(f"{_all('matmul')}(a, b, transpose_a=False, transpose_b=False, name=None)", "torch.matmul({a}, {b:p}.mT)",
@@ -71,12 +71,12 @@ for _tf, _torch in {
 }.items():  # fmt: skip
     declare(
         f"{_all(_tf)}(x, axis=None, keepdims=False, name=None)",
-        f"torch.{_torch}({{x}}<, dim={{axis}}><, keepdim={{keepdims}}>)",
+        f"torch.{_torch}({{x:t}}<, dim={{axis}}><, keepdim={{keepdims}}>)",
     )
 for _tf, _torch in {"reduce_max max": "amax", "reduce_min min": "amin"}.items():
     declare(
         f"{_all(_tf)}(x, axis=None, keepdims=False, name=None)",
-        f"torch.{_torch}({{x}}<, dim={{axis}}><, keepdim={{keepdims}}>)",
+        f"torch.{_torch}({{x:t}}<, dim={{axis}}><, keepdim={{keepdims}}>)",
     )
 declare(
     f"{_all('reduce_logsumexp logsumexp')}(x, axis, keepdims=False)",
