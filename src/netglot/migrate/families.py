@@ -32,7 +32,9 @@ class Family:
     target: Callable[[str, str], Any]
     renamed: Callable[[Any], dict[str, str]]
     place: Callable[..., Any]
-    trains: Callable[[Any], bool] = lambda file: any(f"{name}" in file.text for name in (".backward(",))
+    trains: Callable[[Any], bool] = lambda file: any(
+        name in file.text for name in (".backward(", ".fit(", "GradientTape(")
+    )
 
     def carry_weights(self, source: Any, target: Any, network: Any, given: Path, path: Path) -> None:
         """Loads trained weights into the source's network and saves the target's with the same values."""

@@ -374,5 +374,4 @@ def _report(project: Project, written: dict, found: list[Network], notes: list[s
 def _verdict(report: dict[str, Any], verify: bool) -> str:
     """The worst of the networks' verdicts; marks alone leave it to the proof."""
     verdicts = [one["verdict"] for one in (*report["networks"], *report.get("scripts", ())) if verify]
-    decided = [one for one in verdicts if one != "unverified"]
-    return max(decided, key=ORDER.index) if decided else "unverified"
+    return max(verdicts, key=ORDER.index) if verdicts else "unverified"

@@ -138,6 +138,9 @@ class Runtime(Observing, Side):
             return own(tape, target, *args, **kwargs)
 
         tf.GradientTape.gradient = gradient
+        tf.config.run_functions_eagerly(True)
+        tf.data.experimental.enable_debug_mode()
+        tf.random.shuffle = self._shuffled
         call, inside = layers.Layer.__call__, [0]
 
         def called(layer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -151,8 +154,15 @@ class Runtime(Observing, Side):
 
         layers.Layer.__call__ = called
 
+    def _shuffled(self, values: Any, *args: Any, **kwargs: Any) -> Any:
+        """`tf.random.shuffle` by known draws, each time anew in a graph too."""
+        places = tf.numpy_function(lambda: self._permuted(int(values.shape[0])), [], tf.int64)
+        return tf.ensure_shape(tf.gather(values, places), values.shape)
+
     def meet(self, layer: Any, args: tuple, kwargs: dict, call: Any) -> None:
         """Gives a network its weights at its first call."""
+        if any(isinstance(one, keras.KerasTensor) for one in args):
+            return
         count = self.draws.count
         call(layer, *args, **({**kwargs, "training": False} if "training" in kwargs else kwargs))
         self.draws.count = count
@@ -160,6 +170,12 @@ class Runtime(Observing, Side):
             return
         self.met.append({"model": layer})
         if not self.starts:
+            entries = list(_entries(layer))
+            trainable = {id(v) for v in layer.trainable_variables}
+            self.met[-1] |= {
+                "entries": [[p, k, n, id(v) in trainable] for p, k, n, v in entries],
+                "variables": [v for *_, v in entries], "arrays": [np.array(v) for *_, v in entries],
+            }  # fmt: skip
             return
         start = self.starts.pop(0)
         variables = [_variable(layer, path, attribute) for path, attribute in start["entries"]]
@@ -169,7 +185,8 @@ class Runtime(Observing, Side):
 
     def told(self, met: dict[str, Any]) -> dict[str, Any]:
         values = {f"w:{i}": np.asarray(v) for i, v in enumerate(met.get("variables", []))}
-        return {"after": self.written(values)}
+        before = {f"w:{i}": a for i, a in enumerate(met.get("arrays", []))}
+        return {"after": self.written(values), "before": self.written(before), "entries": met.get("entries", [])}
 
     def warm(self, inputs: list) -> None:
         """Calls the network once, so that its weights are made."""

@@ -193,19 +193,33 @@ class Runtime(Observing, Side):
         inside = [0]
 
         def called(module: Any, *args: Any, **kwargs: Any) -> Any:
-            if not inside[0] and next(module.parameters(), None) is not None:
-                side.meet(module)
             inside[0] += 1
             try:
+                if inside[0] == 1 and next(module.parameters(), None) is not None:
+                    side.meet(module, args, kwargs, call)
                 return call(module, *args, **kwargs)
             finally:
                 inside[0] -= 1
 
         nn.Module.__call__ = called
 
-    def meet(self, module: nn.Module) -> None:
-        """Takes the weights of a network at its first call."""
-        if any(one["model"] is module for one in self.met):
+    def meet(self, module: nn.Module, args: tuple, kwargs: dict, call: Any) -> None:
+        """Takes the weights of a network at its first call, or gives it those that it starts from."""
+        if any(one["model"] is module for one in self.met) or any(type(one).__name__ == "Symbol" for one in args):
+            return
+        if self.starts:
+            kept, count = module.training, self.draws.count
+            with torch.no_grad():
+                call(module.eval(), *args, **kwargs)
+            module.train(kept)
+            self.draws.count = count
+            start = self.starts.pop(0)
+            tensors = [_tensor(module, path, attribute) for path, attribute in start["entries"]]
+            with torch.no_grad():
+                for tensor, array in zip(tensors, self.arrays(start["arrays"]), strict=True):
+                    tensor.copy_(torch.from_numpy(np.ascontiguousarray(array)))
+            entries = [("", "", "", tensor, True) for tensor in tensors]
+            self.met.append({"model": module, "entries": entries, "arrays": []})
             return
         self.model = self.made(module)
         entries = self._entries()

@@ -7,6 +7,7 @@ channels last.
 from __future__ import annotations
 
 from netglot.migrate.to_keras.helpers import uses, without_docs
+from netglot.migrate.to_torch import training
 
 HELPERS: dict[str, str] = {}
 
@@ -696,11 +697,16 @@ for _n in "123":
         .replace(", N)", f", {_n})")
     )
 
+HELPERS |= training.HELPERS
+
 
 def needs(helper: str) -> list[str]:
     """The helpers that a helper uses."""
     text = without_docs(HELPERS[helper])
     found = [name for name in HELPERS if name != helper and uses(text, name)]
+    if helper == "prepare":
+        found += ["Adam", "SGD", "RMSprop", "mean_of", "sparse_categorical_crossentropy", "categorical_crossentropy"]
+        found += ["binary_crossentropy", "mean_squared_error", "mean_absolute_error"]
     if helper == "Layer":
         found.append("Symbol")
     if "Symbol" in text and helper != "Symbol":

@@ -9,10 +9,10 @@ from typing import Any
 from netglot.migrate.declare import MISSING, Bound, Table
 from netglot.migrate.rewrite import Rewriter
 from netglot.migrate.to_keras.target import GONE, Target, _alone, _in_annotation
-from netglot.migrate.to_torch import functions, helpers, layers
+from netglot.migrate.to_torch import functions, helpers, layers, training
 
 TABLE = Table()
-for _table in (layers.table, functions.table):
+for _table in (layers.table, functions.table, training.table):
     TABLE.rows.update(_table.rows)
     TABLE.marks.update(_table.marks)
 
@@ -36,7 +36,7 @@ class TorchTarget(Target):
     helpers = helpers.HELPERS
     prefixes = ("tf.", "keras.", "tensorflow.")
     packages = ("tensorflow", "keras", "tf_keras")
-    bases = frozenset({"torch", "nn", "F", "math", "np", "functools", "copy", "operator", "warnings"})
+    bases = frozenset({"torch", "nn", "F", "math", "np", "functools", "copy", "operator", "types", "warnings"})
 
     def __init__(self, name: str = "torch"):
         super().__init__(name)
@@ -133,10 +133,22 @@ class TorchTarget(Target):
             return f"{value}.add_weight({', '.join([*(r.text(a) for a in node.args), *kept])})"
         if short == "build" and isinstance(receiver, ast.Call):
             return None
+        if short in training.METHODS and (made := self._trained(r, node, short, value)) is not None:
+            return made
         if short == "count_params":
             return f"sum(p.numel() for p in {value}.parameters())"
         r.mark(node, name, self.table.marks.get(name, "netglot does not know this method"))
         return r.composed_kept(node)
+
+    def _trained(self, r: Rewriter, node: ast.Call, short: str, value: str) -> str | None:
+        """`compile`, `fit`, `evaluate` and `predict` as functions of the network; None where an option is unknown."""
+        unknown = [k.arg for k in node.keywords if k.arg not in training.KNOWN[short]]
+        if unknown or any(isinstance(a, ast.Starred) for a in node.args):
+            r.mark(node, short, f"its option {', '.join(map(str, unknown))} is not carried over")
+            return r.composed_kept(node)
+        r.imports |= {"torch", "np", "types", "functools"} if short == "fit" else {"torch", "np", "functools"}
+        parts = ", ".join([value, *(r.text(one) for one in (*node.args, *node.keywords))])
+        return self.spell(f"{training.METHODS[short]}(", r) + parts + ")"
 
     def attribute(self, r: Rewriter, node: ast.Attribute) -> str | None:
         if (dotted := r.dotted(node)) is not None:
@@ -247,7 +259,7 @@ class TorchTarget(Target):
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             return None
         name = (r.fact(call).callees or [""])[0]
-        if name == "keras.Model.summary":
+        if name.endswith(".summary") and name.startswith(BUILT):
             return f"print({r.text(call.func.value)})"
         if name.endswith(".build") and name.startswith(BUILT) and not isinstance(call.func.value, ast.Call):
             return "pass" if _alone(r, node) else GONE
@@ -265,7 +277,7 @@ class TorchTarget(Target):
         have = set(r.aliases)
         standard = [
             f"import {n}"
-            for n in ("copy", "functools", "math", "operator", "warnings")
+            for n in ("copy", "functools", "math", "operator", "types", "warnings")
             if n in r.imports and n not in have
         ]
         lines = standard
