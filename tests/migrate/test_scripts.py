@@ -22,3 +22,12 @@ def test_a_script_trains_as_before():
     assert "gradients = clip_grad_norm(gradients, args.clip)" in text
     assert "parser.add_argument('--gamma', type=float, default=0.7)" in text
     assert not found.report["files"][0]["marked"]
+
+
+def test_fit_becomes_a_loop_that_trains_as_before():
+    found = migrate(SOURCES / "fit_script.py", "torch")
+    assert found.verdict == "equivalent", found.report
+    assert found.report["scripts"][0]["losses"]["distance"] < 1e-9
+    text = found.files["fit_script.py"].decode()
+    assert 'loss="sparse_categorical_crossentropy"' in text
+    assert "history = fit(model, x_train, y_train, epochs=3, batch_size=16, validation_split=0.25, verbose=2)" in text

@@ -81,6 +81,8 @@ def migrate(
     """
     if to not in FAMILIES:
         raise RequestError(f"netglot does not migrate to {to!r}", advice=f"--to {', '.join(FAMILIES)}")
+    if style != "loop":
+        raise RequestError(f"--style {style} is not written today", advice="leave it out: loops with a GradientTape")
     family = FAMILIES[to]
     say = progress or (lambda _: None)
     given = [paths] if isinstance(paths, (str, Path)) else list(paths)

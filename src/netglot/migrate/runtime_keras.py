@@ -63,6 +63,7 @@ class Runtime(Observing, Side):
         _known_draws(self.draws)
         _double_pooling()
         _double_leaky()
+        _double_numbers()
         for holder, name, repaired in REPAIRS.values():
             setattr(holder, name, repaired(getattr(holder, name)))
 
@@ -141,6 +142,8 @@ class Runtime(Observing, Side):
         tf.config.run_functions_eagerly(True)
         tf.data.experimental.enable_debug_mode()
         tf.random.shuffle = self._shuffled
+        fit = keras.Model.fit
+        keras.Model.fit = lambda model, *args, **options: fit(model, *args, **(options | {"shuffle": False}))
         call, inside = layers.Layer.__call__, [0]
 
         def called(layer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -330,6 +333,20 @@ def _double_pooling() -> None:
             return inputs
 
         setattr(backend, name, pooled)
+
+
+def _double_numbers() -> None:
+    """A number of Python becomes one of single precision on its way to double: here it does not."""
+    from keras.src import backend
+    from keras.src.backend.tensorflow import core
+
+    own = core.cast
+
+    def cast(x: Any, dtype: Any) -> Any:
+        return tf.constant(x, dtype) if isinstance(x, float) else own(x, dtype)
+
+    for holder in (core, backend, backend.core):
+        holder.cast = cast
 
 
 def _double_leaky() -> None:

@@ -1,0 +1,114 @@
+"""Bad input: one clear message, exit code 2, nothing written. And the small parts, without any framework."""
+
+import ast
+
+import pytest
+
+from netglot.cli import run
+from netglot.errors import NetglotError
+from netglot.migrate.declare import Table, bind
+from netglot.migrate.fidelity import measured
+from netglot.migrate.networks import parsed_input
+from netglot.migrate.project import definitions, read_project
+from netglot.migrate.spans import Spans
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("import torch\nclass Net(:\n    pass\n", "bad.py:2: SyntaxError"),
+        ("print('no framework')\n", "does not use PyTorch"),
+    ],
+)
+def test_files_that_cannot_be_migrated(tmp_path, text, said, capsys):
+    path = tmp_path / "bad.py"
+    path.write_text(text)
+    assert run(["migrate", str(path), "--to", "keras", "-o", str(tmp_path / "out")]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("import torch\nx = torch.zeros(1)\n", "no network was found"),
+        ("import torch\nimport surely_not_installed\n", "surely_not_installed, which is not installed"),
+        ("import torch\nraise RuntimeError('by the user')\n", "RuntimeError at bad.py:2"),
+        (
+            "import torch\nclass Net(torch.nn.Module):\n    def __init__(self, width, depth):\n        pass\n",
+            "Net in bad.py needs arguments: width, depth",
+        ),
+    ],
+)
+def test_code_that_does_not_run(tmp_path, text, said):
+    pytest.importorskip("torch")
+    from netglot.migrate.migrating import migrate
+
+    path = tmp_path / "bad.py"
+    path.write_text(text)
+    with pytest.raises(NetglotError) as error:
+        migrate(path, "keras")
+    assert said in str(error.value)
+    assert error.value.exit_code == 2
+
+
+def test_a_folder_copies_what_uses_no_framework(tmp_path):
+    (tmp_path / "net.py").write_text("import torch\n")
+    (tmp_path / "plain.py").write_text("X = 1\n")
+    project = read_project([tmp_path], None, "keras")
+    assert [file.path for file in project.files] == ["net.py"]
+    assert project.others == {"plain.py": b"X = 1\n"}
+
+
+def test_an_option_that_nothing_speaks_of_is_told():
+    table = Table()
+    table.declare("f(x, size=1, mode='a')", "g({x}<, n={size}>)")
+    (row,) = table.find("f")
+
+    class Plain:
+        def text(self, node):
+            return ast.unparse(node)
+
+        class target:
+            @staticmethod
+            def spell(text, r):
+                return text
+
+    call = ast.parse("f(a + b, size=n)", mode="eval").body
+    assert bind(Plain(), call, row).filled() == "g(a + b, n=n)"
+    other = ast.parse("f(a, mode='b')", mode="eval").body
+    assert bind(Plain(), other, row).unspoken() == ["mode"]
+    assert bind(Plain(), ast.parse("f(a, mode='a')", mode="eval").body, row).unspoken() == []
+
+
+def test_text_around_replaced_nodes_is_kept():
+    text = "y = f( a,  # first\n       b )\n"
+    tree = ast.parse(text)
+    spans = Spans(text)
+    made = spans.composed(tree.body[0], lambda n: "Z" if getattr(n, "id", "") == "a" else spans.source(n))
+    assert made == "y = f( a,  # first\n       b )"
+    call = tree.body[0].value
+    assert spans.composed(call, lambda n: "Z" if getattr(n, "id", "") == "a" else spans.source(n)).startswith(
+        "f( Z,  # first"
+    )
+
+
+def test_a_script_without_what_it_runs():
+    text = "import torch\nx = 1\nfor i in range(3):\n    x += i\nmodel.fit(x)\ndef f():\n    return x\n"
+    left = definitions(text)
+    assert "for i" not in left
+    assert ".fit" not in left
+    assert "def f" in left
+
+
+def test_inputs_and_fidelity():
+    assert parsed_input("ids=int64 2,16@0:100") == {
+        "name": "ids",
+        "shape": [2, 16],
+        "dtype": "int64",
+        "low": 0,
+        "high": 100,
+    }
+    shares = measured("def forward(x):  # a\n    return x\n", "def call(x):\n    return x\n")
+    assert shares["comments"] == 0
+    assert shares["names"] == shares["parameters"] == 1
