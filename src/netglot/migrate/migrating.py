@@ -154,7 +154,7 @@ def _observed(
         known = {(one.module, one.class_name) for one in chosen}
         every = [one for one in made if (one.module, one.class_name) not in known]
         for one in every:  # each factory once, so that every branch is seen
-            one.inputs = next((c.inputs for c in chosen if c.class_name == one.class_name), [])
+            one.inputs = next((s["inputs"] for s in seen if s["class"] == one.class_name and _plain(s)), [])
         if not chosen or every:
             chosen += networks.smallest(every)
             for one in every:
@@ -194,6 +194,10 @@ def _try(worker: Worker, network: Network, inputs: list[str]) -> None:
         networks.with_inputs(worker, network, inputs)
     except (RequestError, UserCodeError):
         return
+
+
+def _plain(seen: dict[str, Any]) -> bool:
+    return not any("unknown" in one for one in seen["inputs"])
 
 
 def _called(seen: list[dict[str, Any]], project: Project) -> list[Network]:

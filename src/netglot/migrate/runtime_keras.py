@@ -301,6 +301,10 @@ def _known_draws(draws: Any) -> None:
     def uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, **kwargs: Any) -> Any:
         return tf.convert_to_tensor(draws.take("uniform", _plain(shape)) * (maxval - minval) + minval)
 
+    def integers(shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", **kwargs: Any) -> Any:
+        return tf.cast(draws.take("integers", _plain(shape), int(minval), int(maxval)), dtype)
+
+    keras.random.randint = integers
     keras.random.normal, keras.random.uniform = normal, uniform
     tf.random.normal, tf.random.uniform = normal, uniform
 

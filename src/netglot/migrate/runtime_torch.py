@@ -344,6 +344,16 @@ def _known_draws(draws: Any) -> None:
 
     torch.randn = lambda *size, **kw: tensor(draws.take("normal", sizes(size, kw)))
     torch.rand = lambda *size, **kw: tensor(draws.take("uniform", sizes(size, kw)))
+
+    def integers(*given: Any, size: Any = None, low: Any = None, high: Any = None, **kwargs: Any) -> torch.Tensor:
+        values = list(given)
+        if size is None:
+            size = values.pop()
+        bounds = [one for one in (low, *values, high) if one is not None]
+        bounds = [0, *bounds] if len(bounds) == 1 else bounds
+        return tensor(draws.take("integers", size, *bounds)).to(kwargs.get("dtype") or torch.int64)
+
+    torch.randint = integers
     torch.randn_like = lambda x, **kw: tensor(draws.take("normal", x.shape))
     torch.rand_like = lambda x, **kw: tensor(draws.take("uniform", x.shape))
 
