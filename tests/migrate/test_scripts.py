@@ -24,6 +24,14 @@ def test_a_script_trains_as_before():
     assert not found.report["files"][0]["marked"]
 
 
+def test_a_loop_with_a_tape_becomes_one_without():
+    found = migrate(SOURCES / "tape_script.py", "torch")
+    assert found.verdict == "equivalent", found.report
+    assert found.report["scripts"][0]["losses"]["distance"] < 1e-9
+    text = found.files["tape_script.py"].decode()
+    assert "    # training=True matters for layers such as Dropout\n    predictions = model.train()(images)" in text
+
+
 def test_fit_becomes_a_loop_that_trains_as_before():
     found = migrate(SOURCES / "fit_script.py", "torch")
     assert found.verdict == "equivalent", found.report

@@ -98,7 +98,9 @@ class Observing:
         key = id(model)
         if any(one["id"] == key for one in self.calls):
             return
-        described = [self._described(None, a) for a in args] + [self._described(k, v) for k, v in kwargs.items()]
+        described = [self._described(None, a) for a in args] + [
+            self._described(k, v) for k, v in kwargs.items() if k != "training"
+        ]
         self.calls.append({"id": key, "inputs": described})
 
     def _described(self, name: str | None, value: Any) -> dict[str, Any]:

@@ -183,7 +183,13 @@ class Runtime(Observing, Side):
             side.saw_loss(tensor.detach())
             return own(tensor, *args, **kwargs)
 
-        torch.Tensor.backward = backward
+        taken = torch.autograd.grad
+
+        def grad(outputs: Any, *args: Any, **kwargs: Any) -> Any:
+            side.saw_loss(outputs.detach())
+            return taken(outputs, *args, **kwargs)
+
+        torch.Tensor.backward, torch.autograd.grad = backward, grad
         torch.Tensor.float = torch.Tensor.double
         torch.utils.data.RandomSampler.__iter__ = lambda sampler: iter(
             side._permuted(len(sampler.data_source)).tolist()

@@ -455,7 +455,7 @@ def dedented(target: Any, r: Rewriter, node: Any) -> str:
     if r.spans.data[line:start].strip():
         body = r.spans.between(start, end, list(node.body), r.text)
         return body
-    if (block := loops.taped(target, r, node, r.text)) is not None:
+    if hasattr(target, "block") and (block := loops.taped(target, r, node, r.text)) is not None:
         kept = block[block.index("\n") + 1 :] if "\n" in block else block
         return _shifted(r, node, kept)
     head_end = r.spans.data.find(b"\n", r.spans.of(node.items[-1].context_expr)[1]) + 1

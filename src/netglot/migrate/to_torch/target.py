@@ -9,6 +9,7 @@ from typing import Any
 from netglot.migrate.declare import MISSING, Bound, Table
 from netglot.migrate.rewrite import Rewriter
 from netglot.migrate.to_keras.target import GONE, Target, _alone, _in_annotation
+from netglot.migrate.to_keras.training import dedented
 from netglot.migrate.to_torch import functions, helpers, layers, training
 
 TABLE = Table()
@@ -83,6 +84,16 @@ class TorchTarget(Target):
                 return self._method(r, node, callees[0], receiver)
             if any(c.startswith("user:") and c.endswith(".call") for c in callees):
                 return f"{r.text(receiver)}.forward({self._without_training(r, node)})"
+        if receiver is not None and dotted is None:
+            if callees[0].startswith("tf.data.Dataset."):
+                return None if callees[0].rpartition(".")[2] in training.DATASET else self._unknown(r, node, callees[0])
+            if callees[0] == "tf.GradientTape.gradient" and len(node.args) == 2:
+                weights = f"list({r.text(node.args[1])})"
+                return self.spell("torch.autograd.grad(", r) + f"{r.text(node.args[0])}, {weights}, allow_unused=True)"
+            if callees[0].startswith("keras.Optimizer.apply_gradients") and len(node.args) == 1:
+                return self.spell("apply_gradients(", r) + f"{r.text(receiver)}, {r.text(node.args[0])})"
+            if callees[0].startswith("keras.Metric."):
+                return None
         framework = [c for c in callees if c.startswith(self.prefixes)]
         if not framework:
             return None
@@ -110,14 +121,37 @@ class TorchTarget(Target):
         return ", ".join(parts)
 
     def _module_called(self, r: Rewriter, node: ast.Call, callees: list[str]) -> str | None:
-        if any(k.arg == "training" for k in node.keywords):
-            return f"{r.text(node.func)}({self._without_training(r, node)})"
+        if any(k.arg == "training" for k in node.keywords) or not r._state.get("module"):
+            return self._mode(r, node, callees) + f"({self._without_training(r, node)})"
         parameter = r._state.get("training")
         if parameter and any(isinstance(a, ast.Name) and a.id == "training" for a in node.args):
             kept = [a for a in node.args if not (isinstance(a, ast.Name) and a.id == "training")]
             parts = [r.text(one) for one in (*kept, *node.keywords)]
             return f"{r.text(node.func)}({', '.join(parts)})"
         return None
+
+    def _mode(self, r: Rewriter, node: ast.Call, callees: list[str]) -> str:
+        """What is called; a network that is called from outside is told whether it trains, as Keras is by the call."""
+        text = r.text(node.func)
+        layers_only = all(c.removeprefix("call:").startswith("keras.layers.") for c in callees)
+        symbols = r.fact(node).kinds == ["tensor"] and any(-1 in shape for shape in r.fact(node).shapes)
+        if (
+            r._state.get("module")
+            or layers_only
+            or symbols
+            or any("user:" not in c and "keras." not in c for c in callees)
+        ):
+            return text
+        if any(
+            c.startswith("call:keras.") and not c.startswith(("call:keras.Sequential", "call:keras.Model"))
+            for c in callees
+        ):
+            return text
+        flag = next((k.value for k in node.keywords if k.arg == "training"), None)
+        value = r.constant(flag) if flag is not None else False
+        if value in (True, False) and value is not MISSING:
+            return f"{text}.train()" if value else f"{text}.eval()"
+        return f"{text}.train({r.text(flag)})"
 
     def _method(self, r: Rewriter, node: ast.Call, name: str, receiver: ast.AST) -> str | None:
         short, value = name.rpartition(".")[2], r.text(receiver)
@@ -224,7 +258,9 @@ class TorchTarget(Target):
         outer = r._state.get("training")
         names = [a.arg for a in (*node.args.args, *node.args.kwonlyargs)]
         r._state["training"] = bool(inside and "training" in names)
-        made = r.spans.composed(node, r.text)
+        gone = [d for d in node.decorator_list if r.dotted(getattr(d, "func", d)) == "tf.function"]
+        made = r.spans.composed(node, lambda child: "\0decorator" if child in gone else r.text(child))
+        made = re.sub(r"@\0decorator[ \t]*(#[^\n]*)?\n[ \t]*", "", made)
         if inside and "training" in names:
             made = _without_parameter(made)
         r._state["training"] = outer
@@ -269,7 +305,11 @@ class TorchTarget(Target):
         return None
 
     def with_(self, r: Rewriter, node: ast.With) -> str | None:
-        return None
+        """What runs under a tape runs as it is: PyTorch remembers it anyway."""
+        names = [(r.fact(item.context_expr).callees or [""])[0] for item in node.items]
+        if names != ["tf.GradientTape"]:
+            return None
+        return dedented(_Plain(), r, node)
 
     # -- the file
 
@@ -290,6 +330,10 @@ class TorchTarget(Target):
         if "nn" in r.imports:
             lines.append("from torch import nn")
         return lines
+
+
+class _Plain:
+    """No tape is put around anything."""
 
 
 def _serialised(r: Rewriter, node: ast.AST) -> bool:

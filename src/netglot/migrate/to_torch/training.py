@@ -33,6 +33,16 @@ for _names, _options in {
     )
 declare("keras.utils.to_categorical(x, num_classes=None)", "np.eye({num_classes})[np.asarray({x}, dtype=int)]")
 
+declare(
+    "tensorflow.python.data.ops.dataset_ops.DatasetV2.from_tensor_slices|tf.data.Dataset.from_tensor_slices(tensors)",
+    "Dataset({tensors})",
+)
+for _name in ("Mean", "SparseCategoricalAccuracy", "CategoricalAccuracy", "BinaryAccuracy"):
+    declare(f"keras.metrics.{_name}(name=None)", f"{_name}()", infers="name")
+
+DATASET = {"shuffle", "batch", "prefetch", "repeat", "take", "map", "cache"}
+"""The methods of `tf.data` that the helper has."""
+
 METHODS = {"compile": "prepare", "fit": "fit", "evaluate": "evaluate", "predict": "predict"}
 """Methods of Keras's models, and the helpers that do as they do."""
 
@@ -45,6 +55,110 @@ KNOWN = {
 """The options of each that are carried over."""
 
 HELPERS = {
+    "apply_gradients": '''
+def apply_gradients(optimizer, pairs):
+    """One step of an optimiser, which is made for the weights that it first meets."""
+    pairs = list(pairs)
+    if not hasattr(optimizer, "made"):
+        optimizer.made = optimizer([weight for _, weight in pairs])
+    for gradient, weight in pairs:
+        weight.grad = gradient
+    optimizer.made.step()
+''',
+    "Dataset": '''
+class Dataset:
+    """Samples that are rows of arrays, shuffled, batched and mapped as they are read."""
+
+    def __init__(self, tensors, steps=()):
+        self.tensors, self.steps = tensors, steps
+
+    def _with(self, step):
+        return Dataset(self.tensors, (*self.steps, step))
+
+    def shuffle(self, buffer_size=None, **options):
+        return self._with(lambda rows: [rows[i] for i in np.random.permutation(len(rows))])
+
+    def batch(self, size, drop_remainder=False):
+        def batched(rows):
+            ends = range(0, len(rows) - (size - 1 if drop_remainder else 0), size)
+            groups = [rows[first : first + size] for first in ends]
+            if isinstance(self.tensors, tuple):
+                return [tuple(torch.stack(column) for column in zip(*group)) for group in groups]
+            return [torch.stack(group) for group in groups]
+
+        return self._with(batched)
+
+    def map(self, function, **options):
+        whole = isinstance(self.tensors, tuple)
+        return self._with(lambda rows: [function(*row) if whole else function(row) for row in rows])
+
+    def prefetch(self, size):
+        return self
+
+    def cache(self):
+        return self
+
+    def take(self, count):
+        return self._with(lambda rows: rows[:count])
+
+    def repeat(self, count=1):
+        return self._with(lambda rows: rows * count)
+
+    def __iter__(self):
+        columns = self.tensors if isinstance(self.tensors, tuple) else (self.tensors,)
+        columns = [as_input(column) for column in columns]
+        rows = list(zip(*columns)) if isinstance(self.tensors, tuple) else list(columns[0])
+        for step in self.steps:
+            rows = step(rows)
+        return iter(rows)
+''',
+    "Mean": '''
+class Mean:
+    """The mean of all numbers that it has seen."""
+
+    def __init__(self):
+        self.reset_state()
+
+    def reset_state(self):
+        self.total, self.count = 0.0, 0
+
+    reset_states = reset_state
+
+    def values(self, numbers):
+        return torch.as_tensor(numbers).detach().double()
+
+    def update_state(self, *given):
+        values = self.values(*given)
+        self.total, self.count = self.total + float(values.sum()), self.count + values.numel()
+
+    def __call__(self, *given):
+        self.update_state(*given)
+        return self.result()
+
+    def result(self):
+        return torch.tensor(self.total / max(self.count, 1))
+''',
+    "SparseCategoricalAccuracy": '''
+class SparseCategoricalAccuracy(Mean):
+    """The share of samples whose largest output is the class."""
+
+    def values(self, y_true, y_pred):
+        return (y_pred.argmax(-1) == y_true.reshape(y_pred.shape[:-1])).double()
+''',
+    "CategoricalAccuracy": '''
+class CategoricalAccuracy(Mean):
+    """The share of samples whose largest output is where the largest target is."""
+
+    def values(self, y_true, y_pred):
+        return (y_pred.argmax(-1) == y_true.argmax(-1)).double()
+''',
+    "BinaryAccuracy": '''
+class BinaryAccuracy(Mean):
+    """The share of outputs on the right side of one half."""
+
+    def values(self, y_true, y_pred):
+        return ((y_pred > 0.5).double() == y_true.double().reshape(y_pred.shape)).double()
+''',
     "Adam": '''
 class Adam(torch.optim.Optimizer):
     """Adam as Keras has it: epsilon is added before the bias is corrected; `decay` shrinks the weights."""
