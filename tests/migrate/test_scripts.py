@@ -32,6 +32,7 @@ def test_a_loop_with_a_tape_becomes_one_without():
     assert "    # training=True matters for layers such as Dropout\n    predictions = model.train()(images)" in text
 
 
+@pytest.mark.fuzz
 def test_fit_becomes_a_loop_that_trains_as_before():
     found = migrate(SOURCES / "fit_script.py", "torch")
     assert found.verdict == "equivalent", found.report
