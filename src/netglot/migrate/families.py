@@ -102,8 +102,8 @@ def _torch_place(kind: str, name: str, rank: int) -> Any:
 
 
 _TORCH = Family(
-    "netglot.migrate.runtime_keras", "netglot.migrate.runtime_torch", "model.pt", _to_torch, lambda project: {},
-    _torch_place,
+    "netglot.migrate.runtime_keras", "netglot.migrate.runtime_torch", "model.safetensors", _to_torch,
+    lambda project: {}, _torch_place,
 )  # fmt: skip
 FAMILIES: dict[str, Family] = {"keras": _KERAS, "tensorflow": _KERAS, "torch": _TORCH}
 """What can be written, by name."""

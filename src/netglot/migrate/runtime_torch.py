@@ -174,7 +174,10 @@ class Runtime(Observing, Side):
             self._call(self.tensors(inputs), False)
 
     def save_weights(self, path: str) -> None:
-        torch.save(self.model.state_dict(), path)
+        from safetensors.torch import save_file
+
+        state = self.model.state_dict()
+        save_file({k: (v.float() if v.is_floating_point() else v).contiguous() for k, v in state.items()}, path)
 
     def watch_training(self) -> None:
         own, side = torch.Tensor.backward, self
