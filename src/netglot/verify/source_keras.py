@@ -5,6 +5,7 @@ Variables go by the names that the reader gives them, which follow from the mode
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import io
 import json
@@ -14,6 +15,7 @@ import zipfile
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src import dtype_policies
 
 from netglot.dialects.keras.hierarchy import hierarchy
 from netglot.verify import runtime_keras
@@ -141,7 +143,8 @@ class Runtime(runtime_keras.Runtime):
         keras.backend.clear_session()
         self.dtype = dtype
         path = self.path if dtype == "float32" else _in_dtype(self.path, dtype, self.folder)
-        self.model = keras.saving.load_model(path, custom_objects=self.classes, compile=False, safe_mode=False)
+        with contextlib.nullcontext() if dtype == "float32" else _layers_in(dtype):
+            self.model = keras.saving.load_model(path, custom_objects=self.classes, compile=False, safe_mode=False)
         self.variables = hierarchy(self.model).variables
         self.saved = {name: np.array(v.value) for name, v in self.variables.items()}
 
@@ -167,6 +170,19 @@ def _accept_plain_constructors(kind):
     if any(p.kind is p.VAR_KEYWORD for p in parameters) or (own and "from_config" in vars(kind)):
         return
     kind.from_config = classmethod(lambda cls, config: cls(**{k: v for k, v in config.items() if k in names}))
+
+
+def _layers_in(dtype):
+    """Makes layers compute in `dtype` that a constructor or `build` makes in another, which no configuration tells."""
+
+    def make(original):
+        def get(identifier):
+            policy = original(identifier)
+            return original(dtype) if policy.name in FLOATS else policy
+
+        return get
+
+    return runtime_keras._swapped(dtype_policies, "get", make)
 
 
 def _in_dtype(path, dtype, folder):

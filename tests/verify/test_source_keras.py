@@ -1,0 +1,54 @@
+"""A Keras source in double precision, in this process."""
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+
+from netglot.verify.arrays import read_arrays, write_arrays  # noqa: E402
+from netglot.verify.source_keras import Runtime  # noqa: E402
+
+
+@keras.saving.register_keras_serializable("netglot_tests")
+class Single(keras.layers.Layer):
+    """Makes layers of single precision for itself, of which its configuration tells nothing."""
+
+    def build(self, shape):
+        self.dense = keras.layers.Dense(4, dtype="float32", bias_initializer="ones")
+        self.dense.build(shape)
+        self.softmax = keras.layers.Softmax(dtype=keras.DTypePolicy("float32"))
+
+    def call(self, x):
+        return self.softmax(self.dense(x))
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # when Keras saves
+
+
+@pytest.fixture(autouse=True)
+def single_precision():
+    keras.backend.clear_session()
+    keras.config.set_floatx("float32")
+    yield
+    keras.config.set_floatx("float32")
+    keras.backend.clear_session()
+
+
+def test_layers_that_ask_for_single_precision_are_widened_too(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((3,)), Single()])
+    kernel, bias = (np.asarray(v, "float64") for v in model.get_weights())
+    model.save(tmp_path / "model.keras")
+    x = np.random.default_rng(0).normal(size=(2, 3)).astype("float32").astype("float64")
+    wide = np.exp(x @ kernel + bias)
+    wide /= wide.sum(1, keepdims=True)
+
+    runtime = Runtime(str(tmp_path))
+    runtime.load({"args": ["x"], "kwargs": {}}, str(tmp_path / "model.keras"))
+    errors = {}
+    for dtype in ("float64", "float32"):
+        runtime.set_dtype(dtype)
+        (found,) = read_arrays(runtime.run(write_arrays(tmp_path, {"x": x}))).values()
+        assert found.dtype == dtype
+        errors[dtype] = np.abs(found - wide).max()
+    assert errors["float64"] < 1e-15 < 1e-9 < errors["float32"]
