@@ -89,6 +89,7 @@ FORMATS: dict[str, Format] = {
             "netglot.dialects.mxnet.read:read_mxnet",
             weights="the .params",
         ),
+        Format("cntk", "CNTK", (".model", ".cmf", ".dnn"), "netglot.dialects.cntk.read:read_cntk"),
         Format(
             "tensorflow",
             "TensorFlow 1",
