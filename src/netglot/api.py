@@ -27,6 +27,7 @@ import numpy as np
 
 from netglot.dialects.targets import TARGETS, Target, target_called
 from netglot.errors import Refusal, RefusedOp, RequestError, UnsupportedOps, UserCodeError
+from netglot.frontend.extending import extended
 from netglot.frontend.inputs import Inputs, InputSpec, as_numpy, draw
 from netglot.frontend.model_files import Opening
 from netglot.frontend.request import Request, understand
@@ -121,6 +122,7 @@ def read(
     *,
     weights: Any = None,
     imports: Sequence[str] = (),
+    extend: Sequence[str | Path] = (),
     trust: bool = False,
     signature: str | None = None,
 ) -> Graph:
@@ -131,6 +133,7 @@ def read(
         inputs: what it is called with: shapes, arrays, tensors, `--input` strings, or nests of these.
         weights: a file of weights, or a state dict.
         imports: the user's own Python files or modules that define classes which a model file names.
+        extend: the user's own Python files that say what operations of their own mean.
         trust: whether code that a model file carries may run.
         signature: the signature of a SavedModel, where it is not the serving one.
 
@@ -139,7 +142,8 @@ def read(
         UnsupportedOps, Refusal: the network cannot be read.
     """
     opening = Opening(tuple(map(str, imports)), trust, signature)
-    return _read(understand(source, inputs=inputs, weights=weights, opening=opening))[0]
+    with extended(extend):
+        return _read(understand(source, inputs=inputs, weights=weights, opening=opening))[0]
 
 
 def write(graph: Graph, to: str, *, keep_layout: bool = False, exact_training: bool = False) -> Any:
@@ -164,6 +168,7 @@ def convert(
     *,
     weights: Any = None,
     imports: Sequence[str] = (),
+    extend: Sequence[str | Path] = (),
     trust: bool = False,
     signature: str | None = None,
     keep_layout: bool = False,
@@ -190,16 +195,17 @@ def convert(
     Returns: the conversion; one that is refused has verdict "refused" and its reasons in `report["refused"]`.
     """
     phases = Phases(progress=progress)
-    with phases.phase("load"):
-        opening = Opening(tuple(map(str, imports)), trust, signature)
-        request = understand(source, inputs=inputs, weights=weights, opening=opening)
-    try:
-        with phases.phase("read"):
-            graph, sizes = _read(request)
-        with phases.phase("write"):
-            written = write(graph, to, keep_layout=keep_layout, exact_training=exact_training)
-    except (UnsupportedOps, Refusal) as refusal:
-        return Conversion(_refused_report(refusal, phases))
+    with extended(extend):
+        with phases.phase("load"):
+            opening = Opening(tuple(map(str, imports)), trust, signature)
+            request = understand(source, inputs=inputs, weights=weights, opening=opening)
+        try:
+            with phases.phase("read"):
+                graph, sizes = _read(request)
+            with phases.phase("write"):
+                written = write(graph, to, keep_layout=keep_layout, exact_training=exact_training)
+        except (UnsupportedOps, Refusal) as refusal:
+            return Conversion(_refused_report(refusal, phases))
     limits = Limits(Options(seed=seed, trace=trace, training=training), time_limit)
     with _kept_unless_it_fails() as folder:
         target = _target_of(written)
@@ -241,6 +247,7 @@ def verify(
     *,
     weights: Any = None,
     imports: Sequence[str] = (),
+    extend: Sequence[str | Path] = (),
     trust: bool = False,
     signature: str | None = None,
     exact_training: bool = False,
@@ -254,8 +261,9 @@ def verify(
     target = Path(target)
     phases = Phases(progress=progress)
     opening = Opening(tuple(map(str, imports)), trust, signature)
-    request = understand(source, inputs=inputs, weights=weights, opening=opening)
-    graph, sizes = _read(request)
+    with extended(extend):
+        request = understand(source, inputs=inputs, weights=weights, opening=opening)
+        graph, sizes = _read(request)
     keep_layout = _kept_layout(target)
     dialect = next((t.name for t in TARGETS.values() if (target / t.weights).exists()), "keras")
     written = write(graph, dialect, keep_layout=keep_layout)

@@ -50,6 +50,10 @@ ImportOption = Annotated[
     list[str] | None,
     typer.Option("--import", metavar="FILE", help="A Python file that defines classes which a model file names."),
 ]
+ExtendOption = Annotated[
+    list[str] | None,
+    typer.Option("--extend", metavar="FILE", help="A Python file that says what operations of your own mean."),
+]
 TrustOption = Annotated[bool, typer.Option("--trust", help="Let code that a model file carries run.")]
 SignatureOption = Annotated[
     str | None, typer.Option("--signature", metavar="NAME", help="Which signature of a SavedModel.")
@@ -90,6 +94,7 @@ def convert(
     input: InputOption = None,
     weights: WeightsOption = None,
     imports: ImportOption = None,
+    extend: ExtendOption = None,
     trust: TrustOption = False,
     signature: SignatureOption = None,
     output: Annotated[
@@ -118,6 +123,7 @@ def convert(
             inputs=input or None,
             weights=weights,
             imports=imports or (),
+            extend=extend or (),
             trust=trust,
             signature=signature,
             keep_layout=keep_layout,
@@ -144,6 +150,7 @@ def verify(
     input: InputOption = None,
     weights: WeightsOption = None,
     imports: ImportOption = None,
+    extend: ExtendOption = None,
     trust: TrustOption = False,
     signature: SignatureOption = None,
     exact_training: ExactOption = False,
@@ -167,6 +174,7 @@ def verify(
             inputs=input or None,
             weights=weights,
             imports=imports or (),
+            extend=extend or (),
             trust=trust,
             signature=signature,
             exact_training=exact_training,
@@ -254,6 +262,7 @@ def inspect(
     input: InputOption = None,
     weights: WeightsOption = None,
     imports: ImportOption = None,
+    extend: ExtendOption = None,
     trust: TrustOption = False,
     signature: SignatureOption = None,
     view: Annotated[View, typer.Option("--view", help="The summary, the pivot's text, or the tree of modules.")] = (
@@ -266,7 +275,13 @@ def inspect(
     with _only_json(json_), ticking(_errors(), shown=not json_) as ticker:
         ticker.say(f"reading {source}")
         graph = _api().read(
-            source, inputs=input or None, weights=weights, imports=imports or (), trust=trust, signature=signature
+            source,
+            inputs=input or None,
+            weights=weights,
+            imports=imports or (),
+            extend=extend or (),
+            trust=trust,
+            signature=signature,
         )
     from netglot.report import summary
 

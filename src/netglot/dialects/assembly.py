@@ -188,6 +188,18 @@ class Assembly:
             raise Refusal(reason)
         return reader
 
+    def custom(self, kind: str, what: str, name: str) -> Callable:
+        """What reads an operation that a user defined, of which a file gives the name only: as `kind:name`.
+
+        Raises:
+            Refusal: nothing does; it says how to add it.
+        """
+        reader = self.dialect.readers.get(f"{kind}:{name}")
+        if reader is None:
+            advice = f'--extend my_ops.py, with a reader of "{kind}:{name}" in it'
+            raise Refusal(notimpl(f"{what} {name}, which a user defined", advice))
+        return reader
+
     def call(self, reader: Callable, *operands: Any) -> Any:
         """What a reader makes of a layer and its operands.
 

@@ -134,7 +134,8 @@ class Variable:
 
 @dataclass
 class Function:
-    """One function. A block has the `root` of what it stands for, and which variable each placeholder there is."""
+    """One function. A block has the `root` of what it stands for, and which variable each placeholder there is; one
+    that a user defined has its `own` class."""
 
     uid: str
     name: str
@@ -143,6 +144,7 @@ class Function:
     options: Record
     root: str = ""
     places: dict[str, str] = field(default_factory=dict)
+    own: str = ""
 
 
 @dataclass
@@ -212,6 +214,10 @@ def _function(held: Record) -> Function:
     op = OPS[number] if 0 <= number < len(OPS) else held.text("op_name") or held.text("type") or "an unknown function"
     inputs = [str(one) for one in _list(held, "inputs")]
     made = Function(held.text("uid"), held.text("name"), op, inputs, held.record("attributes"))
+    if held.text("type") == "UserDefinedFunction":
+        state = held.record("user_defined_state")
+        made.own = state.text("class") or held.text("op_name") or made.name or made.uid
+        made.options = state.record("state")
     if op == "Block":
         made.op = held.text("block_function_op_name") or "Block"
         made.root = held.record("block_function_composite").text("root")

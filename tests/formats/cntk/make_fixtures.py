@@ -312,7 +312,30 @@ def odd_cells():
     return C.combine(made)
 
 
+class Twice(C.ops.functions.UserFunction):
+    """A function of a user's own."""
+
+    def __init__(self, x, name="twice"):
+        super().__init__([x], as_numpy=True, name=name)
+
+    def forward(self, x, device=None, outputs_to_retain=None):
+        return None, x * 2
+
+    def infer_outputs(self):
+        x = self.inputs[0]
+        return [C.output_variable(x.shape, x.dtype, x.dynamic_axes)]
+
+
+def own_function():
+    """A network that calls it; the file is not run, because it needs the class."""
+    with tempfile.TemporaryDirectory() as folder:
+        (C.user_function(Twice(C.relu(x_(3)))) + 1).save(folder + "/net.model")
+        data = np.frombuffer(pathlib.Path(folder + "/net.model").read_bytes(), "u1")
+    np.savez_compressed(HERE / "own_function.npz", model=data)
+
+
 def main():
+    own_function()
     groups = {}
     for name, (function, group, steps, ids) in NETWORKS.items():
         made = function()

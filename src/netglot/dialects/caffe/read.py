@@ -162,7 +162,7 @@ class _Reading:
         layer = Layer(spec, self.assembly, path, blobs, self.tied)
 
         def run():
-            reader = _LOSSES.get(spec.type) or self.assembly.reader(spec.type)
+            reader = _LOSSES.get(spec.type) or self._reader(spec)
             made = self.assembly.call(reader, layer, *(self.assembly.tensor(name) for name in bottoms))
             return self._several(made, spec)
 
@@ -171,6 +171,12 @@ class _Reading:
         for name in spec.bottoms:
             self.available.pop(name, None)
         self.available.update(dict.fromkeys(tops))
+
+    def _reader(self, spec: LayerSpec) -> Any:
+        """What reads a layer; one in Python is known by the class that it names."""
+        if spec.type == "Python":
+            return self.assembly.custom("Python", "the Python layer", spec.options("python_param").text("layer"))
+        return self.assembly.reader(spec.type)
 
     def _several(self, made: Any, spec: LayerSpec) -> Any:
         """Results; those of a layer that hands out a dictionary are the tensors of a nest."""

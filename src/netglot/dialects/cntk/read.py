@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -141,9 +144,10 @@ class _Reading(Graphlike):
         """The results of a function by name; `operand` gives what it reads."""
         names = self.operands(function)
         operands = [operand(one) for one in names]
-        if function.op == "UserDefinedFunction":
-            raise Refusal(notimpl(f"the function {function.name or function.uid} that a user defined"))
-        reader = self.assembly.reader(function.op)
+        if function.own:
+            reader = self.assembly.custom("UserDefinedFunction", "the function", function.own)
+        else:
+            reader = self.assembly.reader(function.op)
         work = _Work(self, function, dict(zip(map(id, operands), names, strict=True)))
         made = _called(function, reader, work, operands)
         made = list(made) if isinstance(made, list | tuple) else [made]
@@ -188,7 +192,7 @@ class _Reading(Graphlike):
             return [found[one] for one in wanted]
 
         first = next(iter(cell.delays.values()), self.functions[group[0]])
-        self.assembly.step(self._where(first), "recurrence", wanted, run)
+        self.assembly.step(self._where(first), "recurrence", wanted, _fitting()(run))
         self._remember()
 
     # -- names
@@ -230,23 +234,25 @@ class _Work(Work):
 
 def _called(function: Function, reader, work: _Work, operands: list[Sample]) -> Any:
     """What a reader makes; options that do not fit are refused, a wrong number of operands is damage."""
-    import inspect
-
     try:
         inspect.signature(reader).bind(work, *operands)
     except TypeError as error:
         raise InputError(f"{function.uid} has {len(operands)} operands: {error}") from error
-    try:
+    with _fitting():
         return reader(work, *operands)
-    except (
-        ValueError,
-        AssertionError,
-        IndexError,
-        ZeroDivisionError,
-        TypeError,
-        OverflowError,
-        AttributeError,
-    ) as error:
+
+
+_MISFITS = (
+    ValueError, AssertionError, LookupError, ArithmeticError, TypeError, AttributeError, RecursionError,
+)  # fmt: skip
+
+
+@contextlib.contextmanager
+def _fitting() -> Iterator[None]:
+    """Refuses what fails because options do not fit."""
+    try:
+        yield
+    except _MISFITS as error:
         detail = str(error).partition("\n")[0] or type(error).__name__
         raise Refusal(notimpl(f"its options do not fit its input: {detail}")) from error
 

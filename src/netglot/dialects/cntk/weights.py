@@ -37,7 +37,6 @@ class Weights:
         """
         if variable.array is None:
             raise InputError(f"{variable.name or variable.uid} has no value", advice="is the file complete?")
-        variable.array.check(variable.shape)
         role = _ROLES.get(variable.name, identifier(variable.name or "value").lower())
         return Sample(self.derived([variable], lambda a: a, variable.shape, role), variable=variable)
 
@@ -48,6 +47,8 @@ class Weights:
         key = (*(one.uid for one in variables), layout, shape)
         if key not in self.made:
             first = variables[0]
+            for one in variables:
+                one.array.check(one.shape)
             checked(shape, f"the {role} of {first.uid}")
             loads = [one.array.load for one in variables]
             constant = all(one.kind == CONSTANT for one in variables)

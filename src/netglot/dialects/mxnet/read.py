@@ -184,8 +184,9 @@ class _Reading:
 
     def _read(self, work: Work, node: Node, inputs: list[Any]) -> Any:
         if node.op == "Custom":
-            raise Refusal(notimpl(f"the custom operator {node.text('op_type')}"))
-        reader = self.assembly.reader(node.op)
+            reader = self.assembly.custom("Custom", "the custom operator", node.text("op_type"))
+        else:
+            reader = self.assembly.reader(node.op)
         if any(isinstance(one, Missing) for one in inputs[:1]):
             held = inputs[0]
             raise Refusal(notimpl(f"the variable {held.name}, of which the files say nothing"))
