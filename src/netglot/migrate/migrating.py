@@ -107,6 +107,8 @@ def migrate(
         report["scripts"] = scripts
         report["networks"] = [_network_record(project, one, result) for one, result in _paired(found, results)]
     report["verdict"] = _verdict(report, verify)
+    report["marked"] = sum(len(one["marked"]) for one in report["files"])
+    report["summary"] = _summary(report)
     return Migration(report, files)
 
 
@@ -375,6 +377,16 @@ def _report(project: Project, written: dict, found: list[Network], notes: list[s
         })  # fmt: skip
         notes += [f"{file.path}: {one}" for one in dict.fromkeys(rewriter.notes)]
     return {"verdict": "unverified", "files": files, "copied": sorted(project.others), "networks": [], "notes": notes}
+
+
+def _summary(report: dict[str, Any]) -> str:
+    """The verdict in words: what was proven, and how many places were left as they were."""
+    marked, networks, scripts = report["marked"], report["networks"], report.get("scripts", ())
+    if not marked:
+        return report["verdict"]
+    places = "1 place is marked and not migrated" if marked == 1 else f"{marked} places are marked and not migrated"
+    what = "networks and scripts" if networks and scripts else "networks" if networks else "files"
+    return f"{what}: {report['verdict']}; {places}"
 
 
 def _verdict(report: dict[str, Any], verify: bool) -> str:

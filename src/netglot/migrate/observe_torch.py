@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from typing import Any
 
 import torch
@@ -47,6 +48,8 @@ class Torch(Framework):
                 continue
             if inspect.isclass(value) and value.__module__ == "torch" and namespace != "torch":
                 continue
+            if str(getattr(value, "__module__", None)).partition(".")[0] in sys.stdlib_module_names:
+                continue  # what PyTorch's modules import for themselves
             if callable(value) or isinstance(value, (torch.dtype, torch.layout, torch.memory_format)):
                 self._names.setdefault(id(value), f"{namespace}.{name}")
                 self._kept.append(value)
@@ -96,6 +99,8 @@ class Torch(Framework):
         return found
 
     def method(self, owner: Any, name: str) -> str | None:
+        if type(owner) is super:
+            return self._inherited(owner, name)
         if isinstance(owner, (torch.Tensor, torch.Size)):
             return f"torch.{'Size' if isinstance(owner, torch.Size) else 'Tensor'}.{name}"
         for kind, base in _BASES:
@@ -107,6 +112,14 @@ class Torch(Framework):
         if type(owner).__module__.startswith(("torch.", "torchvision")):
             return f"{self.name(type(owner)) or type(owner).__module__ + '.' + type(owner).__qualname__}.{name}"
         return None
+
+    def _inherited(self, owner: Any, name: str) -> str | None:
+        """What `super().__init__` is: that of the class which has it, where the class is PyTorch's."""
+        mro = type(owner.__self__).__mro__ if name == "__init__" and owner.__self__ is not None else ()
+        rest = mro[mro.index(owner.__thisclass__) + 1 :] if owner.__thisclass__ in mro else ()
+        step = next((one for one in rest if name in vars(one)), None)
+        public = self.name(step) if step is not None else None
+        return f"{public}.{name}" if public and issubclass(step, nn.Module) else None
 
     def replaced(self, value: Any) -> Any:
         if self.double and value is torch.float32:

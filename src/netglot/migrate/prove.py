@@ -53,7 +53,8 @@ def prove(source: Worker, target: Worker, network: Network, place: Any, renamed:
     arranged = [v if how is None else np.transpose(v, how) for v, (_, _, how, _) in zip(values, rows, strict=True)]
     wrong = [
         f"{p}.{a}: {list(v.shape)} beside {shape}"
-        for (p, a, _, _), v, shape in zip(rows, arranged, matched["shapes"], strict=True) if list(v.shape) != shape
+        for i, ((p, a, _, _), v, shape) in enumerate(zip(rows, arranged, matched["shapes"], strict=True))
+        if i not in matched.get("unused", ()) and list(v.shape) != shape
     ]  # fmt: skip
     if wrong:
         return _failed("weights", wrong)
@@ -67,15 +68,19 @@ def prove(source: Worker, target: Worker, network: Network, place: Any, renamed:
     found["outputs_distance"] = _largest(mine, other)
     a = _arrays(source.request("gradients", inputs=network.inputs)["arrays"])
     b = _arrays(target.request("gradients", inputs=network.inputs)["arrays"])
+    unused = set(matched.get("unused", ()))
+    for i in unused & {int(n[2:]) for n in a if n.startswith("g:")}:
+        b[f"g:{i}"] = np.zeros_like(_moved({f"g:{i}": a[f"g:{i}"]}, rows)[f"g:{i}"])  # it must play no part here either
     found["gradients"] = _largest(_moved(a, rows), b)
     batches = [[one | {"seed": step % 4} for one in network.inputs] for step in range(STEPS)]
     first = source.request("train", batches=batches, rate=RATE)["losses"]
     second = target.request("train", batches=batches, rate=RATE)["losses"]
     gaps = [abs(x - y) / max(abs(x), 1e-12) for x, y in zip(first, second, strict=True)]
     found["losses"] = {"source": first, "target": second, "distance": max(gaps)}
-    end = list(_arrays(source.request("weights")["arrays"]).values())
+    end = _without(list(_arrays(source.request("weights")["arrays"]).values()), unused)
+    kept = _without(rows, unused)
     reached = list(_arrays(target.request("weights")["arrays"]).values())
-    end = [v if how is None else np.transpose(v, how) for v, (_, _, how, _) in zip(end, rows, strict=True)]
+    end = [v if how is None else np.transpose(v, how) for v, (_, _, how, _) in zip(end, kept, strict=True)]
     found["weights_distance"] = max((distance(x, y) for x, y in zip(end, reached, strict=True)), default=0.0)
     limits = {"outputs_distance": OUTPUT, "gradients": OUTPUT, "weights_distance": LOSS}
     over = [f"{key.partition('_')[0]}: {found[key]:.2g}" for key, limit in limits.items() if not found[key] <= limit]
@@ -119,8 +124,11 @@ def replay(
         found["differences"].append(f"{len(a)} steps of training became {len(b)}")
     gaps = [abs(x - y) / max(abs(x), 1e-12) for x, y in zip(a, b, strict=False)]
     found["losses"]["distance"] = max(gaps, default=float("inf"))
-    reached = [list(read_arrays(one["after"]).values()) for one in other["networks"]]
-    pairs = [(x, y) for one, two in zip(afters, reached, strict=False) for x, y in zip(one, two, strict=False)]
+    reached = [read_arrays(one["after"]) for one in other["networks"]]
+    pairs = [
+        (x, two[f"w:{i}"]) for one, two in zip(afters, reached, strict=False)
+        for i, x in enumerate(one) if f"w:{i}" in two
+    ]  # fmt: skip
     found["weights_distance"] = max((distance(x, y) for x, y in pairs), default=float("inf"))
     if not found["losses"]["distance"] <= LOSS:
         found["differences"].append(f"losses: {found['losses']['distance']:.2g}")
@@ -128,6 +136,11 @@ def replay(
         found["differences"].append(f"weights: {found['weights_distance']:.2g}")
     found["verdict"] = "different" if found["differences"] else "equivalent"
     return found
+
+
+def _without(values: list, unused: set[int]) -> list:
+    """The rows of weights that both sides have: a layer that is never called has none in Keras."""
+    return [one for i, one in enumerate(values) if i not in unused]
 
 
 def _renamed(path: str, renamed: dict[str, str]) -> str:

@@ -93,6 +93,8 @@ class Runtime(Observing, Side):
         for path, attribute in entries:
             try:
                 self.variables.append(_variable(self.model, path, attribute))
+            except NotUsed:
+                self.variables.append(None)
             except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
                 self.variables.append(None)
                 missing.append(f"{path}.{attribute}: {type(error).__name__}: {error}")
@@ -103,6 +105,7 @@ class Runtime(Observing, Side):
             "missing": missing,
             "left": left,
             "shapes": [None if v is None else list(v.shape) for v in self.variables],
+            "unused": [i for i, v in enumerate(self.variables) if v is None],
         }
 
     def weights(self, randomised: bool = False) -> dict[str, Any]:
@@ -129,7 +132,8 @@ class Runtime(Observing, Side):
     def set_weights(self, arrays: list) -> None:
         """Overwrites the matched variables, in order."""
         for variable, array in zip(self.variables, self.arrays(arrays), strict=True):
-            variable.assign(array.astype(np.asarray(variable).dtype))
+            if variable is not None:
+                variable.assign(array.astype(np.asarray(variable).dtype))
 
     def watch_training(self) -> None:
         own, side = tf.GradientTape.gradient, self
@@ -181,13 +185,14 @@ class Runtime(Observing, Side):
             }  # fmt: skip
             return
         start = self.starts.pop(0)
-        variables = [_variable(layer, path, attribute) for path, attribute in start["entries"]]
+        variables = [_used(layer, path, attribute) for path, attribute in start["entries"]]
         for variable, array in zip(variables, self.arrays(start["arrays"]), strict=True):
-            variable.assign(array.astype(np.asarray(variable).dtype))
+            if variable is not None:
+                variable.assign(array.astype(np.asarray(variable).dtype))
         self.met[-1]["variables"] = variables
 
     def told(self, met: dict[str, Any]) -> dict[str, Any]:
-        values = {f"w:{i}": np.asarray(v) for i, v in enumerate(met.get("variables", []))}
+        values = {f"w:{i}": np.asarray(v) for i, v in enumerate(met.get("variables", [])) if v is not None}
         before = {f"w:{i}": a for i, a in enumerate(met.get("arrays", []))}
         return {"after": self.written(values), "before": self.written(before), "entries": met.get("entries", [])}
 
@@ -207,7 +212,9 @@ class Runtime(Observing, Side):
         """Gradients of the sum of all outputs, each weighted by known numbers, to weights and floating inputs."""
         given = self.tensors(inputs)
         leaves = [t for _, v in given for t in flat(v, tf.is_tensor) if t.dtype.is_floating]
-        variables = [v for v, is_trained in zip(self.variables, self.trained, strict=True) if is_trained]
+        rows = list(enumerate(zip(self.variables, self.trained, strict=True)))
+        rows = [(i, v) for i, (v, is_trained) in rows if is_trained and v is not None]
+        variables = [v for _, v in rows]
         values = [v.value if isinstance(v, keras.Variable) else v for v in variables]
         with tf.GradientTape() as tape:
             for one in leaves:
@@ -215,8 +222,7 @@ class Runtime(Observing, Side):
             outputs = [t for t in self._call(given, False) if _floating(t)]
             total = tf.add_n([tf.reduce_sum(t * cotangent(t.shape)) for t in outputs])
         found = tape.gradient(total, [*values, *leaves], unconnected_gradients="zero")
-        numbers = [i for i, is_trained in enumerate(self.trained) if is_trained]
-        names = [f"g:{i}" for i in numbers] + [f"i:{i}" for i in range(len(leaves))]
+        names = [f"g:{i}" for i, _ in rows] + [f"i:{i}" for i in range(len(leaves))]
         return {
             "arrays": self.written({n: np.asarray(tf.convert_to_tensor(g)) for n, g in zip(names, found, strict=True)})
         }
@@ -224,7 +230,7 @@ class Runtime(Observing, Side):
     def train(self, batches: list, rate: float) -> dict[str, Any]:
         """Plain gradient descent, as the other side does."""
         losses = []
-        variables = [v for v, is_trained in zip(self.variables, self.trained, strict=True) if is_trained]
+        variables = [v for v, is_trained in zip(self.variables, self.trained, strict=True) if is_trained and v is not None]
         for inputs in batches:
             with tf.GradientTape() as tape:
                 outputs = [t for t in self._call(self.tensors(inputs), True) if _floating(t)]
@@ -255,6 +261,18 @@ def _made(one: dict[str, Any], double: bool = True) -> Any:
     return tf.convert_to_tensor(made_array(one, double))
 
 
+class NotUsed(Exception):
+    """A layer has no weights because the network never calls it."""
+
+
+def _used(model: Any, path: str, attribute: str) -> Any:
+    """The variable at a path; None where the network never calls its layer."""
+    try:
+        return _variable(model, path, attribute)
+    except NotUsed:
+        return None
+
+
 def _variable(model: Any, path: str, attribute: str) -> Any:
     """The variable at a path of the source's module tree."""
     place = model
@@ -267,7 +285,9 @@ def _variable(model: Any, path: str, attribute: str) -> Any:
             place = place[part]
         else:
             place = getattr(place, part)
-    found = getattr(place, attribute)
+    if isinstance(place, layers.Layer) and not place.built:
+        raise NotUsed(path)
+    found = place[int(attribute)] if attribute.isdigit() else getattr(place, attribute)
     if not isinstance(found, (keras.Variable, tf.Variable)):
         raise ValueError("it is no variable")
     return found
@@ -299,6 +319,8 @@ def _known_draws(draws: Any) -> None:
         return tf.convert_to_tensor(draws.take("normal", _plain(shape))) * stddev + mean
 
     def uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, **kwargs: Any) -> Any:
+        if dtype is not None and tf.as_dtype(dtype).is_integer:
+            return integers(shape, minval, maxval, dtype)
         return tf.convert_to_tensor(draws.take("uniform", _plain(shape)) * (maxval - minval) + minval)
 
     def integers(shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", **kwargs: Any) -> Any:
@@ -412,7 +434,7 @@ def _entries(model: Any) -> Any:
                 yield from own(place, path, kind)
                 return
             if isinstance(place, keras.Sequential):
-                for number, layer in enumerate(place.layers):
+                for number, layer in enumerate(one for one in place.layers if one.weights):
                     yield from walk(layer, f"{path}.{number}")
                 return
             if type(place).__name__ == "Functional":

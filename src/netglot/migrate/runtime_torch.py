@@ -398,6 +398,9 @@ def _tensor(model: nn.Module, path: str, attribute: str) -> torch.Tensor:
             held = [one for one in place.layers if [*one.parameters(), *one.buffers()]]
             place = sorted(held, key=lambda one: one._netglot_order)
             continue
+        if isinstance(place, nn.Sequential) and part.isdigit():
+            place = [one for one in place if [*one.parameters(), *one.buffers()]][int(part)]
+            continue
         if part.isdigit() and not hasattr(place, part):
             place = place[int(part)]
         elif isinstance(place, (nn.ModuleDict, dict)):

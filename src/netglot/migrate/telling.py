@@ -15,7 +15,8 @@ from netglot.report.terminal import STYLES
 def show(console: Console, report: Mapping[str, Any]) -> None:
     """The verdict, a line for each file and each network, and every mark."""
     verdict = report["verdict"]
-    console.print(Text(verdict, style=STYLES.get(verdict, "bold")))
+    style = "bold yellow" if report.get("marked") and verdict == "equivalent" else STYLES.get(verdict, "bold")
+    console.print(Text(report.get("summary", verdict), style=style))
     files = Table("file", "lines", "kept", "rewritten", "marked", "names", "comments", "control flow", box=None)
     for one in report["files"]:
         fidelity = one["fidelity"]

@@ -51,7 +51,8 @@ class ConvND(layers.ConvND):
         bound = (inputs // self.groups * math.prod(self.kernel_size)) ** -0.5
 '''
     + _UNIFORM
-    + """        super().build((input_shape[0], *input_shape[2:], inputs))
+    + """        sizes = [size and size + sum(pad) for size, pad in zip(input_shape[2:], self.pad[1:])]
+        super().build((input_shape[0], *sizes, inputs))
         self.input_spec = None
 
     def call(self, x):
@@ -686,6 +687,19 @@ def unflatten(x, dim, sizes):
     """One axis as several."""
     shape, dim = tuple(ops.shape(x)), dim % len(x.shape)
     return ops.reshape(x, (*shape[:dim], *sizes, *shape[dim + 1 :]))
+''',
+    "freeze": '''
+def freeze(model):
+    """Holds the weights of a network as they are, those also that its layers have yet to make."""
+    for variable in model.trainable_variables:
+        variable.trainable = False
+    for layer in model._flatten_layers():
+        layer.add_weight = lambda *args, make=layer.add_weight, **options: make(*args, **{**options, "trainable": False})
+''',
+    "inputs_of": '''
+def inputs_of(layer):
+    """The number of a layer's input channels; None before its first call, which finds it."""
+    return layer.kernel.shape[-2] * getattr(layer, "groups", 1) if layer.built else None
 ''',
     "parameter": '''
 def parameter(value, trainable=True):

@@ -256,10 +256,7 @@ def _sequential(c: Bound) -> str:
     return c.filled("keras.Sequential([") + c.rewriter.arguments(c.node) + "])"
 
 
-declare("torch.nn.ModuleList(modules=[])", "list({modules})", when={"modules": lambda _: False})
-
-
-@rule("torch.nn.ModuleList(modules=[])")
+@rule("torch.nn.ModuleList|torch.nn.ParameterList(modules=[])")
 def _module_list(c: Bound) -> str:
     import ast
 

@@ -45,6 +45,7 @@ TYPES: dict[str, Any] = {
     "torch.Tensor": {"keras": "keras.KerasTensor", "tensorflow": "tf.Tensor"},
     "torch.nn.Module": "layers.Layer",
     "torch.nn.ModuleList": "list",
+    "torch.nn.ParameterList": "list",
     "torch.nn.ModuleDict": "dict",
     "torch.utils.data.Dataset": "object",
     "torch.device": "str",

@@ -255,22 +255,29 @@ class Target:
         parameters = [p for p in row.parameters if p.name not in row.when]
         if any(p.star for p in parameters) and dotted not in ("torch.nn.Sequential", "torch.nn.Identity"):
             return None
-        small = Declaration(row.names, tuple(parameters), row.write, row.infers)
         if dotted == "torch.nn.Sequential":
-            body = self.spell("keras.Sequential(list(layers)) if layers else layers.Identity()", r)
             body = "keras.Sequential(list(modules)) if modules else keras.layers.Identity()"
             text = f"def {name}(*modules):\n    return {body}\n"
             return name, text
-        call = ast.parse(f"f({', '.join(f'{p.name}={p.name}' for p in parameters if not p.star)})", mode="eval").body
-        assert isinstance(call, ast.Call)
-        plain = _Plain(r)
-        try:
-            bound = bind(plain, call, small, callee=dotted)
-            body = row.write(bound) if callable(row.write) else bound.filled()
-        except Unbound:
-            return None
+        while True:  # options that cannot be passed on as they come are no parameters of the adapter
+            small = Declaration(row.names, tuple(parameters), row.write, row.infers)
+            try:
+                body = self._adapter_body(r, small, dotted)
+                break
+            except Unbound:
+                if not parameters or parameters[-1].default is None:
+                    return None
+                parameters.pop()
         text = f'def {name}({small.signature}):\n    """PyTorch\'s {name.rstrip("_")}, by its arguments."""\n    return {body}\n'
         return name, text
+
+    def _adapter_body(self, r: Rewriter, row: Declaration, dotted: str) -> str | None:
+        """What an adapter returns, its parameters passed on by their names."""
+        passed = ", ".join(f"{p.name}={p.name}" for p in row.parameters if not p.star)
+        call = ast.parse(f"f({passed})", mode="eval").body
+        assert isinstance(call, ast.Call)
+        bound = bind(_Plain(r), call, row, callee=dotted)
+        return row.write(bound) if callable(row.write) else bound.filled()
 
     def binary(self, r: Rewriter, node: ast.BinOp) -> str | None:
         """Arithmetic of tensors of different kinds of numbers: TensorFlow does not promote them."""
@@ -442,6 +449,8 @@ class Target:
         return training.expression_statement(self, r, node)
 
     def for_(self, r: Rewriter, node: ast.For) -> str | None:
+        if (frozen := training.frozen(r, node)) is not None:
+            return self.spell("freeze(", r) + f"{r.text(frozen)})"
         if r.fact(node.iter).kinds == ["module:torch.nn.Sequential"]:
             return r.spans.composed(node, lambda child: r.text(child) + (".layers" if child is node.iter else ""))
         return training.for_(self, r, node)
@@ -500,7 +509,8 @@ class Target:
 
 
 _OBJECTS = (
-    "torch.nn.Module.", "torch.nn.ModuleList.", "torch.nn.ModuleDict.", "torch.nn.Sequential.", "torch.optim.",
+    "torch.nn.Module.", "torch.nn.ModuleList.", "torch.nn.ModuleDict.", "torch.nn.ParameterList.",
+    "torch.nn.Sequential.", "torch.optim.",
     "torch.utils.data.", "torch.amp.", "torch.cuda.amp.",
 )  # fmt: skip
 

@@ -176,7 +176,7 @@ def method(target: Any, r: Rewriter, node: ast.Call, callees: list[str], receive
         if name == "torch.nn.Sequential.__init__" and node.args:
             return f"{value}.__init__([{r.arguments(node)}])"
         return None
-    if name.startswith(("torch.nn.ModuleList.", "torch.nn.ModuleDict.")):
+    if name.startswith(("torch.nn.ModuleList.", "torch.nn.ModuleDict.", "torch.nn.ParameterList.")):
         return None
     if name.startswith("torch.nn.Sequential.") and short in ("append", "add_module"):
         return f"{value}.add({r.text(node.args[-1])})"
@@ -210,6 +210,27 @@ def method(target: Any, r: Rewriter, node: ast.Call, callees: list[str], receive
     return r.composed_kept(node)
 
 
+def frozen(r: Rewriter, node: ast.For) -> ast.AST | None:
+    """The network of `for p in network.parameters(): p.requires_grad = False`; None for other loops."""
+    match node:
+        case ast.For(
+            target=ast.Name(id=name),
+            iter=ast.Call(func=ast.Attribute(value=network, attr="parameters"), args=[], keywords=[]),
+            body=[
+                ast.Assign(
+                    targets=[ast.Attribute(value=ast.Name(id=other), attr="requires_grad")],
+                    value=ast.Constant(value=False),
+                )
+            ],
+            orelse=[],
+        ) if name == other and all(kind.startswith("module:") for kind in r.fact(network).kinds):
+            return network
+    return None
+
+
+_LISTS = {"torch.nn.ModuleList": list, "torch.nn.ParameterList": list, "torch.nn.ModuleDict": dict}
+
+
 def module_attribute(target: Any, r: Rewriter, node: ast.Attribute, owners: list[str]) -> str | None:
     """A weight of a layer by Keras's name; `bias` asked for before there is one is `use_bias`."""
     kinds = [o.removeprefix("module:") for o in owners if o.startswith("module:torch.")]
@@ -231,6 +252,10 @@ def module_attribute(target: Any, r: Rewriter, node: ast.Attribute, owners: list
             return f"{value}.{simple[node.attr]}"
         if node.attr in ("hidden_size", "num_layers", "batch_first"):
             return None
+        if all(kind in _LISTS and hasattr(_LISTS[kind], node.attr) for kind in kinds):
+            return None  # Python's own lists and dictionaries stand for them
+        if node.attr in ("in_features", "in_channels") and isinstance(node.ctx, ast.Load):
+            return target.spell("inputs_of(", r) + f"{value})"
         r.mark(node, f"{kinds[0]}.{node.attr}", "netglot does not know this attribute")
         return None
     if len(names) > 1 or None in names:
@@ -402,6 +427,8 @@ def _module_statement(
         function = r.text(call.args[0])
         indent = r.spans.indent(node)
         return target.spell(f"for {names} in modules(", r) + f"{value}):\n{indent}    {function}({names})"
+    if short == "requires_grad_" and [r.constant(a) for a in call.args] == [False]:
+        return target.spell("freeze(", r) + f"{value})"
     if short in ("train", "eval", "to", "cuda", "cpu", "zero_grad"):
         return "pass" if _only(r, node) else "\0gone\0"
     return None

@@ -23,6 +23,40 @@ def function_of(activation):
     }  # fmt: skip
     return functions[activation] if activation is None or isinstance(activation, str) else activation
 '''
+HELPERS["glorot_uniform"] = '''
+def glorot_uniform(module):
+    """Starts a layer as Keras does: weights uniform within sqrt(6 / (inputs + outputs)), biases at zero."""
+    if isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d)):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+'''
+HELPERS["Permute"] = '''
+class Permute(nn.Module):
+    """The axes in another order."""
+
+    def __init__(self, *axes):
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, x):
+        return x.permute(self.axes)
+'''
+HELPERS["BatchNorm"] = '''
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of axis 1; the moving variance is the biased one, as Keras keeps it."""
+
+    def forward(self, x):
+        shape, axes = [1, -1, *[1] * (x.ndim - 2)], [axis for axis in range(x.ndim) if axis != 1]
+        mean, variance = self.running_mean, self.running_var
+        if self.training:
+            mean, variance = x.mean(axes), x.var(axes, correction=0)
+            with torch.no_grad():
+                self.running_mean.lerp_(mean, self.momentum)
+                self.running_var.lerp_(variance, self.momentum)
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return (x - mean.view(shape)) * scale.view(shape) + self.bias.view(shape)
+'''
 HELPERS["start"] = '''
 def start(tensor, initializer, fan_in, fan_out):
     """Starts a weight as Keras does, by the initializer's name; a function of the weight does it its own way."""
@@ -704,9 +738,12 @@ def needs(helper: str) -> list[str]:
     """The helpers that a helper uses."""
     text = without_docs(HELPERS[helper])
     found = [name for name in HELPERS if name != helper and uses(text, name)]
-    if helper == "prepare":
-        found += ["Adam", "SGD", "RMSprop", "mean_of", "sparse_categorical_crossentropy", "categorical_crossentropy"]
-        found += ["binary_crossentropy", "mean_squared_error", "mean_absolute_error"]
+    if helper == "optimizer_named":
+        found += ["Adam", "SGD", "RMSprop"]
+    if helper == "loss_named":
+        found += ["mean_of", *training.NAMED["loss"].values()]
+    if helper == "metrics_named":
+        found += training.NAMED["metrics"].values()
     if helper == "Layer":
         found.append("Symbol")
     if "Symbol" in text and helper != "Symbol":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netglot.migrate.declare import Bound, Table
+from netglot.migrate.to_torch import plain
 
 table = Table()
 declare, rule, mark = table.declare, table.rule, table.mark
@@ -142,6 +143,8 @@ declare("keras.Input|keras.layers.Input|keras.layers.InputLayer|keras.InputLayer
 
 @rule("keras.Sequential|keras.models.Sequential(layers=None, name=None)", infers="name")
 def _sequential(c: Bound) -> str:
+    if (made := plain.sequential(c.rewriter, c.node, c.given.get("layers"))) is not None:
+        return made
     return c.filled("Sequential(") + (c.text("layers") if c.has("layers") else "") + ")"
 
 

@@ -180,9 +180,33 @@ class TorchTarget(Target):
         if unknown or any(isinstance(a, ast.Starred) for a in node.args):
             r.mark(node, short, f"its option {', '.join(map(str, unknown))} is not carried over")
             return r.composed_kept(node)
-        r.imports |= {"torch", "np", "types", "functools"} if short == "fit" else {"torch", "np", "functools"}
+        if short == "compile":
+            parts = ", ".join([value, *self._prepared(r, node)])
+            return self.spell("prepare(", r) + parts + ")"
         parts = ", ".join([value, *(r.text(one) for one in (*node.args, *node.keywords))])
         return self.spell(f"{training.METHODS[short]}(", r) + parts + ")"
+
+    def _prepared(self, r: Rewriter, node: ast.Call) -> list[str]:
+        """The arguments of `compile`; what is named by a string is the function of that name."""
+        given = list(zip(("optimizer", "loss", "metrics"), node.args, strict=False))
+        given += [(str(k.arg), k.value) for k in node.keywords]
+        if "optimizer" not in dict(given):
+            given.insert(0, ("optimizer", ast.Constant("rmsprop")))
+        return [f"{name}={self._named(r, name, value)}" for name, value in given]
+
+    def _named(self, r: Rewriter, name: str, node: ast.expr) -> str:
+        known = training.NAMED[name]
+        if name == "metrics" and isinstance(node, (ast.List, ast.Tuple)):
+            names = [r.constant(one) for one in node.elts]
+            if all(isinstance(one, str) and one in known for one in names):
+                return "{" + ", ".join(f'"{one}": {r.need(known[one])}' for one in names) + "}"
+        value = r.constant(node)
+        if isinstance(value, str) and value.lower() in known:
+            made = r.need(known[value.lower()])
+            return self.spell("functools.partial(mean_of, ", r) + f"{made})" if name == "loss" else made
+        if value is None or (name != "metrics" and isinstance(node, ast.Call)):
+            return r.text(node)
+        return self.spell(f"{name}_named(", r) + f"{r.text(node)})"
 
     def attribute(self, r: Rewriter, node: ast.Attribute) -> str | None:
         if (dotted := r.dotted(node)) is not None:

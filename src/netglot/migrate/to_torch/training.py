@@ -43,6 +43,21 @@ for _name in ("Mean", "SparseCategoricalAccuracy", "CategoricalAccuracy", "Binar
 DATASET = {"shuffle", "batch", "prefetch", "repeat", "take", "map", "cache"}
 """The methods of `tf.data` that the helper has."""
 
+NAMED = {
+    "optimizer": {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"},
+    "loss": {
+        "sparse_categorical_crossentropy": "sparse_categorical_crossentropy", "mse": "mean_squared_error",
+        "categorical_crossentropy": "categorical_crossentropy", "binary_crossentropy": "binary_crossentropy",
+        "mean_squared_error": "mean_squared_error", "mae": "mean_absolute_error",
+        "mean_absolute_error": "mean_absolute_error",
+    },
+    "metrics": {
+        "accuracy": "accuracy_of", "acc": "accuracy_of", "mse": "mean_squared_error", "mean_squared_error": "mean_squared_error",
+        "mae": "mean_absolute_error", "mean_absolute_error": "mean_absolute_error",
+    },
+}  # fmt: skip
+"""What `compile` takes by name, and the helpers that are meant."""
+
 METHODS = {"compile": "prepare", "fit": "fit", "evaluate": "evaluate", "predict": "predict"}
 """Methods of Keras's models, and the helpers that do as they do."""
 
@@ -265,27 +280,37 @@ def mean_of(function, y_true, y_pred, **options):
     return function(y_true, y_pred, **options).mean()
 ''',
     "prepare": '''
-def prepare(model, optimizer="rmsprop", loss=None, metrics=()):
+def prepare(model, optimizer, loss=None, metrics=None):
     """Says how a network is to be trained; `fit` and `evaluate` ask for it."""
+    model.optimizer, model.loss, model.metrics = optimizer, loss, metrics or {}
+''',
+    "optimizer_named": '''
+def optimizer_named(given):
+    """An optimiser by Keras's name for it, or as it is given."""
+    return {"adam": Adam, "sgd": SGD, "rmsprop": RMSprop}[given.lower()] if isinstance(given, str) else given
+''',
+    "loss_named": '''
+def loss_named(given):
+    """A loss by Keras's name for it, or as it is given."""
     losses = {
         "sparse_categorical_crossentropy": sparse_categorical_crossentropy, "mse": mean_squared_error,
         "categorical_crossentropy": categorical_crossentropy, "binary_crossentropy": binary_crossentropy,
         "mean_squared_error": mean_squared_error, "mae": mean_absolute_error, "mean_absolute_error": mean_absolute_error,
     }  # fmt: skip
-    optimizers = {"adam": Adam, "sgd": SGD, "rmsprop": RMSprop}
-    model.optimizer = optimizers[optimizer.lower()] if isinstance(optimizer, str) else optimizer
-    model.loss = functools.partial(mean_of, losses[loss]) if isinstance(loss, str) else loss
-    model.metrics = list(metrics or ())
+    return functools.partial(mean_of, losses[given]) if isinstance(given, str) else given
 ''',
-    "metric": '''
-def metric(name, y_true, y_pred):
-    """A metric of one batch, by Keras's name for it."""
-    if name in ("mse", "mean_squared_error"):
-        return mean_squared_error(y_true, y_pred).mean()
-    if name in ("mae", "mean_absolute_error"):
-        return mean_absolute_error(y_true, y_pred).mean()
-    if name not in ("accuracy", "acc"):
-        raise NotImplementedError(f"the metric {name}")
+    "metrics_named": '''
+def metrics_named(names):
+    """Metrics by Keras's names for them."""
+    known = {
+        "accuracy": accuracy_of, "acc": accuracy_of, "mse": mean_squared_error, "mean_squared_error": mean_squared_error,
+        "mae": mean_absolute_error, "mean_absolute_error": mean_absolute_error,
+    }  # fmt: skip
+    return {name: known[name] for name in names or ()}
+''',
+    "accuracy_of": '''
+def accuracy_of(y_true, y_pred):
+    """The share of samples that are told right: by the largest output, or by one output above one half."""
     if y_pred.shape[-1] == 1:
         return ((y_pred > 0.5).long() == y_true.long().reshape(y_pred.shape)).double().mean()
     classes = y_true.argmax(-1) if y_true.shape == y_pred.shape else y_true.long().reshape(y_pred.shape[:-1])
@@ -330,7 +355,8 @@ def fit(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            values = {"loss": loss} | {name: metric(name, targets, outputs) for name in model.metrics}
+            values = {name: metric(targets, outputs).mean() for name, metric in model.metrics.items()}
+            values = {"loss": loss} | values
             for name, value in values.items():
                 totals[name] = totals.get(name, 0.0) + float(value.detach()) * len(inputs)
             count += len(inputs)
@@ -353,7 +379,8 @@ def evaluate(model, x, y=None, batch_size=32, verbose="auto"):
     with torch.no_grad():
         for inputs, targets in batches_of(x, y, batch_size):
             outputs = model(inputs)
-            values = [model.loss(targets, outputs), *(metric(name, targets, outputs) for name in model.metrics)]
+            metrics = [metric(targets, outputs).mean() for metric in model.metrics.values()]
+            values = [model.loss(targets, outputs), *metrics]
             totals = [total + float(value) * len(inputs) for total, value in zip(totals, values)]
             count += len(inputs)
     means = [total / count for total in totals]
