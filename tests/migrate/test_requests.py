@@ -112,3 +112,23 @@ def test_inputs_and_fidelity():
     shares = measured("def forward(x):  # a\n    return x\n", "def call(x):\n    return x\n")
     assert shares["comments"] == 0
     assert shares["names"] == shares["parameters"] == 1
+
+
+@pytest.mark.parametrize(
+    "marked, summary",
+    [(0, "equivalent"), (1, "networks: equivalent; 1 place is marked and not migrated"),
+     (3, "networks: equivalent; 3 places are marked and not migrated")],
+)  # fmt: skip
+def test_the_verdict_never_hides_what_is_marked(marked, summary):
+    from io import StringIO
+
+    from rich.console import Console
+
+    from netglot.migrate.migrating import _summary
+    from netglot.migrate.telling import show
+
+    report = {"verdict": "equivalent", "marked": marked, "networks": [{}], "files": [], "notes": []}
+    assert _summary(report) == summary
+    said = StringIO()
+    show(Console(file=said, width=200), {**report, "networks": [], "summary": summary})
+    assert said.getvalue().splitlines()[0].strip() == summary

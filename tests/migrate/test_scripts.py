@@ -24,6 +24,16 @@ def test_a_script_trains_as_before():
     assert not found.report["files"][0]["marked"]
 
 
+@pytest.mark.fuzz
+def test_frozen_weights_stay_frozen():
+    found = migrate(SOURCES / "transfer_script.py", "keras")
+    assert found.verdict == "equivalent", found.report
+    assert found.report["scripts"][0]["losses"]["distance"] < 1e-12
+    text = found.files["transfer_script.py"].decode()
+    assert "    if freeze:\n        freeze_(model)\n" in text
+    assert found.report["marked"] == 0
+
+
 def test_a_loop_with_a_tape_becomes_one_without():
     found = migrate(SOURCES / "tape_script.py", "torch")
     assert found.verdict == "equivalent", found.report
@@ -38,5 +48,5 @@ def test_fit_becomes_a_loop_that_trains_as_before():
     assert found.verdict == "equivalent", found.report
     assert found.report["scripts"][0]["losses"]["distance"] < 1e-9
     text = found.files["fit_script.py"].decode()
-    assert 'loss="sparse_categorical_crossentropy"' in text
+    assert "loss=functools.partial(mean_of, sparse_categorical_crossentropy)" in text
     assert "history = fit(model, x_train, y_train, epochs=3, batch_size=16, validation_split=0.25, verbose=2)" in text

@@ -37,3 +37,13 @@ def test_text_networks_in_tensorflow(tmp_path):
     assert "import tensorflow as tf" in text
     assert "import torch" not in text
     assert "# batch, time, width" in text
+
+
+@pytest.mark.fuzz
+def test_families_of_networks(tmp_path):
+    found = migrate(folder(tmp_path, "families.py"), "tensorflow")
+    assert found.verdict == "equivalent", found.report["networks"]
+    assert len(found.report["networks"]) == 6
+    text = found.files["families.py"].decode()
+    assert "norm_layer = partial(BatchNorm2d, eps=1e-5, momentum=0.1)" in text
+    assert "super(ConvBNReLU, self).__init__([" in text

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import random
 import sys
 from typing import Any
 
@@ -101,6 +102,10 @@ class Side:
         self.unshuffled = bool(weights) is (self.entry == "forward")  # `fit` shuffles by means of its own
         sys.argv = ["script.py", *argv]
         np.random.permutation = lambda n: self._permuted(n)
+        random.seed(0)  # a script that does not say where its random numbers begin begins alike on both sides
+        np.random.seed(0)
+        own = np.random.default_rng
+        np.random.default_rng = lambda seed=0: own(0 if seed is None else seed)
         self.watch_training()
         error = None
         try:

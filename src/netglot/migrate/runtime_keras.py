@@ -87,7 +87,8 @@ class Runtime(Observing, Side):
     def match(self, entries: list, inputs: list, trained: list[bool]) -> dict[str, Any]:
         """Calls the network once, so that its weights are made, and finds the variable of each entry
         `[path, attribute]`; says which are missing and which of the network's variables are in no entry."""
-        self._call(self.tensors(inputs), False)
+        for training in (True, False):  # a part of the network may be made in one of them only
+            self._call(self.tensors(inputs), training)
         self.variables, missing, self.trained = [], [], trained
         self.rows_of = self.model
         for path, attribute in entries:
@@ -171,7 +172,8 @@ class Runtime(Observing, Side):
         if any(isinstance(one, keras.KerasTensor) for one in args):
             return
         count = self.draws.count
-        call(layer, *args, **({**kwargs, "training": False} if "training" in kwargs else kwargs))
+        for training in (True, False) if "training" in kwargs else (None,):
+            call(layer, *args, **({**kwargs, "training": training} if training is not None else kwargs))
         self.draws.count = count
         if not layer.weights:
             return
@@ -230,7 +232,9 @@ class Runtime(Observing, Side):
     def train(self, batches: list, rate: float) -> dict[str, Any]:
         """Plain gradient descent, as the other side does."""
         losses = []
-        variables = [v for v, is_trained in zip(self.variables, self.trained, strict=True) if is_trained and v is not None]
+        variables = [
+            v for v, is_trained in zip(self.variables, self.trained, strict=True) if is_trained and v is not None
+        ]
         for inputs in batches:
             with tf.GradientTape() as tape:
                 outputs = [t for t in self._call(self.tensors(inputs), True) if _floating(t)]

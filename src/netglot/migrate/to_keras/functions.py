@@ -31,11 +31,22 @@ for _torch, _keras in {
     "true_divide": "divide", "maximum": "maximum", "minimum": "minimum", "eq": "equal", "ne": "not_equal",
     "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "pow": "power", "fmod": "mod",
     "remainder": "mod", "logical_and": "logical_and", "logical_or": "logical_or", "logical_xor": "logical_xor",
-    "matmul": "matmul", "mm": "matmul", "bmm": "matmul", "mv": "matmul", "outer": "outer", "floor_divide": "floor_divide",
-    "atan2": "arctan2", "dot": "dot",
+    "outer": "outer", "floor_divide": "floor_divide", "atan2": "arctan2", "dot": "dot",
 }.items():  # fmt: skip
     if _torch != "fmod":
         _both(_torch, "x, other)", f"ops.{_keras}({{x}}, {{other}})")
+
+
+@rule(
+    "|".join(f"{owner}.{name}" for name in ("matmul", "mm", "bmm", "mv") for owner in ("torch", "torch.Tensor"))
+    + "(x, other)"
+)
+def _matmul(c: Bound) -> str:
+    """TensorFlow's own product knows no vectors."""
+    vectors = any(1 in getattr(c.fact(name), "ranks", ()) for name in ("x", "other"))
+    return c.filled("keras.ops.matmul({x}, {other})" if vectors else "ops.matmul({x}, {other})")
+
+
 _both(
     "div|torch.Tensor.divide|torch.divide",
     "x, other, rounding_mode=None)",

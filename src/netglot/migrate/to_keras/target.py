@@ -236,7 +236,9 @@ class Target:
         rows = self.table.find(dotted)
         if not rows:
             return None
-        row = rows[-1]
+        row = next((one for one in rows if _by_default(one)), None)
+        if row is None:
+            return None
         match = re.fullmatch(r"([\w.]+)\(\{(\w+)\}\)", row.write) if isinstance(row.write, str) else None
         if match and len(row.parameters) == 1 and row.parameters[0].default is None:
             return self.spell(match[1] + "(", r)[:-1]
@@ -262,7 +264,7 @@ class Target:
         while True:  # options that cannot be passed on as they come are no parameters of the adapter
             small = Declaration(row.names, tuple(parameters), row.write, row.infers)
             try:
-                body = self._adapter_body(r, small, dotted)
+                body = self._adapter_body(r, row, parameters, dotted)
                 break
             except Unbound:
                 if not parameters or parameters[-1].default is None:
@@ -271,9 +273,9 @@ class Target:
         text = f'def {name}({small.signature}):\n    """PyTorch\'s {name.rstrip("_")}, by its arguments."""\n    return {body}\n'
         return name, text
 
-    def _adapter_body(self, r: Rewriter, row: Declaration, dotted: str) -> str | None:
+    def _adapter_body(self, r: Rewriter, row: Declaration, parameters: list, dotted: str) -> str | None:
         """What an adapter returns, its parameters passed on by their names."""
-        passed = ", ".join(f"{p.name}={p.name}" for p in row.parameters if not p.star)
+        passed = ", ".join(f"{p.name}={p.name}" for p in parameters if not p.star)
         call = ast.parse(f"f({passed})", mode="eval").body
         assert isinstance(call, ast.Call)
         bound = bind(_Plain(r), call, row, callee=dotted)
@@ -282,6 +284,8 @@ class Target:
     def binary(self, r: Rewriter, node: ast.BinOp) -> str | None:
         """Arithmetic of tensors of different kinds of numbers: TensorFlow does not promote them."""
         left, right = r.fact(node.left), r.fact(node.right)
+        if isinstance(node.op, ast.MatMult) and 1 in (*left.ranks, *right.ranks):
+            return self.spell("keras.ops.matmul(", r) + f"{r.text(node.left)}, {r.text(node.right)})"
         division = isinstance(node.op, ast.Div)
         parts = []
         for mine, fact, other, his in ((node.left, left, node.right, right), (node.right, right, node.left, left)):
@@ -535,6 +539,11 @@ class _Plain:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._rewriter, name)
+
+
+def _by_default(row: Declaration) -> bool:
+    """Whether a row speaks of a call without options."""
+    return Bound(None, ast.Call(), row, {}).fits() if row.when else True
 
 
 def _whole(fact: Any) -> bool:

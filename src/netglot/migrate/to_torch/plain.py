@@ -74,7 +74,10 @@ class Plain:
         """A size: a number, or the expression for it, which must be one that can be said twice."""
         if isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, int)):
             return node.value
-        if any(isinstance(one, (ast.Call, ast.NamedExpr, ast.Starred, ast.Constant)) and not _number(one) for one in ast.walk(node)):
+        if any(
+            isinstance(one, (ast.Call, ast.NamedExpr, ast.Starred, ast.Constant)) and not _number(one)
+            for one in ast.walk(node)
+        ):
             raise Otherwise
         return self.r.text(node)
 
@@ -190,7 +193,11 @@ class Plain:
             raise Otherwise
         before = self.channels(first=True)
         window = self.numbers(given.get("pool_size"), count, 2)
-        steps = window if "strides" not in given or _value(given["strides"]) is None else self.numbers(given["strides"], count)
+        steps = (
+            window
+            if "strides" not in given or _value(given["strides"]) is None
+            else self.numbers(given["strides"], count)
+        )
         options = "" if steps == window else f", stride={_short(steps)}"
         if "padding" in given and _value(given["padding"]) != "valid":
             if _value(given["padding"]) != "same":
@@ -303,6 +310,65 @@ def sequential(r: Any, node: ast.Call, listed: ast.AST | None) -> str | None:
     return f"nn.Sequential({inner}).apply({r.need('glorot_uniform')})"
 
 
+def added(r: Any, node: ast.Assign) -> dict[int, str] | None:
+    """What is written for `model = Sequential()` and the `model.add(...)` that follow; None where it is not plain."""
+    adds = _plans(r).get(id(node))
+    if not adds or _used_otherwise(r):
+        return None
+    plain, marks, texts = Plain(r), len(r.marks), {}
+    name = node.targets[0].id  # type: ignore[attr-defined]
+    try:
+        for statement in adds:
+            layer = statement.value.args[0]
+            if (kind := _layer(r, layer)) not in LAYERS:
+                return None
+            made = [one for one in LAYERS[kind](plain, layer) if one != GONE]
+            lines = [f"{name}.append({one})" for one in made]
+            texts[id(statement)] = ("\n" + r.spans.indent(statement)).join(lines)
+    except Otherwise:
+        return None
+    if plain.shape is None or plain.first or len(r.marks) > marks or not texts[id(adds[-1])]:
+        return None
+    r.imports.add("nn")
+    for helper in sorted(plain.needs):
+        r.need(helper)
+    texts[id(adds[-1])] += f"\n{r.spans.indent(adds[-1])}{name}.apply({r.need('glorot_uniform')})"
+    return texts | {id(node): f"{name} = nn.Sequential()"}
+
+
+def _plans(r: Any) -> dict[int, list[ast.Expr]]:
+    """Where a Sequential without layers is given its layers, all of them in one run of statements."""
+    if "plans" not in r._state:
+        r._state["plans"] = {}
+        for holder in ast.walk(r.file.tree):
+            body = getattr(holder, "body", None)
+            for place, node in enumerate(body if isinstance(body, list) else ()):
+                match node:
+                    case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(args=[]) as call) if (
+                        _layer(r, call) == "Sequential"
+                    ):
+                        adds = [one for one in body[place + 1 :] if _is_add(one, name)]
+                        last = body.index(adds[-1]) if adds else place
+                        between = [one for one in body[place + 1 : last] if one not in adds]
+                        scope = holder if isinstance(holder, ast.FunctionDef) else r.file.tree
+                        named = sum(_is_add(one, name) for one in ast.walk(scope))
+                        free = not any(_names(one, name) for one in between)
+                        if free and named == len(adds):
+                            r._state["plans"][id(node)] = adds
+    return r._state["plans"]
+
+
+def _is_add(node: ast.AST, name: str) -> bool:
+    match node:
+        case ast.Expr(ast.Call(func=ast.Attribute(value=ast.Name(id=other), attr="add"), args=[_], keywords=[])):
+            return other == name
+    return False
+
+
+def _names(node: ast.AST, name: str) -> bool:
+    return any(isinstance(one, ast.Name) and one.id == name for one in ast.walk(node))
+
+
 def _joined(r: Any, listed: ast.List, texts: dict[int, list[str]]) -> str:
     """What stood between the brackets, with each layer's modules in its place; comments and lines are kept."""
 
@@ -334,9 +400,10 @@ def _used_otherwise(r: Any) -> bool:
             id(one) for call in ast.walk(r.file.tree) if isinstance(call, ast.Call) and _layer(r, call) == "Sequential"
             for one in ast.walk(call)
         }  # fmt: skip
+        inside |= {id(one) for adds in _plans(r).values() for add in adds for one in ast.walk(add)}
         r._state["plain"] = any(
             (isinstance(one, ast.Call) and _layer(r, one) == "Input" and id(one) not in inside)
-            or (isinstance(one, ast.Attribute) and one.attr in USES and r.dotted(one) is None)
+            or (isinstance(one, ast.Attribute) and one.attr in USES and r.dotted(one) is None and id(one) not in inside)
             for one in ast.walk(r.file.tree)
         )
     return r._state["plain"]

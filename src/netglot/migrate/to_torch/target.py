@@ -10,7 +10,7 @@ from netglot.migrate.declare import MISSING, Bound, Table
 from netglot.migrate.rewrite import Rewriter
 from netglot.migrate.to_keras.target import GONE, Target, _alone, _in_annotation
 from netglot.migrate.to_keras.training import dedented
-from netglot.migrate.to_torch import functions, helpers, layers, training
+from netglot.migrate.to_torch import functions, helpers, layers, plain, training
 
 TABLE = Table()
 for _table in (layers.table, functions.table, training.table):
@@ -296,6 +296,9 @@ class TorchTarget(Target):
     def assign(self, r: Rewriter, node: ast.Assign) -> str | None:
         """Layers in a list or a dictionary are the network's only in a `ModuleList` or a `ModuleDict`."""
         target = node.targets[0]
+        if (made := plain.added(r, node)) is not None:
+            r._state["added"] = {**r._state.get("added", {}), **made}
+            return made[id(node)]
         if len(node.targets) > 1 or not r._state.get("module") or not isinstance(target, ast.Attribute):
             return None
         facts = [r.fact(node.value)] + [
@@ -316,6 +319,8 @@ class TorchTarget(Target):
 
     def expression_statement(self, r: Rewriter, node: ast.Expr) -> str | None:
         call = node.value
+        if (made := r._state.get("added", {}).get(id(node))) is not None:
+            return made or GONE
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             return None
         name = (r.fact(call).callees or [""])[0]
