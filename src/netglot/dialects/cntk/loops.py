@@ -248,8 +248,9 @@ def _biases(network, gates: list[list], hidden: int):
 
     def join(*arrays):
         made = np.zeros((len(gates), hidden), arrays[0].dtype)
-        for array, (place, _, rows) in zip(arrays, pieces, strict=True):
-            made[place] += array if rows is None else array[rows]
+        with np.errstate(invalid="ignore", over="ignore"):  # a damaged file may hold any number
+            for array, (place, _, rows) in zip(arrays, pieces, strict=True):
+                made[place] += array if rows is None else array[rows]
         return made.reshape(-1)
 
     layout = f"bias {[(place, None if rows is None else (rows.start, rows.stop)) for place, _, rows in pieces]}"
