@@ -334,9 +334,9 @@ def _no_dropping() -> None:
     attention = nn.functional.scaled_dot_product_attention
 
     def undropped(
-        query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0, **kwargs: Any
+        query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0, *args: Any, **kwargs: Any
     ) -> Any:
-        return attention(query, key, value, attn_mask, 0.0, **kwargs)
+        return attention(query, key, value, attn_mask, 0.0, *args, **kwargs)
 
     nn.functional.scaled_dot_product_attention = undropped
 
