@@ -72,14 +72,24 @@ def watching() -> Iterator[Construction]:
         seen.filled[tensor.untyped_storage().data_ptr()] = _truncated(mean, std, a, b)
         return made
 
+    copied = torch.nn.Parameter.__deepcopy__
+
+    def deepcopy(self, memo):
+        made, known = copied(self, memo), seen.filled.get(self.untyped_storage().data_ptr())
+        if known is not None:
+            seen.filled[made.untyped_storage().data_ptr()] = known
+        return made
+
     torch.nn.Module.__init__ = init  # type: ignore[method-assign]
     torch.nn.init._no_grad_trunc_normal_ = trunc_normal
+    torch.nn.Parameter.__deepcopy__ = deepcopy  # type: ignore[method-assign]
     try:
         with _Filling(seen.filled):
             yield seen
     finally:
         torch.nn.Module.__init__ = original  # type: ignore[method-assign]
         torch.nn.init._no_grad_trunc_normal_ = truncated
+        torch.nn.Parameter.__deepcopy__ = copied  # type: ignore[method-assign]
 
 
 def _truncated(mean: float, std: float, low: float, high: float) -> Initialiser | None:
@@ -189,15 +199,18 @@ def _changed(name: str, before: Initialiser | None, args, kwargs) -> Initialiser
 
 
 def initialiser_of(root: torch.nn.Module | None, path: str, tensor: torch.Tensor) -> Initialiser | None:
-    """How a parameter is initialised: as it was seen, else as its present numbers show beyond doubt."""
+    """How a parameter is initialised: as it was seen, else as its present numbers show.
+
+    PyTorch's default of a layer is taken where a few numbers do not contradict it; any other distribution needs many.
+    """
     seen = _KEPT.get(root) if root is not None else None
     if seen is not None and path in seen.initialisers:
         return seen.initialisers[path]
     return _recognised(root, path, tensor)
 
 
-_ENOUGH = 24
-"""With so many numbers, a maximum below a bound and close to it is no accident."""
+_ENOUGH = 128
+"""With so many numbers, a maximum below a bound and close to it is no accident, whatever the bound."""
 
 
 def _recognised(root, path: str, tensor: torch.Tensor) -> Initialiser | None:
@@ -209,11 +222,12 @@ def _recognised(root, path: str, tensor: torch.Tensor) -> Initialiser | None:
     bell = _recognised_normal(tensor)
     if bell is not None:
         return bell
-    bound, top = _default_bound(root, path), max(-low, high)
-    if tensor.numel() < _ENOUGH:
-        return Initialiser("uniform", -bound, bound) if bound and top <= bound else None
-    usual = [bound, *_usual_bounds(tensor)]
-    near = next((b for b in usual if b and 1 - 20 / tensor.numel() < top / b <= 1 + 1e-6 and top > 0.85 * b), None)
+    bound, top, count = _default_bound(root, path), max(-low, high), tensor.numel()
+    if bound and 0.5 ** min(count, 3) * bound < top <= bound * (1 + 1e-6) and (count < _ENOUGH or _is_flat(tensor)):
+        return Initialiser("uniform", -bound, bound)
+    if count < _ENOUGH:
+        return None
+    near = next((b for b in _usual_bounds(tensor) if 1 - 20 / count < top / b <= 1 + 1e-6), None)
     return Initialiser("uniform", -near, near) if near and _is_flat(tensor) else None
 
 
@@ -229,7 +243,7 @@ def _is_flat(tensor: torch.Tensor) -> bool:
     """Whether the fourth moment is that of a uniform distribution and not of a normal one that happens to fit."""
     numbers = tensor.detach().flatten()[: 1 << 16].double()
     kurtosis = float((numbers**4).mean() / (numbers**2).mean() ** 2)
-    return kurtosis < 2.3
+    return kurtosis < 1.8 + 6 / math.sqrt(len(numbers))  # a normal one has 3; the error of 1.8 is about 1 / sqrt(n)
 
 
 _BELL = 512
@@ -242,13 +256,13 @@ def _recognised_normal(tensor: torch.Tensor) -> Initialiser | None:
         return None
     numbers = tensor.detach().flatten()[: 1 << 16].double()
     deviation = float(numbers.std())
-    if deviation == 0 or abs(float(numbers.mean())) > 0.1 * deviation:
+    if deviation == 0 or abs(float(numbers.mean())) > max(0.1, 5 / math.sqrt(len(numbers))) * deviation:
         return None
     kurtosis = float(((numbers / deviation) ** 4).mean())
-    allowed = 5 * math.sqrt(24 / len(numbers))
+    allowed = 6 * math.sqrt(24 / len(numbers))
     if abs(kurtosis - 3) > allowed:
         return None
-    error = 4 / math.sqrt(2 * len(numbers))
+    error = 5 / math.sqrt(2 * len(numbers))
     return next((Initialiser("normal", 0.0, u) for u in _deviations(tensor) if abs(deviation / u - 1) < error), None)
 
 
