@@ -133,19 +133,19 @@ def variables(outline: Outline) -> list[TargetVariable]:
                     "buffer",  # its constructor says that it is not trained
                 )
             )
+        layers = _layers_names(instance, outline) if instance is outline.root else {}
         names: dict[str, dict[str, int]] = {}
-        for member in sorted(instance.members, key=lambda m: (m.attr, m.index or 0)):
+        for member in sorted(instance.members, key=lambda m: (_visited(m.attr), m.index or 0)):
             if member.kind == "weight":
                 continue
-            if member.index is not None:
+            place = f"{path}{member.attr}" + ("" if member.index is None else f"[{member.index}]")
+            if member in layers:
+                visit(member, place, f"{group}layers/{layers[member]}/")
+            elif member.index is not None:
                 used = names.setdefault(member.attr, {})
-                visit(
-                    member,
-                    f"{path}{member.attr}[{member.index}]",
-                    f"{group}{member.attr}/{_unique(used, member, outline)}/",
-                )
+                visit(member, place, f"{group}{member.attr}/{_unique(used, member, outline)}/")
             else:
-                visit(member, f"{path}{member.attr}", f"{group}{member.attr}/")
+                visit(member, place, f"{group}{member.attr}/")
 
     def visit(member, path: str, group: str) -> None:
         if member.kind == "instance":
@@ -168,6 +168,31 @@ def variables(outline: Outline) -> list[TargetVariable]:
 
     walk(outline.root, "", "")
     return found
+
+
+def _visited(attr: str) -> str:
+    """By this Keras sorts the attributes of a layer when it saves them."""
+    return f"~{attr}" if attr.startswith("_") else attr
+
+
+def _layers_names(instance: Instance, outline: Outline) -> dict[Member, str]:
+    """The members that Keras saves through a model's property `layers`, and how it calls each of them there.
+
+    The property is an attribute like the others and has its place in their alphabetical order; what comes behind it
+    has been saved through it already. The names are counted over all layers, in the order of the constructor. Keras's
+    loader does not forgive another place: it takes a nested Sequential as loaded that it has not found.
+    """
+    used: dict[str, int] = {}
+    names = {}
+    first = {}
+    for member in sorted(instance.members, key=Member.place):
+        first.setdefault(member.attr, member.place())
+    for member in sorted(instance.members, key=lambda m: (first[m.attr], m.index or 0)):
+        if member.kind != "weight":
+            name = _unique(used, member, outline)
+            if _visited(member.attr) > "layers":
+                names[member] = name
+    return names
 
 
 def _unique(used: dict[str, int], member, outline: Outline) -> str:

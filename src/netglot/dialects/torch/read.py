@@ -614,6 +614,10 @@ def _cast_operands(op: Op, wanted: str, cast) -> Op:
     return op.replace(**changes)
 
 
+_COPIES = ("aten.clone.default", "aten.lift_fresh_copy.default")
+"""Ops whose result has the values of a parameter and a storage of its own."""
+
+
 class _Storage:
     """Views and in-place writes as values.
 
@@ -666,7 +670,7 @@ class _Storage:
         if value.dtype != before.dtype:
             value = reader._build(node, ops.Cast(value, before.dtype), [])
         root = self._root(target)
-        if isinstance(reader.env.get(root), Parameter):
+        if isinstance(reader.env.get(root), Parameter) and str(root.target) not in _COPIES:
             raise Refusal(notimpl(f"the forward pass writes to {reader.env[root].name} while it runs"))
         version = self.version[root] = self.version.get(root, 0) + 1
         self._write(node, target, value, version)
