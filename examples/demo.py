@@ -67,7 +67,7 @@ def main() -> None:
     theirs = step("Run what came out on the same digits, in Keras", "python", "examples/digits/check.py", f"{digits}")
     step(
         "Convert ResNet-50",
-        *("netglot", "convert", "examples/resnet50.py:resnet50", "--input", "1,3,224,224", "--to", "keras"),
+        *("netglot", "convert", "torchvision.models:resnet50", "--input", "1,3,224,224", "--to", "keras"),
         *("-o", f"{resnet}"),
         may_differ=True,
     )

@@ -6,10 +6,11 @@ import types
 
 import pytest
 
-torch = pytest.importorskip("torch")
-keras = pytest.importorskip("keras")
+pytest.importorskip("torch")
+pytest.importorskip("keras")
 
 import h5py
+import torch
 from tests.golden.networks import NETWORKS, SMALL
 from torch import nn
 

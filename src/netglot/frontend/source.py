@@ -234,10 +234,6 @@ def _import_module(name: str) -> ModuleType:
             cause = error.__cause__
             if isinstance(cause, ModuleNotFoundError) and cause.name and name.startswith(cause.name):
                 raise RequestError(f"there is no module {cause.name}") from error
-            if "operator torchvision::nms does not exist" in str(error):
-                error.advice = (  # type: ignore[attr-defined]
-                    "this torchvision comes without its compiled operators; install the build that belongs to torch"
-                )
             raise
 
 

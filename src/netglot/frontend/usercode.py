@@ -14,6 +14,7 @@ from pathlib import Path
 
 from netglot.errors import NetglotError, UserCodeError
 from netglot.frontend.frameworks import FRAMEWORKS, missing_module
+from netglot.frontend.incomplete import complete_on_import
 
 _NETGLOT = str(Path(__file__).resolve().parent.parent) + os.sep
 _LIBRARIES = tuple(
@@ -30,6 +31,7 @@ def user_code(doing: str) -> Iterator[None]:
         UserCodeError: the block raised, or tried to end the process.
         MissingFramework: it imports a framework that is not installed.
     """
+    complete_on_import()
     try:
         yield
     except NetglotError:

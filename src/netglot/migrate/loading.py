@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import CodeType, ModuleType
 from typing import Any
 
+from netglot.frontend.incomplete import complete_on_import
 from netglot.migrate.instrument import RECORDER
 
 
@@ -63,6 +64,7 @@ class Files(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def run(self, key: str, module: ModuleType) -> None:
         """Runs a file in a module."""
+        complete_on_import()
         filename, text = self.files[key]
         module.__file__ = filename
         if self.recorders is not None:
