@@ -89,6 +89,14 @@ FORMATS: dict[str, Format] = {
             "netglot.dialects.mxnet.read:read_mxnet",
             weights="the .params",
         ),
+        Format(
+            "paddle",
+            "PaddlePaddle",
+            (".pdmodel", ".json", ".pdiparams"),
+            "netglot.dialects.paddle.read:read_paddle",
+            weights="the .pdiparams",
+            sniff="netglot.formats.paddle:is_program",
+        ),
         Format("cntk", "CNTK", (".model", ".cmf", ".dnn"), "netglot.dialects.cntk.read:read_cntk"),
         Format(
             "tensorflow",

@@ -110,10 +110,14 @@ def _first_position(tree: CallTree) -> Callable:
     return lambda item: max((depth(n) for n in item.nodes()), default=0) if isinstance(item, CallTree) else depth(item)
 
 
-_LAYERS = ("torch.nn.", "torch.ao.nn.", "keras.src.layers.")
-_COMPOSITE = ("torch.nn.modules.transformer.", "torch.nn.modules.container.")
+_LAYERS = ("torch.nn.", "torch.ao.nn.", "keras.src.layers.", "paddle.nn.layer.")
+_COMPOSITE = ("torch.nn.modules.transformer.", "torch.nn.modules.container.", "paddle.nn.layer.container.")
 
-PLAIN_SEQUENCES = ("torch.nn.modules.container.Sequential", "keras.src.models.sequential.Sequential")
+PLAIN_SEQUENCES = (
+    "torch.nn.modules.container.Sequential",
+    "keras.src.models.sequential.Sequential",
+    "paddle.nn.layer.container.Sequential",
+)
 """The classes that call their children in turn and do nothing else."""
 
 

@@ -582,12 +582,13 @@ def _opened(options: dict[str, Any]) -> dict[Any, Any]:
 
 
 def _open_alike(tables: list[dict[Any, Any]]) -> None:
-    """Closes arguments that are opened in some tables, where others hold them whole or opened otherwise."""
+    """Closes arguments that are opened in some tables, where others hold them whole, opened otherwise or not at all."""
     from netglot.source import spell
 
     forms: dict[str, set[tuple]] = {}
+    names = {key if isinstance(key, str) else key[0] for table in tables for key in table}
     for table in tables:
-        for name in {key if isinstance(key, str) else key[0] for key in table}:
+        for name in names:
             forms.setdefault(name, set()).add(tuple(key[1:] for key in table if _opens(key, name)))
     for name in (name for name, seen in forms.items() if len(seen) > 1):
         for table in tables:
