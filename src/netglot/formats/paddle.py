@@ -289,11 +289,14 @@ class _Pir:
 
 
 _DIALECTS = ("0", "1", "2", "builtin", "pd_op", "cf")
+_CUSTOM = ("3", "custom_op")
 
 
 def _word(name: str) -> str:
     """The name of an operator without that of its dialect, where it is one of PaddlePaddle's own."""
     before, _, after = name.partition(".")
+    if before in _CUSTOM and after:
+        return f"custom.{after}"
     return after if before in _DIALECTS and after else name
 
 

@@ -162,6 +162,26 @@ def test_refusals_are_told_together_and_with_their_place(tmp_path):
     assert refused.value.refused[0].where == "relu"
 
 
+@pytest.mark.parametrize("version", ["pir", "program"])
+def test_custom_operators_are_read_by_an_extension(version, tmp_path):
+    from netglot.frontend.extending import extended
+
+    path = written(tmp_path, f"{version}-vgg")
+    old, new = b"\x1a\x04relu", b"\x1a\x04reli"
+    path.write_bytes(path.read_bytes().replace(b'"1.relu"', b'"3.reli"').replace(old, new))
+    with pytest.raises(UnsupportedOps) as refused:
+        read_paddle(path)
+    assert "reli" in str(refused.value)
+    file = tmp_path / "my_ops.py"
+    file.write_text(
+        "from netglot.dialects.paddle.dialect import paddle\nfrom netglot.pivot import ops\n\n\n"
+        '@paddle.reads("reli")\ndef reli(node, x):\n    return ops.Relu(x)\n'
+    )
+    with extended([file]):
+        found = outputs(read_paddle(path), arrays_of(f"{version}-vgg"))
+    np.testing.assert_allclose(found[0], arrays_of(f"{version}-vgg", "out")[0], rtol=3e-5, atol=3e-5)
+
+
 @pytest.mark.parametrize("name", ["pir-conv_options", "program-conv_options", "pir-lstm", "program-lstm"])
 def test_damaged_files_are_errors(name, damage, tmp_path):
     path = written(tmp_path, name)

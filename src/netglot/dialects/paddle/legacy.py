@@ -211,7 +211,7 @@ _PLAIN = _Line("", (("X",), ("Y",)), (), ())
 
 def translated(old: Operator) -> tuple[Operator, dict[int, Any]]:
     """An operator of version 2 in version 3, and the operands that were attributes, by their place."""
-    line = _LINES.get(old.type, _PLAIN)
+    line = _LINES.get(old.type) or (_PLAIN if old.named.keys() <= {"X", "Y"} else _unknown(old))
     attributes = {**old.attributes, "__one__": 1, "__zero__": 0.0, "__values__": _values(old.attributes)}
     attributes |= {new: attributes[name] for new, name in line.attributes if name in attributes}
     inputs: list[Any] = []
@@ -232,6 +232,12 @@ def translated(old: Operator) -> tuple[Operator, dict[int, Any]]:
     return replace(
         old, type=line.name or old.type, inputs=inputs, outputs=_results(old, line), attributes=attributes
     ), given
+
+
+def _unknown(old: Operator) -> _Line:
+    """An operator that the table does not know, its operands and results in the order of the file."""
+    operands = tuple((f"{name}*" if len(names) > 1 else name,) for name, names in old.named.items())
+    return _Line("", operands, (), tuple(f"{n}*" if len(names) > 1 else n for n, names in old.results.items()))
 
 
 def _values(attributes: dict[str, Any]) -> Any:

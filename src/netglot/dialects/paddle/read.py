@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -261,7 +262,7 @@ class _Reading:
             return self._constant(node)
         if node.type == "if":
             raise Refusal(notimpl("a choice that depends on data", "export the network without it"))
-        reader = self.assembly.reader(node.type)
+        reader = self._reader(node)
         try:
             bound = inspect.signature(reader).bind(node, *inputs)
         except TypeError as error:
@@ -282,6 +283,14 @@ class _Reading:
             as_is = parameters[name].annotation in ("Known",)
             operands += [v if as_is else self._operand(node, v) for v in values]
         return self._built(reader(node, *self._aligned(node, operands)))
+
+    def _reader(self, node: Node) -> Callable:
+        """What reads an operator; for one that a user defined it comes from the user."""
+        name = node.type.removeprefix("custom.")
+        if name != node.type and name not in paddle.readers:
+            advice = f'--extend my_ops.py, with a reader of "{name}" in it'
+            raise Refusal(notimpl(f"the custom operator {name}, which a user defined", advice))
+        return self.assembly.reader(name)
 
     def _operand(self, node: Node, held: Any) -> Any:
         """An operand as readers take it. Of some a reader says what weight it is, of others only their name does."""
