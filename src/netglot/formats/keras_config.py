@@ -6,10 +6,13 @@ the file (Lambda layers, pickled functions) is refused unless the user trusts th
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 from netglot.errors import InputError, RefusedOp, UnsupportedOps, never
 
@@ -119,6 +122,7 @@ _LEGACY = {
     "__keras_tensor__",
     "__tuple__",
     "__ellipsis__",
+    "__slice__",
     "__complex__",
     "__bytes__",
     "__typespec__",
@@ -150,3 +154,25 @@ def supplied_by(modules) -> dict[str, Any]:
                 registered = keras.saving.get_registered_name(one)
                 found[registered] = one
     return found
+
+
+@contextlib.contextmanager
+def seen_by_code(names: Mapping[str, Any]) -> Iterator[None]:
+    """Lets the code of Lambda layers that a trusted file carries see `names`, and what such files import by habit.
+
+    A file holds a function's code without the module that it stood in.
+    """
+    import keras
+    import numpy as np
+    import tensorflow as tf
+    from keras.src.utils import python_utils
+
+    plain = python_utils.func_load
+    usual = {"keras": keras, "K": keras.backend, "ops": keras.ops, "layers": keras.layers, "math": math}
+    table = {"__builtins__": __builtins__, **usual, "np": np, "numpy": np, "tf": tf, "tensorflow": tf, **names}
+
+    def load(code, defaults=None, closure=None, globs=None):
+        return plain(code, defaults, closure, globs or table)
+
+    with mock.patch.object(python_utils, "func_load", load):
+        yield

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from netglot.errors import InputError, NetglotError, WeightsError
 from netglot.formats import keras2
-from netglot.formats.keras_config import check_config, supplied_by
+from netglot.formats.keras_config import check_config, seen_by_code, supplied_by
 
 ARCHIVE = ("config.json", "metadata.json", "model.weights.h5")
 """What a `.keras` archive holds."""
@@ -74,13 +75,23 @@ def load(
     if not path.exists():
         raise InputError(f"{path}: no such file")
     supplied = supplied_by(modules)
+    names = {name: one for module in modules for name, one in vars(module).items()}
+    with seen_by_code(names) if trust else contextlib.nullcontext():
+        model = _loaded(path, supplied, trust)
+    if weights is not None:
+        load_weights(model, weights)
+    return model
+
+
+def _loaded(path: Path, supplied: dict, trust: bool) -> Any:
+    """The live model of a file of any kind."""
     match sniff(path):
         case "keras":
-            model = _load_archive(path, supplied, trust)
+            return _load_archive(path, supplied, trust)
         case "h5":
-            model = _load_hdf5(path, supplied, trust)
+            return _load_hdf5(path, supplied, trust)
         case "json":
-            model = _load_json(path, supplied, trust)
+            return _load_json(path, supplied, trust)
         case "weights":
             raise InputError(
                 f"{path} holds weights and no architecture",
@@ -90,9 +101,6 @@ def load(
             raise InputError(
                 f"{path} is no Keras file", advice="a .keras archive, HDF5 (.h5), or an architecture in JSON"
             )
-    if weights is not None:
-        load_weights(model, weights)
-    return model
 
 
 def _load_archive(path: Path, supplied: dict, trust: bool) -> Any:
@@ -212,12 +220,27 @@ def _told(path: Path, what: str = "architecture") -> Iterator[None]:
         text = str(error)
         if what == "weights" or any(word in text.lower() for word in ("mismatch", "expected shape", "weights")):
             raise WeightsError(f"{path}: the weights do not fit: {_first(error)}") from error
-        raise InputError(
-            f"{path} cannot be loaded by this Keras: {_first(error)}",
-            advice="a file of Keras 2 that Keras 3 no longer reads can be read with tf-keras: pip install tf-keras",
-        ) from error
+        reason = _first(error)
+        if missing := re.search(r"name '(\w+)' is not defined", reason):
+            advice = f"code in the file uses {missing[1]}: give a Python file that defines it, --import names.py"
+        else:
+            advice = "a file of Keras 2 that Keras 3 no longer reads can be read with tf-keras: pip install tf-keras"
+        raise InputError(f"{path} cannot be loaded by this Keras: {reason}", advice=advice) from error
+
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_CAUSES = (
+    re.compile(r"Exception encountered when calling (.+?)\.call\(\)\.\s*(.+)"),
+    re.compile(r"(?s).*Exception encountered: (.+)"),
+)
+"""What Keras says around the reason that it has; the last group is the reason."""
 
 
 def _first(error: BaseException) -> str:
-    text = str(error).strip().partition("\n")[0] or type(error).__name__
+    """The first line of what an error says, or of the reason within it."""
+    text = _COLOURS.sub("", str(error)).strip() or type(error).__name__
+    for pattern in reversed(_CAUSES):
+        if found := pattern.match(text):
+            text = ": ".join(found.groups())
+    text = text.partition("\n")[0]
     return text if len(text) < 200 else f"{text[:200]}..."

@@ -211,6 +211,7 @@ class KnownImprecision:
 
 _CONSTANT = "TensorFlow divides by a square root of two that has float32's digits"
 _RESIZE = "TensorFlow resizes in float32 whatever the precision of the images"
+_TABLE = "TensorFlow takes the weights of bicubic resizing from a table of 1024 steps, in float32"
 _SCALE = "TensorFlow rounds the scale of attention to float32"
 _SLOPE = "TensorFlow rounds the slope of a leaky ReLU to float32"
 _SIXTH = "PyTorch's gradient multiplies by a sixth that has float32's digits"
@@ -218,7 +219,7 @@ _ALPHA = "PyTorch's gradient multiplies by a 1/alpha that has float32's digits"
 KNOWN = (
     KnownImprecision("keras", "Gelu", "approximate=False", "output", 5e-9, _CONSTANT, "gelu"),
     KnownImprecision("keras", "Resize", "mode=linear", "output", 6e-8, _RESIZE, "resize"),
-    KnownImprecision("keras", "Resize", "mode=cubic", "output", 6e-8, _RESIZE, "resize"),
+    KnownImprecision("keras", "Resize", "mode=cubic", "output", 1e-3, _TABLE, "resize"),
     KnownImprecision("keras", "Attention", "dropout=0.0", "output", 4e-8, _SCALE, "attention"),
     KnownImprecision("keras", "LeakyRelu", "", "output", 2e-8, _SLOPE, "leaky_relu"),
     KnownImprecision("torch", "Hardsigmoid", "", "gradient", 3e-8, _SIXTH, "hardsigmoid"),

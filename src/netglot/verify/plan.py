@@ -215,15 +215,19 @@ class _Verification:
         found += self._judge(RANDOM)
         for precision in ("float64", "float32"):
             self.report[precision] = _told(found, precision)
-        if self._repairs(pair.target.dialect):
-            pair.load_target_double(exact=self._repairs(pair.target.dialect))
+        theirs, ours = (self._repairs(side.dialect) for side in (pair.target, pair.source))
+        if theirs:
+            pair.load_target_double(exact=theirs)
             pair.set_random()
-            if not self.report["float64"]["same"]:
-                found = self._without_known(found)
+        if (theirs or ours) and not self.report["float64"]["same"]:
+            if ours:
+                pair.source.request("repair", names=ours)
+            found = self._without_known(found, source_too=bool(ours))
         self._conclude(found)
 
-    def _without_known(self, found: list[Judged]) -> list[Judged]:
-        """The float64 judgement again, with the target's known imprecisions repaired."""
+    def _without_known(self, found: list[Judged], source_too: bool) -> list[Judged]:
+        """The float64 judgement again, with the known imprecisions repaired of the target, or of both sides: then the
+        float32 outputs are judged again too, whose measure the source's float64 outputs are."""
         again = self._judge(RANDOM)
         self.pair.source.request("restore")
         self.pair.copy_state()
@@ -234,6 +238,8 @@ class _Verification:
             size = self.report["float64"]["max_rel"]
             names = listed(f"{k.op} ({k.reason})" for k, _ in self.known if k.part == "output")
             self.findings.notes.append(f"in float64 the outputs are off by {size:.1e}, all of it from {names}")
+        if source_too:
+            return again
         return [j for j in again if j.precision == "float64"] + [j for j in found if j.precision == "float32"]
 
     def _judge(self, state: str) -> list[Judged]:

@@ -102,9 +102,29 @@ def save_keras(model: Any, folder: str | Path) -> dict[str, Any]:
         reason = notyet(f"the model cannot be saved, so it cannot be run beside what was written: {error}")
         raise Refusal(reason) from error
     table = {name: kind for kind in own for name in (kind.__name__, keras.saving.get_registered_name(kind))}
-    with open(classes, "wb") as file, _by_value(_loose({kind.__module__ for kind in own})):
-        cloudpickle.dump(table, file)
+    seen = _seen_by_lambdas(model)
+    homes = {kind.__module__ for kind in own} | {str(getattr(one, "__module__", "")) for one in seen.values()}
+    with open(classes, "wb") as file, _by_value(_loose(homes - {""})):
+        cloudpickle.dump((table, seen), file)
     return {"path": str(path), "classes": str(classes)}
+
+
+def _seen_by_lambdas(model: Any) -> dict[str, Any]:
+    """What the code of the model's Lambda layers finds in the modules that it stood in, by name."""
+    seen: dict[str, Any] = {}
+    for layer in model._flatten_layers():
+        function = getattr(layer, "function", None)
+        code = getattr(function, "__code__", None)
+        if code is not None and type(layer).__name__ == "Lambda":
+            known = function.__globals__
+            seen.update({name: known[name] for name in _names(code) if name in known})
+    return seen
+
+
+def _names(code: Any) -> list[str]:
+    """The names that code and the functions within it use."""
+    inner = [one for one in code.co_consts if hasattr(one, "co_names")]
+    return [*code.co_names, *(name for one in inner for name in _names(one))]
 
 
 def _loose(names: set[str]) -> list[ModuleType]:

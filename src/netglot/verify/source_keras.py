@@ -18,6 +18,7 @@ import tensorflow as tf
 from keras.src import dtype_policies
 
 from netglot.dialects.keras.hierarchy import hierarchy
+from netglot.formats.keras_config import seen_by_code
 from netglot.verify import runtime_keras
 from netglot.verify.arrays import each_array, read_arrays
 from netglot.verify.runtime_keras import OPTIMISERS
@@ -35,13 +36,14 @@ class Runtime(runtime_keras.Runtime):
     )  # fmt: skip
 
     def load(self, call, path, classes=None):  # type: ignore[override]
-        """Loads the `.keras` file at `path`; `classes` is a cloudpickle of the user's own classes by name."""
-        self.call, self.path, self.classes = call, path, {}
+        """Loads the `.keras` file at `path`; `classes` is a cloudpickle of the user's own classes by name, and of what
+        the code of Lambda layers sees."""
+        self.call, self.path, self.classes, self.seen = call, path, {}, {}
         if classes:
             import cloudpickle
 
             with open(classes, "rb") as file:
-                self.classes = cloudpickle.load(file)
+                self.classes, self.seen = cloudpickle.load(file)
             for kind in self.classes.values():
                 _accept_plain_constructors(kind)
         self._load("float32")
@@ -142,8 +144,9 @@ class Runtime(runtime_keras.Runtime):
         self.model = None  # the memory of the last one
         keras.backend.clear_session()
         self.dtype = dtype
-        path = self.path if dtype == "float32" else _in_dtype(self.path, dtype, self.folder)
-        with contextlib.nullcontext() if dtype == "float32" else _layers_in(dtype):
+        plain = dtype == "float32" and not _has_other_policies(self.path)
+        path = self.path if plain else _in_dtype(self.path, dtype, self.folder)
+        with contextlib.nullcontext() if plain else _layers_in(dtype), seen_by_code(self.seen):
             self.model = keras.saving.load_model(path, custom_objects=self.classes, compile=False, safe_mode=False)
         self.variables = hierarchy(self.model).variables
         self.saved = {name: np.array(v.value) for name, v in self.variables.items()}
@@ -183,6 +186,13 @@ def _layers_in(dtype):
         return get
 
     return runtime_keras._swapped(dtype_policies, "get", make)
+
+
+def _has_other_policies(path):
+    """Whether layers of a `.keras` file have dtype policies of half precision."""
+    with zipfile.ZipFile(path) as source:
+        text = source.read("config.json").decode()
+    return any(f'"{name}"' in text for name in FLOATS[2:])
 
 
 def _in_dtype(path, dtype, folder):

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import keras
+import numpy as np
 from keras.src.models.functional import Functional
 
 from netglot.dialects.keras.blocks import blocks
 from netglot.dialects.keras.capture import _BOOKKEEPING, array_of, is_variable
+from netglot.dialects.keras.precision import HALF, widened
 from netglot.pivot.graph import Module, Names, Parameter
 from netglot.pivot.initialiser import Initialiser
 from netglot.pivot.op import TensorType
@@ -127,11 +129,12 @@ def _add_variable(found: Hierarchy, name: str, variable: Any, layer: Any) -> Non
         return
     name = Names(found.variables).unique(name)
     own = any(variable is one for one in layer._trainable_variables)
+    own_dtype = keras.backend.standardize_dtype(variable.dtype)
     found.variables[name] = variable
     found.parameters[id(variable)] = Parameter(
         name,
-        TensorType(keras.backend.standardize_dtype(variable.dtype), tuple(int(size) for size in variable.shape)),
-        lambda: array_of(variable),
+        TensorType(widened(own_dtype), tuple(int(size) for size in variable.shape)),
+        lambda: array_of(variable) if own_dtype not in HALF else np.asarray(array_of(variable)).astype("float32"),
         kind="parameter" if own or variable.trainable else "buffer",
         trainable=bool(variable.trainable),
         initialiser=_initialiser(layer, name.rpartition(".")[2], tuple(int(size) for size in variable.shape)),

@@ -60,18 +60,19 @@ def read_keras(model: Any, *, inputs: Any = None, name: str | None = None) -> Gr
 def _read(model: Any, specs: Any, sizes: dict[str, int], name: str | None) -> Graph:
     import keras
 
+    from netglot.dialects.keras.precision import in_single, told
     from netglot.dialects.keras.trace import Tracer
 
     tracer = Tracer(model, sizes)
     values: list[Value] = []
 
     def traced(spec):
-        value, tensor = tracer.input(spec.name or "x", TensorType(spec.dtype, spec.shape))
+        value, tensor = tracer.input(spec.name or "x", TensorType(_single(spec.dtype), spec.shape))
         values.append(value)
         return tensor
 
     args, kwargs = _map(traced, specs)
-    with keras.device("cpu:0"):
+    with keras.device("cpu:0"), in_single(tracer.tree.layers) as policies:
         output = tracer.run(args, kwargs)
     if tracer.refused:
         raise UnsupportedOps(tracer.refused, max(tracer.total, len(tracer.refused)), "pivot")
@@ -83,8 +84,14 @@ def _read(model: Any, specs: Any, sizes: dict[str, int], name: str | None) -> Gr
     graph.prune()
     _drop_unused_constants(graph)
     _check_sizes(graph, sizes)
-    graph.notes.extend(_unused(graph))
+    graph.notes.extend([*told(policies), *_unused(graph)])
     return graph
+
+
+def _single(dtype: str) -> str:
+    from netglot.dialects.keras.precision import widened
+
+    return widened(dtype)
 
 
 def _title(model: Any) -> str:
@@ -155,7 +162,7 @@ def _functional_specs(struct: Any, wanted: str = "x") -> Any:
         number = len(batched)
         batched.add(number)
         shape = tuple(_symbol(size, axis, number, count) for axis, size in enumerate(tensor.shape))
-        return InputSpec(shape, tensor.dtype, _input_name(tensor.name, number, count, wanted))
+        return InputSpec(shape, _single(tensor.dtype), _input_name(tensor.name, number, count, wanted))
 
     return keras.tree.map_structure(spec, struct)
 
@@ -192,7 +199,7 @@ def _subclassed_specs(model: Any) -> tuple[tuple, dict]:
                 "the model does not say what it is called with", "give inputs=..., such as inputs=[(1, 224, 224, 3)]"
             )
         )
-    dtype = model.input_dtype if hasattr(model, "input_dtype") else "float32"
+    dtype = _single(model.input_dtype) if hasattr(model, "input_dtype") else "float32"
 
     def spec(shape, name):
         if isinstance(shape, dict):

@@ -25,8 +25,6 @@ def resize(
     fill_mode="constant", fill_value=0.0, data_format=None,
 ):  # fmt: skip
     axes = _spatial(images, data_format)
-    if interpolation not in _MODES:
-        raise Refusal(notimpl(f"the interpolation {interpolation!r}"))
     if crop_to_aspect_ratio:
         images = _cropped_to_ratio(images, size, axes)
     if pad_to_aspect_ratio:
@@ -36,6 +34,8 @@ def resize(
 
 def resized(x, size, interpolation, antialias, axes):
     """`x` with new sizes along `axes`, as `tf.image.resize` makes them."""
+    if interpolation not in _MODES:
+        raise Refusal(notimpl(f"the interpolation {interpolation!r}", f"the pivot has {', '.join(_MODES)}"))
     if interpolation == "bicubic" and not antialias:
         # the pivot's plain cubic has another coefficient than TensorFlow's; with antialias they agree, and where an
         # image grows antialias changes nothing

@@ -15,7 +15,7 @@ from netglot.pivot.op import Op, is_scalar, shape_of, type_of
 
 @keras.reads("ops.get_item")
 def get_item(x, key):
-    keys = list(key) if isinstance(key, tuple) else [key]
+    keys = list(key) if isinstance(key, tuple) or _is_tuple_of_a_file(key) else [key]
     if any(_is_tensor(one) and type_of(one).dtype == "bool" for one in keys):
         raise Refusal(never("the number of places that are true depends on the data", "use keras.ops.where"))
     taken = sum(one is not None and one is not Ellipsis for one in keys)
@@ -24,6 +24,11 @@ def get_item(x, key):
     place = next(i for i, one in enumerate(keys) if one is Ellipsis)
     keys[place : place + 1] = [slice(None)] * (rank(x) - taken)
     return _indexed(x, keys)
+
+
+def _is_tuple_of_a_file(key: Any) -> bool:
+    """Whether a list is a tuple of keys that went through a file, which makes lists of tuples."""
+    return isinstance(key, list) and any(isinstance(one, slice) or one is None or one is Ellipsis for one in key)
 
 
 def _indexed(x: Any, keys: list) -> Any:
