@@ -173,3 +173,50 @@ def test_json_that_is_no_model(tmp_path):
     (tmp_path / "net.json").write_text("[1, 2]")
     with pytest.raises(InputError, match="not the architecture"):
         keras_file.load(tmp_path / "net.json")
+
+
+def sliced():
+    given = keras.Input((4, 6))
+    return keras.Model(given, given[:, ::-1, 1:4] * 2.0)
+
+
+def halved(policy):
+    """A network under a dtype policy of half precision, whose last layer is in single precision."""
+    given = keras.Input((6, 6, 3), dtype="float32")
+    x = layers.BatchNormalization(dtype=policy)(layers.Conv2D(4, 3, dtype=policy)(given))
+    x = layers.GlobalAveragePooling2D(dtype=policy)(x)
+    return keras.Model(given, layers.Dense(2, dtype="float32")(x))
+
+
+def test_slices_come_back_from_a_file(tmp_path):
+    model = sliced()
+    model.save(tmp_path / "net.keras")
+    compare(model, read(keras_file.load(tmp_path / "net.keras")))
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "bfloat16"])
+def test_half_precision_is_read_in_single_precision(policy):
+    model = halved(policy)
+    randomise(model)
+    graph = read(model)
+    kinds = {value.dtype for node in graph.nodes for value in node.results} | {
+        p.dtype for p in graph.parameters.values()
+    }
+    assert kinds == {"float32"} and any(f"the dtype policy {policy}" in note for note in graph.notes)
+    assert model.layers[1].dtype_policy.name == policy
+    plain = halved("float32")
+    plain.set_weights([np.asarray(weight).astype("float32") for weight in model.get_weights()])
+    compare(plain, graph, tolerance=1e-5)
+
+
+def strength(x):
+    return keras.ops.abs(x)
+
+
+def test_trusted_code_sees_what_is_imported(tmp_path):
+    given = keras.Input((3,))
+    model = keras.Model(given, layers.Lambda(lambda x: strength(x) + keras.ops.sin(x), output_shape=(3,))(given))
+    model.save(tmp_path / "net.keras")
+    names = types.ModuleType("names")
+    names.strength = strength
+    compare(model, read(keras_file.load(tmp_path / "net.keras", trust=True, modules=[names])))

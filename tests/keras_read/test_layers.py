@@ -285,10 +285,31 @@ def test_masking_layer_is_carried():
     compare(model, graph, batches=(3,), arrays={graph.inputs[0].name: array})
 
 
-def test_a_mask_over_a_length_that_is_not_known_is_refused():
-    model = chain((None,), L.Embedding(5, 4, mask_zero=True), L.LSTM(3), dtype="int32")
-    with pytest.raises(UnsupportedOps, match="a mask over"):
-        read(model)
+def test_a_mask_over_a_length_that_is_not_known():
+    layers = [L.Embedding(5, 4, mask_zero=True), L.Bidirectional(L.GRU(3, return_sequences=True)), L.LSTM(3)]
+    model = chain((None,), *layers, dtype="int32")
+    randomise(model)
+    graph = read(model)
+    for length in (3, 70):
+        compare(model, graph, high=3, length=length)
+
+
+def test_masked_states_with_a_start():
+    tokens, start = keras.Input((6,), dtype="int32"), keras.Input((3,))
+    x = L.Embedding(5, 4, mask_zero=True)(tokens)
+    out, h, c = L.LSTM(3, return_state=True, return_sequences=True)(x, initial_state=[start, start])
+    last, state = L.GRU(3, return_state=True)(out, initial_state=h)
+    model = keras.Model([tokens, start], [out, h, c, last, state])
+    randomise(model)
+    graph = read(model)
+    padded = np.array([[0, 0, 3, 0, 2, 1], [0, 0, 0, 0, 0, 0], [1, 2, 0, 0, 0, 0]], "int32")
+    compare(model, graph, batches=(3,), arrays={graph.inputs[0].name: padded})
+
+
+def test_a_mask_over_a_cell_of_another_kind_needs_a_length():
+    cell = L.LSTM(3, activation="relu")
+    with pytest.raises(UnsupportedOps, match="the cell LSTMCell over"):
+        read(chain((None,), L.Embedding(5, 4, mask_zero=True), cell, dtype="int32"))
 
 
 CATEGORIES = [("one_hot", (1,)), ("multi_hot", (4,)), ("count", (4,))]

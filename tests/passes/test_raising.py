@@ -32,7 +32,7 @@ def recurrence(builder, x, states, direction="forward"):
     """A GRU over (batch, time, 3) with its weights."""
     count = 2 if direction == "both" else 1
     weights = [held(f"w{i}", rand(15, n, seed=i)) for i, n in enumerate((3, 5) * count)]
-    made = ops.Gru(x, states, tuple(weights[::2]), tuple(weights[1::2]), (), (), True, direction, 1)
+    made = ops.Gru(x, states, tuple(weights[::2]), tuple(weights[1::2]), (), (), True, direction, 1, None, False)
     return builder.add(made), weights
 
 

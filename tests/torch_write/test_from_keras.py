@@ -88,7 +88,11 @@ MODELS |= {
         shape=(4, 7, 6, 2),
     ),
     "masked_sequence": lambda: stacked(
-        layers.Embedding(20, 6, mask_zero=True), layers.LSTM(5, return_sequences=True), layers.GRU(4),
+        layers.Embedding(2, 6, mask_zero=True),
+        layers.LSTM(5, return_sequences=True),
+        layers.Bidirectional(layers.GRU(4, reset_after=False, return_sequences=True)),
+        layers.GRU(4, go_backwards=True, return_sequences=True),
+        layers.SimpleRNN(3),
         shape=(7,), dtype="int32",
     ),
     "adapted_statistics": lambda: stacked(
@@ -178,7 +182,7 @@ def test_both_compute_the_same(make, tmp_path):
     written, load = emit(graph, tmp_path)
     shapes = [tuple(size if isinstance(size, int) else 3 for size in value.shape) for value in graph.inputs]
     arrays = [
-        generator.normal(size=shape) if value.dtype.startswith("float") else generator.integers(0, 20, shape)
+        generator.normal(size=shape) if value.dtype.startswith("float") else generator.integers(0, 2, shape)
         for value, shape in zip(graph.inputs, shapes, strict=True)
     ]
     expected = np.asarray(model(arrays if len(arrays) > 1 else arrays[0], training=False))
@@ -196,6 +200,10 @@ TEXTS = {
     "kept_starts": (
         lambda: stacked(layers.Dense(3, kernel_initializer="he_normal", bias_initializer="ones"), shape=(4,)),
         ["trunc_normal_", "nn.init.ones_"],
+    ),
+    "masked": (
+        lambda: stacked(layers.Embedding(9, 4, mask_zero=True), layers.LSTM(3), shape=(None,), dtype="int32"),
+        ["self.lstm = MaskedLSTM(4, 3, batch_first=True)", "_, (h, _) = self.lstm("],
     ),
     "momentum": (lambda: stacked(layers.BatchNormalization(momentum=0.9), shape=(4, 4, 3)), ["momentum=0.1"]),
     "frozen": (frozen_beginning, ["requires_grad_(False)"]),

@@ -134,7 +134,7 @@ def graph(model: nn.Module) -> Graph:
     fc = add(ops.Linear(flat, p["fc.weight"], p["fc.bias"]), "fc", 35, value("fc", batch, 6))
     lstm = ops.Lstm(
         sequence, (), (), (p["lstm.weight_ih_l0"],), (p["lstm.weight_hh_l0"],), (p["lstm.bias_ih_l0"],),
-        (p["lstm.bias_hh_l0"],), "forward", 1,
+        (p["lstm.bias_hh_l0"],), "forward", 1, None, False,
     )  # fmt: skip
     add(lstm, "lstm", 34, value("steps", batch, length, 5), value("last", batch, 5), value("cell", batch, 5))
     last = nodes[-1].results[1]

@@ -84,6 +84,8 @@ def _last_output(op: Op, producers: dict[Value, Node]) -> Value | None:
     layer = node.op
     if layer.direction != "forward" or op.axis != layer.time_axis or op.index != op.x.shape[op.axis] - 1:
         return None
+    if layer.mask is not None and layer.h0:  # a sequence without a step ends with zero and with its initial state
+        return None
     return node.results[1]
 
 

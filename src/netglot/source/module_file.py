@@ -74,5 +74,15 @@ def helpers_used(outline: Outline, helpers: Mapping[str, str]) -> list[str]:
     while True:
         inner = {name for one in used for name in _names_in(helpers[one]) if name in helpers} - used
         if not inner:
-            return [helpers[name].strip() for name in sorted(used)]
+            return [helpers[name].strip() for name in _bases_first(sorted(used), helpers)]
         used |= inner
+
+
+def _bases_first(names: list[str], helpers: Mapping[str, str]) -> list[str]:
+    """The helpers in order, but a class behind the one that it extends."""
+    found: list[str] = []
+    for name in names:
+        kinds = [node for node in ast.parse(helpers[name]).body if isinstance(node, ast.ClassDef)]
+        bases = [base.id for kind in kinds for base in kind.bases if isinstance(base, ast.Name) and base.id in names]
+        found += [one for one in (*bases, name) if one not in found]
+    return found

@@ -207,11 +207,11 @@ def raised(cell: Cell, result: str, network) -> Sample:
     direction = "backward" if cell.backward else "forward"
     biases = (bias,) if bias is not None else ()
     if kind == "lstm":
-        op = ops.Lstm(values, *starts, (w_ih,), (w_hh,), biases, (), direction, 1)
+        op = ops.Lstm(values, *starts, (w_ih,), (w_hh,), biases, (), direction, 1, None, False)
     elif kind == "gru":
-        op = ops.Gru(values, *starts, (w_ih,), (w_hh,), biases, (), False, direction, 1)
+        op = ops.Gru(values, *starts, (w_ih,), (w_hh,), biases, (), False, direction, 1, None, False)
     else:
-        op = ops.Rnn(values, *starts, (w_ih,), (w_hh,), biases, (), kind, direction, 1)
+        op = ops.Rnn(values, *starts, (w_ih,), (w_hh,), biases, (), kind, direction, 1, None, False)
     return Sample(Part(op, 0), x.dynamic)
 
 

@@ -1,7 +1,7 @@
 """Dtype policies of half the width: how fast a network runs, and not what it is.
 
-A model under `mixed_float16` or `bfloat16` is read in single precision, which holds its numbers exactly. What is written
-then computes the same with more digits, and the target has its own way to ask for fewer.
+A model under `mixed_float16` or `bfloat16` is read in single precision, which holds its numbers exactly. What is
+written then computes the same with more digits, and the target has its own way to ask for fewer.
 """
 
 from __future__ import annotations

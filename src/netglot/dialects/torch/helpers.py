@@ -71,6 +71,53 @@ class ResetFirstGRU(nn.GRU):
         return (1 - update) * new + update * h
 '''
 
+for _layer in ("LSTM", "GRU", "RNN"):
+    HELPERS[f"Masked{_layer}"] = f'''
+class Masked{_layer}(nn.{_layer}):
+    """Skips the steps where `mask` is False: the state stays, and the output is zero, or the last one if `held`."""
+
+    def forward(self, x, mask, states=None, held=False):
+        return run_over_mask(super().forward, x, mask, states, held)
+'''
+
+HELPERS["run_over_mask"] = '''
+def run_over_mask(run, x, mask, states, held):
+    """Runs a recurrent layer, with the batch in front, over the steps that `mask` keeps, packed together."""
+    lengths, count = mask.sum(dim=1), mask.cumsum(dim=1).unsqueeze(-1)
+    order = (~mask).byte().argsort(dim=1, stable=True).unsqueeze(-1)
+    packed = nn.utils.rnn.pack_padded_sequence(
+        x.take_along_dim(order, dim=1), lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
+    )
+    packed, finals = run(packed, states)
+    out, _ = nn.utils.rnn.pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
+    out = out.take_along_dim((count - 1).clamp(min=0), dim=1)
+    out = out.masked_fill(count == 0 if held else ~mask.unsqueeze(-1), 0.0)
+    ran = (lengths > 0).unsqueeze(-1)
+    if isinstance(finals, tuple):
+        before = [torch.zeros_like(one) for one in finals] if states is None else states
+        return out, tuple(torch.where(ran, new, old) for new, old in zip(finals, before))
+    return out, torch.where(ran, finals, torch.zeros_like(finals) if states is None else states)
+'''
+
+HELPERS["MaskedResetFirstGRU"] = '''
+class MaskedResetFirstGRU(ResetFirstGRU):
+    """Skips the steps where `mask` is False: the state stays, and the output is zero, or the last one if `held`."""
+
+    def forward(self, x, mask, h0=None, held=False):
+        outputs, states = [], []
+        for number, suffix in enumerate(["", "_reverse"] if self.bidirectional else [""]):
+            h = x.new_zeros(x.shape[0], self.hidden_size) if h0 is None else h0[number]
+            out, steps = torch.zeros_like(h), []
+            pairs = list(zip(x.unbind(1), mask.unsqueeze(-1).unbind(1)))
+            for step, runs in reversed(pairs) if suffix else pairs:
+                h = torch.where(runs, self._step(step, h, suffix), h)
+                out = torch.where(runs, h, out if held else torch.zeros_like(h))
+                steps.append(out)
+            outputs.append(torch.stack(steps[::-1] if suffix else steps, dim=1))
+            states.append(h)
+        return torch.cat(outputs, dim=-1), torch.stack(states)
+'''
+
 for _size in ("1d", "2d", "3d"):
     for _name, _lacking, _text in (("Unscaled", "weight", "scale"), ("Unshifted", "bias", "offset")):
         HELPERS[f"{_name}BatchNorm{_size}"] = f'''

@@ -197,7 +197,7 @@ def _fan_in(layer, shape) -> int:
     if layer is None:
         return 0
     spelling = layer[0]
-    if spelling.layer.removeprefix("nn.") in ("LSTM", "GRU", "RNN", "ResetFirstGRU"):
+    if spelling.layer.removeprefix("nn.").removeprefix("Masked") in ("LSTM", "GRU", "RNN", "ResetFirstGRU"):
         return int(spelling.arguments[1])
     weight = spelling.weights.get("weight", spelling.weights.get("out_proj.weight"))
     if weight is None or len(shape_of(weight)) < 2:

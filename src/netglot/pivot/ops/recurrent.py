@@ -27,11 +27,15 @@ class Recurrence(Op, abstract=True):
 
     Results are the outputs of all steps, the directions side by side in the last axis, then each direction's final
     states of shape (batch, hidden).
+
+    A `mask` has the first two axes of `x`. Where it is False a step is left out: the state stays, and the output is
+    zero; or, where outputs are `held` (in one direction only), that of the last step that ran, if any did.
     """
 
     states = 1
 
     def infer(self):
+        assert not (self.held and self.direction == "both"), "outputs are held in one direction only"
         dtype, shape = dtype_of(self.x), list(shape_of(self.x))
         hidden = shape_of(self.w_hh[0])[1]
         state = TensorType(dtype, (shape[1 - self.time_axis], hidden))
@@ -40,24 +44,26 @@ class Recurrence(Op, abstract=True):
 
     def reference(self):
         x = np.moveaxis(self.x, self.time_axis, 0)
+        kept = np.ones(x.shape[:2], bool) if self.mask is None else np.moveaxis(self.mask, self.time_axis, 0)
         sequences, finals = [], []
         for number in range(len(self.w_ih)):
             backward = self.direction == "backward" or number == 1
-            outputs, state = self._run(x[::-1] if backward else x, number)
+            outputs, state = self._run(*((x[::-1], kept[::-1]) if backward else (x, kept)), number)
             sequences.append(outputs[::-1] if backward else outputs)
             finals += state
         return (np.moveaxis(np.concatenate(sequences, -1), 0, self.time_axis), *finals)
 
-    def _run(self, x: np.ndarray, number: int):
+    def _run(self, x: np.ndarray, kept: np.ndarray, number: int):
         hidden = self.w_hh[number].shape[1]
         state = [held[number] if held else np.zeros((x.shape[1], hidden), x.dtype) for held in self._initial()]
         w_ih, w_hh = self.w_ih[number], self.w_hh[number]
         b_ih = self.b_ih[number] if self.b_ih else np.zeros(len(w_ih), x.dtype)
         b_hh = self.b_hh[number] if self.b_hh else np.zeros(len(w_hh), x.dtype)
-        outputs = np.empty((*x.shape[:2], hidden), x.dtype)
+        outputs = np.zeros((*x.shape[:2], hidden), x.dtype)
         for time, step in enumerate(x):
-            state = self.step(step, state, w_ih, w_hh, b_ih, b_hh)
-            outputs[time] = state[0]
+            after, runs = self.step(step, state, w_ih, w_hh, b_ih, b_hh), kept[time][:, None]
+            state = [np.where(runs, new, old) for new, old in zip(after, state, strict=True)]
+            outputs[time] = np.where(runs, state[0], outputs[time - 1] if self.held and time else 0)
         return outputs, state
 
     def _initial(self) -> tuple:
@@ -73,12 +79,18 @@ def _cases(gates: int, states: int, options: list[dict]) -> list[dict]:
     """Each direction, with and without biases and initial states, at both places of the time axis."""
     made = []
     for number, extra in enumerate(options):
-        for direction, biases, started, time_axis in (
-            ("forward", True, False, 1),
-            ("forward", False, True, 0),
-            ("backward", True, True, 1),
-            ("both", True, False, 0),
-            ("both", True, True, 1),
+        for direction, biases, started, time_axis, kept in (
+            ("forward", True, False, 1, None),
+            ("forward", False, True, 0, None),
+            ("backward", True, True, 1, None),
+            ("both", True, False, 0, None),
+            ("both", True, True, 1, None),
+            ("forward", True, True, 1, [[0, 1, 0, 1], [1, 1, 0, 0]]),
+            ("forward", True, False, 1, [[1, 1, 0, 1], [0, 0, 0, 0]]),
+            ("backward", True, False, 0, [[0, 1], [1, 1], [0, 0], [1, 0]]),
+            ("backward", False, True, 1, [[0, 0, 1, 0], [0, 1, 0, 1]]),
+            ("both", True, True, 1, [[0, 1, 0, 1], [0, 0, 0, 0]]),
+            ("both", False, False, 1, [[1, 1, 1, 1], [1, 0, 1, 0]]),
         ):
             times = 2 if direction == "both" else 1
             weight = [rand(gates * 5, n, seed=10 * d + n) for d in range(times) for n in (3, 5)]
@@ -88,7 +100,9 @@ def _cases(gates: int, states: int, options: list[dict]) -> list[dict]:
             case |= {name: tuple(start[i::2]) if started else () for i, name in enumerate(("h0", "c0")[:states])}
             case |= dict(w_ih=tuple(weight[::2]), w_hh=tuple(weight[1::2]))
             case |= dict(b_ih=tuple(bias[::2]) if biases else (), b_hh=tuple(bias[1::2]) if biases else ())
-            made.append(case | extra | dict(direction=direction, time_axis=time_axis))
+            mask = None if kept is None else np.asarray(kept, bool)
+            held = direction != "both" and started != biases
+            made.append(case | extra | dict(direction=direction, time_axis=time_axis, mask=mask, held=held))
     return made
 
 
@@ -110,6 +124,8 @@ class Lstm(Recurrence):
     b_hh: Annotated[tuple[Tensor, ...], "gates"]
     direction: Direction
     time_axis: Axis
+    mask: Tensor | None
+    held: bool
 
     def _initial(self):
         return (self.h0, self.c0)
@@ -140,6 +156,8 @@ class Gru(Recurrence):
     reset_after: bool
     direction: Direction
     time_axis: Axis
+    mask: Tensor | None
+    held: bool
 
     def step(self, x, state, w_ih, w_hh, b_ih, b_hh):
         (h,) = state
@@ -167,6 +185,8 @@ class Rnn(Recurrence):
     activation: Literal["tanh", "relu"]
     direction: Direction
     time_axis: Axis
+    mask: Tensor | None
+    held: bool
 
     def step(self, x, state, w_ih, w_hh, b_ih, b_hh):
         (h,) = state

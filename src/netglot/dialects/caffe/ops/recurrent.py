@@ -38,7 +38,7 @@ def lstm(layer, x, cont, *rest):
         parts = ops.Split(weight, (hidden,) * 4, 0)
         return ops.Concat(tuple(Part(parts, i) for i in (0, 1, 3, 2)), 0)
 
-    made = ops.Lstm(x, (), (), (ordered(w_x),), (ordered(w_h),), (ordered(b),), (), "forward", 0)
+    made = ops.Lstm(x, (), (), (ordered(w_x),), (ordered(w_h),), (ordered(b),), (), "forward", 0, None, False)
     return Part(made, 0)
 
 
@@ -49,5 +49,5 @@ def rnn(layer, x, cont, *rest):
     w_x, b = layer.weight(0, "weight_ih", (hidden, features)), layer.weight(1, "bias_ih", (hidden,))
     w_h = layer.weight(2, "weight_hh", (hidden, hidden))
     w_o, b_o = layer.weight(3, "weight_ho", (hidden, hidden)), layer.weight(4, "bias_ho", (hidden,))
-    made = ops.Rnn(x, (), (w_x,), (w_h,), (b,), (), "tanh", "forward", 0)
+    made = ops.Rnn(x, (), (w_x,), (w_h,), (b,), (), "tanh", "forward", 0, None, False)
     return ops.Tanh(ops.Linear(Part(made, 0), w_o, b_o))

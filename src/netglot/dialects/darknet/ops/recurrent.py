@@ -72,7 +72,7 @@ def lstm(layer, x):
         tuple(_joined(layer, name, gates, name.partition("_")[0]) for name in pair)
         for pair, gates in zip(names, sides, strict=True)
     )
-    return Part(ops.Lstm(x, (), (), (w_x,), (w_h,), (b_x,), (b_h,), "forward", 0), 0)
+    return Part(ops.Lstm(x, (), (), (w_x,), (w_h,), (b_x,), (b_h,), "forward", 0, None, False), 0)
 
 
 @darknet.reads("gru")
@@ -86,7 +86,7 @@ def gru(layer, x):
         sides.append([_joined(layer, f"{part}_{name}", [r, z, h], part) for part in ("weight", "bias")])
     (w_x, b_x), (w_h, b_h) = sides
     if layer.section.integer("tanh", 0):
-        return Part(ops.Gru(x, (), (w_x,), (w_h,), (b_x,), (b_h,), False, "forward", 0), 0)
+        return Part(ops.Gru(x, (), (w_x,), (w_h,), (b_x,), (b_h,), False, "forward", 0, None, False), 0)
     return _unrolled(layer, x, out, lambda step, h: _logistic_gru(step, h, w_x, w_h, b_x, b_h, out))
 
 

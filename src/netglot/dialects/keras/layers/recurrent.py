@@ -42,14 +42,16 @@ def _same(rows: Any) -> Any:
     return rows
 
 
-def _recurrence(layers: list, x: Any, states: list, direction: str) -> Any:
+def _recurrence(layers: list, x: Any, states: list, direction: str, mask: Any, held: bool) -> Any:
     """The op of one layer, or of two that run in opposite directions."""
     live = layers[0].live
     kind = type(live).__name__ if type(live).__name__ in _OPS else _base(live)
     gates = _reset_first if kind == "GRU" else _same
-    held = [_weights(layer, gates) for layer in layers]
-    many = {name: tuple(h[name] for h in held if h[name] is not None) for name in ("w_ih", "w_hh", "b_ih", "b_hh")}
-    shared: dict[str, Any] = many | {"direction": direction, "time_axis": 1}
+    owned = [_weights(layer, gates) for layer in layers]
+    many = {
+        name: tuple(one[name] for one in owned if one[name] is not None) for name in ("w_ih", "w_hh", "b_ih", "b_hh")
+    }
+    shared: dict[str, Any] = many | {"direction": direction, "time_axis": 1, "mask": mask, "held": held}
     if kind == "LSTM":
         return ops.Lstm(x, h0=tuple(states[0::2]), c0=tuple(states[1::2]), **shared)
     if kind == "GRU":
@@ -101,16 +103,27 @@ def _states(initial_state: Any) -> list:
 def recurrent(layer, sequences, initial_state=None, mask=None, training=None):
     _check(layer)
     live = layer.live
-    if mask is None and _is_standard(live):
+    if _is_standard(live):
         direction = "backward" if live.go_backwards else "forward"
-        run = _recurrence([layer], _dropped(layer, sequences), _states(initial_state), direction)
-        out = Part(run, 0)
+        states = _states(initial_state)
+        held = mask is not None and not live.zero_output_for_mask and (live.return_sequences or bool(states))
+        run = _recurrence([layer], _dropped(layer, sequences), states, direction, mask, held)
         final = [Part(run, i) for i in range(1, 3 if isinstance(run, ops.Lstm) else 2)]
-        if live.go_backwards and live.return_sequences:
-            out = ops.Flip(out, (1,))  # Keras leaves the outputs in the order in which it made them
-        return _returned(live, out if live.return_sequences else final[0], final)
+        if live.return_sequences:
+            out = Part(run, 0)
+            out = ops.Flip(out, (1,)) if live.go_backwards else out  # in the order in which Keras made them
+        else:
+            out = _last(live, run, bool(states), mask)
+        return _returned(live, out, final)
     out, last, final = _unrolled(layer, sequences, _states(initial_state), mask)
     return _returned(live, out if live.return_sequences else last, final)
+
+
+def _last(live: Any, run: Any, started: bool, mask: Any) -> Any:
+    """The last output: the final hidden state, but where a sequence may have no step at all."""
+    if mask is None or not (started or live.zero_output_for_mask):
+        return Part(run, 1)
+    return ops.Select(Part(run, 0), 1, 0 if live.go_backwards else shape_of(mask)[1] - 1)
 
 
 def _returned(live: Any, out: Any, states: list) -> Any:
@@ -126,13 +139,11 @@ def _unrolled(layer, x: Any, states: list, mask: Any) -> tuple[Any, Any, list]:
     length = shape_of(x)[1]
     cell = type(live.cell).__name__
     if not isinstance(length, int) or length > LONGEST:
-        what = "a mask" if mask is not None and _is_standard(live) else f"the cell {cell}"
         raise Refusal(
             notimpl(
-                f"a recurrence with {what} over {length} steps: the pivot has no loop, and writes at most {LONGEST}",
-                "give the input a fixed, short length"
-                if mask is None
-                else "leave the padding out, or give the input a fixed, short length",
+                f"a recurrence with the cell {cell} over {length} steps: the pivot has no loop, and writes at most "
+                f"{LONGEST}",
+                "give the input a fixed, short length",
             )
         )
     states = states or _zero_states(layer, x)
@@ -199,7 +210,7 @@ def bidirectional(layer, sequences, initial_state=None, mask=None, training=None
     _check(forward)
     _check(backward)
     together = (
-        mask is None
+        (mask is None or layer.return_sequences or initial_state is None)
         and _is_standard(forward.live)
         and type(forward.live) is type(backward.live)
         and _alike(forward.live, backward.live)
@@ -208,15 +219,16 @@ def bidirectional(layer, sequences, initial_state=None, mask=None, training=None
     states = _states(initial_state)
     if not together:
         return _one_by_one(layer, sequences, states, mask)
-    run = _recurrence([forward, backward], _dropped(forward, sequences), _interleaved(states), "both")
+    run = _recurrence([forward, backward], _dropped(forward, sequences), _interleaved(states), "both", mask, False)
     count = 2 if isinstance(run, ops.Lstm) else 1
     final = [Part(run, i) for i in range(1, 1 + 2 * count)]
     merge = layer.merge_mode
+    out = Part(run, 0)
     if layer.return_sequences and merge == "concat":
-        return _returned(layer, Part(run, 0), final)
+        return _returned(layer, out, final)
     if layer.return_sequences:
         units = shape_of(Part(run, 0))[2] // 2
-        halves = ops.Split(Part(run, 0), (units, units), 2)
+        halves = ops.Split(out, (units, units), 2)
         pair = [Part(halves, 0), Part(halves, 1)]
     else:
         pair = [final[0], final[count]]

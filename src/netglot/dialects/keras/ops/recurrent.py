@@ -12,7 +12,7 @@ from netglot.source.spell import Layer, call, unless
 @keras.arranges(ops.Lstm, ops.Gru, ops.Rnn)
 def batch_first(op):
     order = (1, 0, 2) if op.time_axis == 0 else (0, 1, 2)
-    return {"x": order, "out": order}
+    return {"x": order, "out": order, "mask": order[:2]}
 
 
 @keras.lowers(ops.Lstm, ops.Gru, ops.Rnn)
@@ -21,7 +21,8 @@ def backward(op):
     if op.direction != "backward":
         return None
     axes = (op.time_axis,)
-    forward = op.replace(x=ops.Flip(op.x, axes=axes), direction="forward")
+    mask = None if op.mask is None else ops.Flip(op.mask, axes=axes)
+    forward = op.replace(x=ops.Flip(op.x, axes=axes), mask=mask, direction="forward")
     count = len(op.result_types())
     return (ops.Flip(Part(forward, 0), axes=axes), *(Part(forward, index) for index in range(1, count)))
 
@@ -48,7 +49,7 @@ def _layer(op, used, name: str, options: dict, initial: list, weights_of) -> Lay
     both, count = op.direction == "both", len(op.result_types())
     sequences, states = True, bool(used - {0})
     produces = tuple(range(count)) if states else (0,)
-    if not both and used == {1}:  # the last output is the final hidden state
+    if not both and used == {1} and not (op.mask is not None and initial):  # the last output is the final hidden state
         sequences, states, produces = False, False, (1,)
     made = call(
         name,
@@ -57,12 +58,15 @@ def _layer(op, used, name: str, options: dict, initial: list, weights_of) -> Lay
         use_bias=unless(bool(op.b_ih), True),
         return_sequences=unless(sequences, False),
         return_state=unless(states, False),
+        zero_output_for_mask=unless(op.mask is not None and sequences and not op.held and not both, False),
     )
     weights = {}
     for number in range(len(op.w_ih)):
         prefix = ("forward_layer.", "backward_layer.")[number] if both else ""
         weights |= {f"{prefix}cell.{key}": tree for key, tree in weights_of(op, number).items()}
     call_options = {"initial_state": initial if len(initial) > 1 else initial[0]} if initial else {}
+    if op.mask is not None:
+        call_options["mask"] = op.mask
     shared = {"weights": weights, "call_options": call_options, "produces": produces}
     if both:
         return Layer("layers.Bidirectional", (op.x,), arguments=(made,), **shared)

@@ -65,10 +65,10 @@ def rnn(work, x, parameters, state=None, cell=None, *rest):
 def _layer(mode: str, x, weights, starts, direction: str):
     w_ih, w_hh, b_ih, b_hh = weights
     if mode == "lstm":
-        return ops.Lstm(x, starts[0], starts[1], w_ih, w_hh, b_ih, b_hh, direction, 0)
+        return ops.Lstm(x, starts[0], starts[1], w_ih, w_hh, b_ih, b_hh, direction, 0, None, False)
     if mode == "gru":
-        return ops.Gru(x, starts[0], w_ih, w_hh, b_ih, b_hh, True, direction, 0)
-    return ops.Rnn(x, starts[0], w_ih, w_hh, b_ih, b_hh, mode.partition("_")[2], direction, 0)
+        return ops.Gru(x, starts[0], w_ih, w_hh, b_ih, b_hh, True, direction, 0, None, False)
+    return ops.Rnn(x, starts[0], w_ih, w_hh, b_ih, b_hh, mode.partition("_")[2], direction, 0, None, False)
 
 
 def _starts(state, level: int, sides: int) -> tuple:

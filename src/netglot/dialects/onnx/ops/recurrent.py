@@ -50,13 +50,20 @@ def _states(initial, directions: int, layout: int) -> tuple:
     return tuple(ops.Select(initial, axis, d) for d in range(directions))
 
 
-def _checked(X, lengths, clip, activations, usual, layout) -> int:
+def _masked(X, lengths, time_axis: int) -> Any:
+    """Which steps count, or None where all do."""
+    held = None if lengths is None else known_array(lengths)
+    if lengths is None or (held is not None and all(n == shape_of(X)[time_axis] for n in numbers(held))):
+        return None
+    time, batch = shape_of(X)[time_axis], shape_of(X)[1 - time_axis]
+    orders = [(time, 1), (1, batch)] if time_axis == 0 else [(1, time), (batch, 1)]
+    steps = ops.Cast(ops.Arange(0, time, 1, "int64"), "int64")
+    return ops.Less(ops.Reshape(steps, orders[0]), ops.Reshape(ops.Cast(lengths, "int64"), orders[1]))
+
+
+def _checked(clip, activations, usual, layout) -> int:
     """The time axis, where nothing is asked for that the pivot lacks."""
     time_axis = 1 if layout else 0
-    if lengths is not None:
-        held = known_array(lengths)
-        if held is None or any(n != shape_of(X)[time_axis] for n in numbers(held)):
-            raise Refusal(notimpl("a recurrent layer over sequences of different lengths"))
     if clip:
         raise Refusal(notimpl("a recurrent layer that clips before its activations"))
     if activations and [a.lower() for a in activations] != usual:
@@ -103,7 +110,7 @@ def lstm_1(
 ):
     directions, hidden = shape_of(W)[0], shape_of(R)[-1]
     usual = ["sigmoid", "tanh", "tanh"] * directions
-    time_axis = _checked(X, sequence_lens, clip, activations, usual, layout)
+    time_axis = _checked(clip, activations, usual, layout)
     if P is not None and not (known_array(P) is not None and not np.any(known_array(P))):
         raise Refusal(notimpl("an LSTM whose gates see the cell state"))
     if input_forget:
@@ -112,7 +119,7 @@ def lstm_1(
     h0, c0 = (_states(one, directions, layout) for one in (initial_h, initial_c))
     if bool(h0) != bool(c0):
         h0, c0 = (_some(one, X, directions, hidden, time_axis) for one in (h0, c0))
-    op = ops.Lstm(X, h0, c0, *weights, _DIRECTIONS[direction], time_axis)
+    op = ops.Lstm(X, h0, c0, *weights, _DIRECTIONS[direction], time_axis, _masked(X, sequence_lens, time_axis), False)
     return _results(op, X, directions, hidden, layout, 2)
 
 
@@ -144,10 +151,19 @@ def gru(
     output_sequence=0,
 ):
     directions, hidden = shape_of(W)[0], shape_of(R)[-1]
-    time_axis = _checked(X, sequence_lens, clip, activations, ["sigmoid", "tanh"] * directions, layout)
+    time_axis = _checked(clip, activations, ["sigmoid", "tanh"] * directions, layout)
     weights = _weights(W, R, B, (1, 0, 2), hidden)
     h0 = _states(initial_h, directions, layout)
-    op = ops.Gru(X, h0, *weights, bool(linear_before_reset), _DIRECTIONS[direction], time_axis)
+    op = ops.Gru(
+        X,
+        h0,
+        *weights,
+        bool(linear_before_reset),
+        _DIRECTIONS[direction],
+        time_axis,
+        _masked(X, sequence_lens, time_axis),
+        False,
+    )
     return _results(op, X, directions, hidden, layout, 1)
 
 
@@ -173,8 +189,10 @@ def rnn(
     kinds = {a.lower() for a in activations[:directions]}
     if len(kinds) != 1 or not kinds <= {"tanh", "relu"}:
         raise Refusal(notimpl(f"a recurrent layer with the activations {', '.join(activations)}"))
-    time_axis = _checked(X, sequence_lens, clip, None, [], layout)
+    time_axis = _checked(clip, None, [], layout)
     weights = _weights(W, R, B, (0,), hidden)
     h0 = _states(initial_h, directions, layout)
-    op = ops.Rnn(X, h0, *weights, kinds.pop(), _DIRECTIONS[direction], time_axis)
+    op = ops.Rnn(
+        X, h0, *weights, kinds.pop(), _DIRECTIONS[direction], time_axis, _masked(X, sequence_lens, time_axis), False
+    )
     return _results(op, X, directions, hidden, layout, 1)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from netglot.dialects.onnx.dialect import onnx
+from netglot.dialects.onnx.write_ops.masked import over_mask
 from netglot.dialects.onnx.write_ops.terms import Result, cast, moved, node, number, order_for, several, vector
 from netglot.errors import Refusal, notimpl, notyet
 from netglot.pivot import ops
@@ -537,7 +538,9 @@ def _gates(x, order, hidden: int):
     return ops.Concat(tuple(ops.Slice(x, 0, g * hidden, (g + 1) * hidden, 1) for g in order), 0)
 
 
-def _recurrent(op, kind: str, order, states: int, **options):
+def _recurrent(op, kind: str, order, states: int, lengths=None, **options):
+    if op.mask is not None:
+        return over_mask(op, lambda plain, lengths: _recurrent(plain, kind, order, states, lengths, **options))
     hidden, directions = shape_of(op.w_hh[0])[1], len(op.w_ih)
     x = op.x if op.time_axis == 0 else ops.Permute(op.x, (1, 0, 2))
     w, r = (ops.Stack(tuple(_gates(one, order, hidden) for one in many), 0) for many in (op.w_ih, op.w_hh))
@@ -550,7 +553,8 @@ def _recurrent(op, kind: str, order, states: int, **options):
         ]
         bias = ops.Stack(tuple(ops.Concat(pair, 0) for pair in zip(*halves, strict=True)), 0)
     initial = [ops.Stack(tuple(held), 0) if held else None for held in (op.h0, *((op.c0,) if states == 2 else ()))]
-    made = node(kind, x, w, r, bias, None, *initial, hidden_size=hidden, direction=_DIRECTIONS[op.direction], **options)
+    given = {"hidden_size": hidden, "direction": _DIRECTIONS[op.direction], **options}
+    made = node(kind, x, w, r, bias, lengths, *initial, **given)
     count = 1 + states
     if directions == 1:
         out = node("Squeeze", Result(made, 0, count), vector(1))

@@ -21,7 +21,7 @@ def _lstm(node, x, inputs, start: int, time_axis: int, direction: str):
     w_x = _joined(node, inputs[start : start + 4], "weight_ih")
     w_h = _joined(node, inputs[start + 4 : start + 8], "weight_hh")
     bias = _joined(node, inputs[start + 11 : start + 15], "bias")
-    return ops.Lstm(x, (), (), (w_x,), (w_h,), (bias,), (), direction, time_axis)
+    return ops.Lstm(x, (), (), (w_x,), (w_h,), (bias,), (), direction, time_axis, None, False)
 
 
 @tflite.reads("UNIDIRECTIONAL_SEQUENCE_LSTM")
@@ -49,4 +49,5 @@ def sequence_rnn(node, x, w_x, w_h, bias, state=None):
     if kind is None:
         raise Refusal(notimpl("a recurrent layer with another activation"))
     weights = [(node.weight(one, role),) for one, role in ((w_x, "weight_ih"), (w_h, "weight_hh"), (bias, "bias"))]
-    return Part(ops.Rnn(x, (), weights[0], weights[1], weights[2], (), kind, "forward", 0 if node.flag(0) else 1), 0)
+    axis = 0 if node.flag(0) else 1
+    return Part(ops.Rnn(x, (), weights[0], weights[1], weights[2], (), kind, "forward", axis, None, False), 0)

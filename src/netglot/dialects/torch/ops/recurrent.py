@@ -52,7 +52,7 @@ def stacked(layer, x, initial, params, has_biases, num_layers, dropout, bidirect
 @torch.reads("aten.lstm.input", "netglot.lstm.default")
 def lstm(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first):
     def layer(x, states, weights, **options):
-        return ops.Lstm(x, *states, **weights, **options)
+        return ops.Lstm(x, *states, **weights, **options, mask=None, held=False)
 
     return stacked(layer, input, hx, params, has_biases, num_layers, dropout, bidirectional, batch_first)
 
@@ -60,7 +60,7 @@ def lstm(input, hx, params, has_biases, num_layers, dropout, train, bidirectiona
 @torch.reads("aten.gru.input", "netglot.gru.default")
 def gru(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first):
     def layer(x, states, weights, **options):
-        return ops.Gru(x, *states, **weights, reset_after=True, **options)
+        return ops.Gru(x, *states, **weights, reset_after=True, **options, mask=None, held=False)
 
     return stacked(layer, input, [hx], params, has_biases, num_layers, dropout, bidirectional, batch_first)
 
@@ -68,7 +68,7 @@ def gru(input, hx, params, has_biases, num_layers, dropout, train, bidirectional
 def _rnn(activation: str):
     def rnn(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first):
         def layer(x, states, weights, **options):
-            return ops.Rnn(x, *states, **weights, activation=activation, **options)
+            return ops.Rnn(x, *states, **weights, activation=activation, **options, mask=None, held=False)
 
         return stacked(layer, input, [hx], params, has_biases, num_layers, dropout, bidirectional, batch_first)
 

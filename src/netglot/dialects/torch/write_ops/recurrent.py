@@ -11,13 +11,21 @@ from netglot.source.spell import Layer, Method, Unpacks, call, options, unless
 
 @torch.lowers(ops.Lstm, ops.Gru, ops.Rnn)
 def backward(op):
-    """A single backward layer reads the reversed sequence."""
+    """A single backward layer reads the reversed sequence; one that skips steps has the batch in front."""
+    if op.mask is not None and op.time_axis == 0:
+        turned = op.replace(x=ops.Permute(op.x, (1, 0, 2)), mask=ops.Permute(op.mask, (1, 0)), time_axis=1)
+        return (ops.Permute(Part(turned, 0), (1, 0, 2)), *_states(turned))
     if op.direction != "backward":
         return None
     axes = (op.time_axis,)
-    forward = op.replace(x=ops.Flip(op.x, axes=axes), direction="forward")
-    count = len(op.result_types())
-    return (ops.Flip(Part(forward, 0), axes=axes), *(Part(forward, index) for index in range(1, count)))
+    mask = None if op.mask is None else ops.Flip(op.mask, axes=axes)
+    forward = op.replace(x=ops.Flip(op.x, axes=axes), mask=mask, direction="forward")
+    return (ops.Flip(Part(forward, 0), axes=axes), *_states(forward))
+
+
+def _states(op) -> list[Part]:
+    """The final states of a recurrence."""
+    return [Part(op, index) for index in range(1, len(op.result_types()))]
 
 
 def _state(held: tuple):
@@ -46,15 +54,18 @@ def _layer(op, layer: str, states: tuple[str, ...], initial: tuple, helper: str 
     directions, weights = len(op.w_ih), _weights(op)
     nest = ("out", states[0] if len(states) == 1 else states)
     places = [("out", None)] + [(state, number) for number in range(directions) for state in states]
+    if op.mask is not None:
+        layer = helper = "Masked" + layer.removeprefix("nn.")
     return Layer(
         layer,
-        (op.x, *initial),
+        (op.x, *(() if op.mask is None else (op.mask,)), *initial),
         options(
             **given,
             bias=unless(bool(op.b_ih), True),
             batch_first=unless(op.time_axis == 1, False),
             bidirectional=unless(op.direction == "both", False),
         ),
+        call_options={"held": True} if op.mask is not None and op.held else {},
         weights=weights,
         frozen=frozenset(key for key, tree in weights.items() if isinstance(tree, ops.Full)),
         arguments=(shape_of(op.w_ih[0])[1], shape_of(op.w_hh[0])[1]),
