@@ -42,10 +42,10 @@ def rnn(node, x, states, weights, lengths=None, dropout_state=None):
 
 def _layer(mode: str, x, weights, starts, direction: str):
     if mode == "LSTM":
-        return ops.Lstm(x, starts[0], starts[1], *weights, direction, 0)
+        return ops.Lstm(x, starts[0], starts[1], *weights, direction, 0, None, False)
     if mode == "GRU":
-        return ops.Gru(x, starts[0], *weights, True, direction, 0)
-    return ops.Rnn(x, starts[0], *weights, mode.partition("_")[2].lower(), direction, 0)
+        return ops.Gru(x, starts[0], *weights, True, direction, 0, None, False)
+    return ops.Rnn(x, starts[0], *weights, mode.partition("_")[2].lower(), direction, 0, None, False)
 
 
 def _weights(node, given, mode: str, hidden: int, levels: int, sides: int, features: int) -> list[tuple]:
