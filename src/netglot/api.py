@@ -445,7 +445,8 @@ def _verified(request, graph, sizes, written, folder, report, limits: Limits, ph
         traceable = graph.origin is not None or request.kind == "graph"
         tracing = _Tracing(graph, written, folder, Path(aside)) if traceable else None
         worker = _target_of(written).worker
-        trained = request.kind not in ("graph", "exported", "saved_model")
+        scripted = request.source.kind == "script"
+        trained = request.kind not in ("graph", "exported", "saved_model") and not scripted
         options, limit = limits.options, limits.time_limit
         if not trained:
             options = replace(options, gradients=request.kind != "graph", training=False)
@@ -467,6 +468,10 @@ def _verified(request, graph, sizes, written, folder, report, limits: Limits, ph
     elif request.kind == "saved_model":
         notes.append(
             "a SavedModel says nothing of training, so outputs and gradients were compared and training was not"
+        )
+    elif scripted:
+        notes.append(
+            "a TorchScript program may fix its mode, so outputs and gradients were compared and training was not"
         )
     elif trained and not options.training:
         notes.append("training was not compared, as it was asked")

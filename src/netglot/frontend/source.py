@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 from netglot.errors import InputError, RequestError, UserCodeError
 from netglot.formats.registry import format_of
+from netglot.formats.torchscript import is_archive
 from netglot.frontend import model_files
 from netglot.frontend.frameworks import missing_module, require
 from netglot.frontend.model_files import Opening
@@ -36,6 +37,7 @@ _SOURCE = re.compile(
     r"^(?P<where>(?:[A-Za-z]:[\\/])?[^:]+):(?P<name>[A-Za-z_][\w.]*)\s*(?P<arguments>\(.*\))?$", re.DOTALL
 )
 
+_SCRIPTS = (".pt", ".ptl", ".pth", ".jit", ".ts", ".torchscript", ".zip", ".bin", ".model")
 _WEIGHT_FILES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")
 
 
@@ -43,12 +45,12 @@ _WEIGHT_FILES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")
 class Source:
     """One understood source.
 
-    `kind` says where it lies: "module" (importable), "file" (a Python file), "exported" (a `.pt2`), "graph" (a model
-    file that is read as it lies there, without a framework), "keras" and "saved_model" (files that their framework
-    opens) or "live" (an object, held in `object`).
+    `kind` says where it lies: "module" (importable), "file" (a Python file), "exported" (a `.pt2`), "script" (a
+    TorchScript archive, of which `name` is a part), "graph" (a model file that is read as it lies there, without a
+    framework), "keras" and "saved_model" (files that their framework opens) or "live" (an object, held in `object`).
     """
 
-    kind: Literal["module", "file", "exported", "graph", "keras", "saved_model", "live"]
+    kind: Literal["module", "file", "exported", "script", "graph", "keras", "saved_model", "live"]
     text: str
     where: str = ""
     name: str = ""
@@ -75,6 +77,8 @@ def parse_source(source: Any) -> Source:
         source = str(source)
     if not isinstance(source, str):
         return Source("live", f"<{type(source).__name__}>", object=source)
+    if script := _script(source):
+        return script
     if match := _SOURCE.match(source.strip()):
         return _parse_callable(source, **match.groupdict())
     return _parse_file(source)
@@ -134,6 +138,15 @@ def _parse_file(text: str) -> Source:
     raise RequestError(f"{text!r} is not a source", advice=f"a source is {FORMS}")
 
 
+def _script(text: str) -> Source | None:
+    """A TorchScript archive, or `archive:part`; None where it is something else."""
+    where, _, part = text.rpartition(":")
+    for file, name in ((text, ""), (where, part)):
+        if file and Path(file).suffix.lower() in _SCRIPTS and is_archive(Path(file)):
+            return Source("script", text, file, name)
+    return None
+
+
 def _similar_files(text: str) -> str | None:
     path = Path(text)
     siblings: list[str] = []
@@ -171,6 +184,11 @@ def load_source(source: Any, *, weights: Any = None, opening: Opening = Opening(
             return build(parsed.object, parsed)
         case "exported":
             return _load_exported(parsed.where)
+        case "script":
+            require("torch", f"reading {parsed.where}")
+            from netglot.dialects.torch.script.module import open_script
+
+            return open_script(parsed.where, parsed.name)
         case "graph":
             raise RequestError(f"{parsed.text} is a model file and not a live network")
         case "keras":

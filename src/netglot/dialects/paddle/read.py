@@ -13,6 +13,7 @@ import netglot.dialects.paddle.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.assembly import Assembly, class_name, identifier, with_open_batch
 from netglot.dialects.fitting import fitted
 from netglot.dialects.paddle.biases import with_biases
+from netglot.dialects.paddle.chains import with_sequences
 from netglot.dialects.paddle.dialect import paddle
 from netglot.dialects.paddle.known import folded, known
 from netglot.dialects.paddle.legacy import translated
@@ -129,7 +130,7 @@ class _Reading:
         for path in [path for path in graph.modules if path.rpartition(".")[2].isdigit()]:
             around = path.rpartition(".")[0]
             graph.modules.setdefault(around, Module(around, "LayerList", container="list"))
-        return graph
+        return with_sequences(graph)
 
     def _output_name(self, name: str, held: Value, number: int) -> str:
         """The name of an output; those that exporters make up say nothing."""
