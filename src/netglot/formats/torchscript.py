@@ -49,6 +49,12 @@ class Stored:
     offset: int
     data: bytes
     trainable: bool
+    key: str = ""
+
+    @property
+    def place(self) -> tuple:
+        """What tells a tensor from any other: tied ones have one place."""
+        return self.key, self.offset, self.shape, self.stride
 
     def array(self) -> np.ndarray:
         """The elements, as a copy of their own.
@@ -184,7 +190,7 @@ class _Machine(pickle.Unpickler):
             self.fetched[key] = self.fetch(key)
         if len(self.fetched[key]) < count * numpy_dtype(dtype).itemsize:
             raise InputError(f"the tensor {key} of the archive ends too early")
-        return dtype, self.fetched[key]
+        return dtype, self.fetched[key], str(key)
 
 
 def _record(kind: str) -> type:
@@ -206,13 +212,13 @@ class _Restoring(Instance):
 
 
 def _tensor(storage: Any, offset: int, shape: Any, stride: Any, trainable: bool, *rest: Any) -> Stored:
-    dtype, data = storage
+    dtype, data, key = storage
     shape, stride = tuple(int(n) for n in shape), tuple(int(n) for n in stride)
     if len(shape) != len(stride) or any(n < 0 for n in shape) or product(shape) > LARGEST:
         raise InputError(f"the archive holds a tensor of shape {list(shape)}")
     if product(shape) * numpy_dtype(dtype).itemsize > max(len(data), 64):
         raise InputError(f"the archive holds a tensor of shape {list(shape)} in {len(data)} bytes")
-    return Stored(dtype, shape, stride, int(offset), data, bool(trainable))
+    return Stored(dtype, shape, stride, int(offset), data, bool(trainable), key)
 
 
 def _parameter(tensor: Stored, trainable: bool, *rest: Any) -> Stored:

@@ -8,6 +8,7 @@ from netglot.formats.registry import FORMATS
 LIVE = (
     ("PyTorch", "modules as code (`net.py:Net`, `torchvision.models:resnet50`) or live; exported programs (`.pt2`)",
      "`.pt`, `.pth`, `.safetensors`, sharded or not"),
+    ("TorchScript", "`.pt`, `.pth`, `.jit`, `.ts`, `.ptl`, or a part of one: `net.pt:encoder`", "in the file"),
     ("Keras 3, Keras 2",
      "models as code (`keras.applications:MobileNetV2`) or live; `.keras`, `.h5`, architecture `.json`",
      "in the file, or `.weights.h5`"),

@@ -26,7 +26,7 @@ class Program:
         self.archive = archive
         self.classes, self.functions = archive.classes, archive.functions
         self.kinds: dict[str, type] = {}
-        self.built: dict[int, Any] = {}
+        self.built: dict[Any, Any] = {}
         self.root: Any = None
         self._numbers: dict[int, Any] = {}
 
@@ -69,6 +69,8 @@ class Program:
             Refusal: the archive does not hold it.
         """
         try:
+            if name in module.script_lists:
+                return [getattr(module, one) for one in module.script_lists[name]]
             return getattr(module, name)
         except AttributeError as error:
             raise Refusal(notimpl(f"the attribute {name!r}, which the archive does not hold")) from error
@@ -119,6 +121,12 @@ class Program:
                 module.register_parameter(name, None)
             else:
                 object.__setattr__(module, name, self._plain(held))
+        own = {held.place: name for name, held in instance.attributes.items() if isinstance(held, Stored)}
+        module.script_lists = {
+            name: [own[one.place] for one in held]
+            for name, held in instance.attributes.items()
+            if isinstance(held, list) and held and all(isinstance(o, Stored) and o.place in own for o in held)
+        }
 
     def _is_module(self, held: Instance) -> bool:
         definition = self.classes.get(held.kind)
@@ -134,18 +142,18 @@ class Program:
         return {key: self._plain(one) for key, one in held.items()} if isinstance(held, dict) else held
 
     def _tensor(self, held: Stored) -> torch.Tensor:
-        if id(held) not in self.built:
+        if held.place not in self.built:
             array = held.array()
             if held.dtype == "bfloat16":
                 tensor = torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
             else:
                 tensor = torch.from_numpy(array)
-            self.built[id(held)] = tensor
-        return self.built[id(held)]
+            self.built[held.place] = tensor
+        return self.built[held.place]
 
     def _shared(self, held: Stored, tensor: torch.Tensor, floating: bool) -> torch.nn.Parameter:
         """One parameter for one tensor of the archive, however many modules hold it."""
-        key = -id(held)
+        key = ("parameter", held.place)
         if key not in self.built:
             self.built[key] = torch.nn.Parameter(tensor, requires_grad=floating and held.trainable)
         return self.built[key]
@@ -157,6 +165,8 @@ class Scripted(torch.nn.Module):
     script_kind = ""
     script_program: Any = None
     script_place: tuple[str, str] = ("", "")
+    script_lists: dict[str, list[str]] = {}
+    """Lists of the module's own tensors, by the names of these."""
 
     def __reduce__(self) -> tuple:
         return open_script, self.script_place

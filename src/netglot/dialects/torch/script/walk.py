@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from netglot.dialects.torch.script.fused import FUSED
 from netglot.dialects.torch.script.plain import ASKED, DTYPES, FORBIDDEN, PLAIN, PRIM, is_number
 from netglot.errors import Refusal, never, notimpl
 
@@ -355,6 +356,8 @@ class Walk:
             return self._moved(args, kwargs)
         if name in _RECURRENT:
             return getattr(torch, name)(*args, **kwargs)
+        if name in FUSED:
+            return FUSED[name](*args, **kwargs)
         if name == "tensor":
             return torch.tensor(args[0], dtype=kwargs.get("dtype"))
         try:
