@@ -62,6 +62,8 @@ class Module:
     inputs: tuple[str, ...] = ()
     container: Literal["", "sequential", "list", "dict"] = ""
     """"sequential" calls its children in turn; "list" and "dict" only hold them."""
+    first: str = ""
+    """The path by which the source names its parameters, where it holds the module under several."""
 
 
 class Value:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import keyword
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -168,6 +169,7 @@ class Outline:
         self.runtime = [n for n in graph.nodes if not all(v in self.offline for v in n.results)]
         self.spelled: dict[Node, spell.Spelling] = self._spell_all()
         self._check_ownership()
+        self.called_by = self._paths_of_modules()
         self.unlike: set[Frame] = set()
         """Calls that do not do what the first call of their module does: they stand in the open, not as a call."""
         known = -1
@@ -194,6 +196,7 @@ class Outline:
         self.class_names: dict[Instance, str] = {}
         self.root = self._instance(self.tree, None)
         self._make_members(self.tree, self.root)
+        self._close_gaps()
         self._make_bodies()
 
     # -- values known before the network runs
@@ -360,6 +363,17 @@ class Outline:
         scope = next(call.nodes()).scope
         self.unlike.update(frame for frame in scope[: scope.index(call.frame)] if frame.call)
 
+    def _first_path(self, path: str) -> str:
+        return self.module(path).first or path
+
+    def _paths_of_modules(self) -> dict[str, set[str]]:
+        """The paths under which each module is called, by the first under which it is held."""
+        found: dict[str, set[str]] = {}
+        for node in self.graph.nodes:
+            for frame in node.scope:
+                found.setdefault(self._first_path(frame.path), set()).add(frame.path)
+        return found
+
     def module(self, path: str) -> Module:
         """What is known of a module; a bare record where the source said nothing."""
         return self.graph.modules.get(path) or Module(path, path.rpartition(".")[2].title().replace("_", "") or "Net")
@@ -380,8 +394,11 @@ class Outline:
         tree.kind = "class"
         flow: Value | None = None
         inside = {id(n) for n in tree.nodes()}
+        held = Counter(item.path for item in tree.items if isinstance(item, CallTree))
         for item in tree.items:
             if not isinstance(item, CallTree):
+                return
+            if held[item.path] > 1 or len(self.called_by[self._first_path(item.path)]) > 1:  # one object, held twice
                 return
             entering, leaving = self._flow(item, inside)
             if len(leaving) != 1 or len(entering) != 1 or (flow is not None and entering != [flow]):
@@ -462,6 +479,17 @@ class Outline:
                 self._layer_member(item, owner, ("body", owner.path, position), "", None)
             else:
                 self._call_member(item, owner)
+
+    def _close_gaps(self) -> None:
+        """Numbers the members of each list anew, where the source holds some that it does not call, or twice."""
+        for instance in self.instances.values():
+            lists: dict[str, list[Member]] = {}
+            for member in instance.members:
+                if member.index is not None:
+                    lists.setdefault(member.attr, []).append(member)
+            for members in lists.values():
+                for place, member in enumerate(sorted(members, key=lambda m: m.index or 0)):
+                    member.index = place
 
     def _call_member(self, call: CallTree, owner: Instance, into: list[Member] | None = None) -> None:
         if call.kind == "leaf":
@@ -643,7 +671,8 @@ class Outline:
             path = re.sub(r"(_\d+)+$", "", path).replace("lifted_tensor", "constant")
         owner = self._holder(path)
         member = Member("weight", "", value=value, recipe=self.recipe(value))
-        inside = path[len(owner.path) + 1 :] if owner.path and path.startswith(owner.path + ".") else path
+        within = next((p for p in (owner.path, owner.module.first) if p and path.startswith(f"{p}.")), None)
+        inside = path[len(within) + 1 :] if within else path
         member.path, member.order = path, 10**6
         wanted = self._identifier(inside.replace(".", "_"))
         taken = {m.attr for m in owner.members} | self.style.reserved
@@ -653,11 +682,12 @@ class Outline:
         return member
 
     def _holder(self, path: str) -> Instance:
-        """The instance that encloses a parameter most closely."""
+        """The instance that encloses a parameter most closely, under whichever of its paths it is called."""
+        called = {i.module.first: i for i in reversed(self.instances.values()) if i.module.first}
         while True:
             path = path.rpartition(".")[0]
-            if path in self.instances:
-                return self.instances[path]
+            if path in self.instances or path in called:
+                return self.instances.get(path) or called[path]
             if not path:
                 return self.root
 

@@ -340,14 +340,19 @@ def capture(model: torch.nn.Module, args: tuple, kwargs: dict, dynamic: Any) -> 
 
 @contextlib.contextmanager
 def _kept_tensors(model: torch.nn.Module):
-    """Every tensor by its paths. PyTorch leaves stand-ins in modules that a network holds twice; they are put back."""
-    held = [(m, dict(m._parameters), dict(m._buffers)) for m in model.modules()]
+    """Every tensor by its paths; afterwards all modules are what they were.
+
+    PyTorch leaves stand-ins in modules that a network holds twice, and in what a forward pass keeps in an attribute.
+    """
+    held = [(m, dict(m._parameters), dict(m._buffers), dict(vars(m))) for m in model.modules()]
     named = (model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False))
     tensors = {path: tensor for pairs in named for path, tensor in pairs}
     try:
         yield tensors
     finally:
-        for module, parameters, buffers in held:
+        for module, parameters, buffers, attributes in held:
+            vars(module).clear()
+            vars(module).update(attributes)
             module._parameters.update(parameters)
             module._buffers.update(buffers)
 

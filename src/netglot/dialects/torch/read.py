@@ -19,6 +19,7 @@ import torch
 from torch.export.graph_signature import InputKind
 
 import netglot.dialects.torch.ops  # noqa: F401  (fills the dialect)
+from netglot.dialects.torch.aliases import call_by_one_path
 from netglot.dialects.torch.capture import _PLACES, ARGUMENTS, Captured, capture
 from netglot.dialects.torch.construction import arguments_of, as_the_others, initialiser_of
 from netglot.dialects.torch.dialect import torch as dialect
@@ -163,6 +164,7 @@ class _Reader:
         graph.notes.extend(_unused(graph))
         graph.origin = Origin(self.program, self._value_names())
         graph.arguments = self._argument_names()
+        call_by_one_path(graph)
         return graph
 
     def _argument_names(self) -> dict[tuple[str, str], str]:
@@ -445,9 +447,12 @@ class _Reader:
         if self.model is None:
             self.modules.setdefault("", Module("", self.title))
             return self.modules
-        described = {}
+        described: dict[str, Module] = {}
+        first: dict[int, str] = {}
         for path, module in self.model.named_modules(remove_duplicate=False):
             described[path] = describe(path, module, arguments_of(self.model, module))
+            if first.setdefault(id(module), path) != path:
+                described[path] = dataclasses.replace(described[path], first=first[id(module)])
         return described
 
     def _output(self):

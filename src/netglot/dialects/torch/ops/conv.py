@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from netglot.dialects.torch.dialect import torch
 from netglot.dialects.torch.windows import batched, both_sides, each
+from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
+from netglot.pivot.dims import Dim
 from netglot.pivot.op import shape_of
 from netglot.pivot.windows import reach
+
+
+def _known(groups):
+    """The number of groups, which the graph has to know; where each example has its own weights, it is the batch."""
+    if isinstance(groups, Dim):
+        raise Refusal(
+            notimpl(
+                "a convolution whose number of groups depends on a size of the input",
+                "pin that size with an exclamation mark: --input '2!,3,64,64'",
+            )
+        )
+    return groups
 
 
 def _conv(x, weight, bias, stride, padding, dilation, groups):
@@ -19,13 +33,13 @@ def _conv(x, weight, bias, stride, padding, dilation, groups):
         pairs = tuple((total // 2, total - total // 2) for total in spread)
     else:
         pairs = both_sides(padding, n)
-    return batched(x, n + 2, lambda x: ops.Conv(x, weight, bias, stride, pairs, dilation, groups, axis=1))
+    return batched(x, n + 2, lambda x: ops.Conv(x, weight, bias, stride, pairs, dilation, _known(groups), axis=1))
 
 
 def _conv_transpose(x, weight, bias, stride, padding, output_padding, dilation, groups):
     n = len(shape_of(weight)) - 2
     window = each(stride, n), both_sides(padding, n), each(output_padding, n), each(dilation, n)
-    return batched(x, n + 2, lambda x: ops.ConvTranspose(x, weight, bias, *window, groups, axis=1))
+    return batched(x, n + 2, lambda x: ops.ConvTranspose(x, weight, bias, *window, _known(groups), axis=1))
 
 
 @torch.reads("aten.conv1d.default", "aten.conv2d.default", "aten.conv3d.default")

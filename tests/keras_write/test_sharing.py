@@ -1,0 +1,148 @@
+"""Modules held under several names, lists with gaps, what a forward pass keeps, and copies that it writes to."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("keras")
+
+import torch
+import torch.nn.functional as F
+from tests.fuzz import prove as proving
+from torch import nn
+from torch.nn.utils import parametrizations
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.randn(5))
+        self.linear = nn.Linear(5, 5)
+
+    def forward(self, x):
+        return torch.tanh(self.linear(x) * self.scale)
+
+
+class Holder(nn.Module):
+    def __init__(self, block):
+        super().__init__()
+        self.block = block
+        self.out = nn.Linear(5, 5)
+
+    def forward(self, x):
+        return self.out(self.block(x))
+
+
+class Chain(nn.Module):
+    """Calls what it is given one after the other."""
+
+    def __init__(self, *parts):
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+
+    def forward(self, x):
+        for part in self.parts:
+            x = part(x)
+        return x
+
+
+class Outside(nn.Module):
+    """One module within a sequence and beside it."""
+
+    def __init__(self, part):
+        super().__init__()
+        self.part = part
+        self.net = nn.Sequential(part, nn.ReLU(), Block())
+
+    def forward(self, x):
+        return self.net(self.part(x)) + self.net[2](x)
+
+
+class Skipping(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.ModuleList(Block() for _ in range(4))
+
+    def forward(self, x):
+        return self.parts[3](self.parts[0](x) + self.parts[1](x))
+
+
+class NormedBeside(nn.Module):
+    """A weight-normed convolution as an attribute, and called through a sequence."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = parametrizations.weight_norm(nn.Conv1d(5, 5, 1))
+        self.net = nn.Sequential(self.conv, nn.ReLU())
+
+    def forward(self, x):
+        return self.net(x[..., None])[..., 0]
+
+
+class Keeping(nn.Module):
+    """Makes a mask at its first call and keeps it."""
+
+    def __init__(self):
+        super().__init__()
+        self.mask = None
+        self.linear = nn.Linear(5, 5)
+
+    def forward(self, x):
+        if self.mask is None or self.mask.shape[0] != x.shape[1]:
+            self.mask = torch.triu(torch.full((x.shape[1], x.shape[1]), 2.0), diagonal=1)
+        return self.linear(x) @ self.mask
+
+
+class WritingToCopy(nn.Module):
+    """Zeroes a part of a copy of its bias."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(5, 6)
+
+    def forward(self, x):
+        bias = self.linear.bias.clone()
+        bias[2:4].zero_()
+        return F.linear(x, self.linear.weight, bias)
+
+
+def _twice(part):
+    return [part, nn.ReLU(), part]
+
+
+NETWORKS = {
+    "one_block_in_a_list": lambda: Chain(*[Block()] * 3),
+    "one_block_in_a_sequence": lambda: nn.Sequential(*[Block()] * 3),
+    "one_layer_in_a_sequence": lambda: nn.Sequential(*_twice(nn.Linear(5, 5))),
+    "two_blocks_in_turn": lambda: Chain(*_twice(Block()), Block()),
+    "nested": lambda: Chain(*_twice(nn.Sequential(*_twice(Holder(Block()))))),
+    "layer_beside_its_sequence": lambda: Outside(nn.Linear(5, 5)),
+    "block_beside_its_sequence": lambda: Outside(Block()),
+    "two_owners": lambda: (lambda block: Chain(Holder(block), Holder(block)))(Block()),
+    "skipping": Skipping,
+    "normed_beside": NormedBeside,
+    "keeping": Keeping,
+    "writing_to_copy": WritingToCopy,
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_computes_the_same(name, monkeypatch):
+    torch.manual_seed(0)
+    model = NETWORKS[name]().double().eval()
+    x = torch.randn(3, 5, dtype=torch.float64)
+    network = SimpleNamespace(build=lambda: model, example=lambda shapes=None: [x], symbol=None, inputs=[])
+    monkeypatch.setattr(proving, "_sizes", lambda network, graph: [None])
+    outcome = proving.prove(network)
+    assert outcome.verdict == "right", outcome.detail
+
+
+def test_the_model_is_left_as_it_was():
+    from netglot.api import read
+
+    model = Keeping()
+    read(model, [torch.zeros(2, 5)])
+    assert model.mask is None
