@@ -18,7 +18,7 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ from netglot.frontend.request import Request, understand
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph
 from netglot.pivot.op import TensorType
+from netglot.verify.foreign import chosen
 from netglot.verify.plan import Options
 
 if TYPE_CHECKING:
@@ -94,8 +95,8 @@ class Conversion:
         if self.folder is None:
             raise RequestError("there is no model: the conversion was refused")
         target = _target_of(self.written)
-        if not target.source:
-            raise RequestError(f"there is no live network in {target.weights}", advice="run it with onnxruntime")
+        if target.source != "model.py":
+            raise RequestError(f"there is no live network in {target.weights}", advice=f"run it in {target.title}")
         import importlib.util
 
         spec = importlib.util.spec_from_file_location("netglot_converted", self.folder / "model.py")
@@ -111,7 +112,9 @@ class Conversion:
             raise RequestError("there is nothing to save: the conversion was refused")
         folder.mkdir(parents=True, exist_ok=True)
         for name in _target_of(self.written).files:
-            if (self.folder / name).exists():
+            if (self.folder / name).is_dir():
+                shutil.copytree(self.folder / name, folder / name, dirs_exist_ok=True)
+            elif (self.folder / name).exists():
                 shutil.copyfile(self.folder / name, folder / name)
         return folder
 
@@ -178,6 +181,7 @@ def convert(
     trace: bool = False,
     seed: int = 0,
     time_limit: float = 600.0,
+    runtimes: Sequence[str] = (),
     progress: Progress = None,
 ) -> Conversion:
     """Converts a network with its weights, and proves that both compute the same.
@@ -190,6 +194,7 @@ def convert(
         training: whether to compare ten training steps too, which takes longer than all the rest.
         trace: record the values inside, for the report's tree of agreement.
         time_limit: seconds that one request to a framework may take.
+        runtimes: `NAME=PATH` of interpreters that have the frameworks which run written files.
         progress: called with the name of each step.
 
     Returns: the conversion; one that is refused has verdict "refused" and its reasons in `report["refused"]`.
@@ -206,7 +211,7 @@ def convert(
                 written = write(graph, to, keep_layout=keep_layout, exact_training=exact_training)
         except (UnsupportedOps, Refusal) as refusal:
             return Conversion(_refused_report(refusal, phases))
-    limits = Limits(Options(seed=seed, trace=trace, training=training), time_limit)
+    limits = Limits(Options(seed=seed, trace=trace, training=training), time_limit, chosen(runtimes))
     with _kept_unless_it_fails() as folder:
         target = _target_of(written)
         with phases.phase("weights"):
@@ -255,6 +260,7 @@ def verify(
     trace: bool = False,
     seed: int = 0,
     time_limit: float = 600.0,
+    runtimes: Sequence[str] = (),
     progress: Progress = None,
 ) -> dict[str, Any]:
     """Compares a network with a folder that `convert` wrote from it; returns the report."""
@@ -268,7 +274,7 @@ def verify(
     dialect = next((t.name for t in TARGETS.values() if (target / t.weights).exists()), "keras")
     written = write(graph, dialect, keep_layout=keep_layout)
     report = _facts(graph, written)
-    limits = Limits(Options(seed=seed, trace=trace, training=training), time_limit)
+    limits = Limits(Options(seed=seed, trace=trace, training=training), time_limit, chosen(runtimes))
     report = _verified(request, graph, sizes, written, target, report, limits, phases)
     report["phases"] = [*phases.rows, *report.get("phases", [])]
     return report
@@ -421,6 +427,8 @@ class Limits:
 
     options: Options
     time_limit: float
+    runtimes: Mapping[str, str] = field(default_factory=dict)
+    """The interpreters of the frameworks that run written files."""
 
 
 def _verified(request, graph, sizes, written, folder, report, limits: Limits, phases) -> dict[str, Any]:
@@ -434,7 +442,7 @@ def _verified(request, graph, sizes, written, folder, report, limits: Limits, ph
         graph,
         [Variable(v.path, v.recipe, v.trainable) for v in written.variables],
         source_call=None if request.kind == "graph" else _source_call(request, names),
-        target_call=_target_call(names, _target_of(written)),
+        target_call=_target_call(graph, _target_of(written), limits.runtimes),
         sizes={k: v for k, v in sizes.items() if k in graph.symbols()},
         input_permutations=dict(zip(names, arranged.inputs, strict=True)),
         output_permutations={n: p for (n, _), p in zip(graph.outputs, arranged.outputs, strict=True)},
@@ -443,6 +451,7 @@ def _verified(request, graph, sizes, written, folder, report, limits: Limits, ph
     with tempfile.TemporaryDirectory(prefix="netglot-source-") as aside:
         reader, load = _shipped(request, Path(aside))
         traceable = graph.origin is not None or request.kind == "graph"
+        traceable = traceable and not _target_of(written).is_file
         tracing = _Tracing(graph, written, folder, Path(aside)) if traceable else None
         worker = _target_of(written).worker
         scripted = request.source.kind == "script"
@@ -452,11 +461,12 @@ def _verified(request, graph, sizes, written, folder, report, limits: Limits, ph
             options = replace(options, gradients=request.kind != "graph", training=False)
         if not _target_of(written).trains:
             options = replace(options, gradients=False, training=False)
+        options = replace(options, double=_target_of(written).doubles)
         options = replace(options, inputs=_given_arrays(request, names))
         with Worker(reader, time_limit=limit) as source, Worker(worker, time_limit=limit) as target:
             loading = Loading(load, str(folder), tracing)
             found = verify_pair(source, target, spec, loading, options=options, progress=phases.progress)
-    notes = []
+    notes = _how_it_ran(_target_of(written), limits.runtimes)
     if request.format is not None and request.format.runtime:
         found |= _proven_reading(request, graph, spec, found, limits)
     if request.kind == "graph":
@@ -581,10 +591,28 @@ def _source_call(request: Request, names: list[str]) -> dict[str, Any]:
     return {"args": positional, "kwargs": {k: tree(b) for k, b in request.inputs.keyword.items()}}
 
 
-def _target_call(names: list[str], target: Target) -> dict[str, Any]:
+def _target_call(graph: Graph, target: Target, runtimes: Mapping[str, str]) -> dict[str, Any]:
+    names = [value.name for value in graph.inputs]
+    if target.is_file:
+        returned = [name for name, _ in graph.outputs]
+        told = {"target": target.name, "returns": returned, "python": runtimes.get(target.name, "")}
+        return {"args": list(names), "kwargs": {}, **told}
     if len(names) == 1 or not target.one_argument:
         return {"args": list(names), "kwargs": {}}
     return {"args": [{"dict": {name: name for name in names}}], "kwargs": {}}
+
+
+def _how_it_ran(target: Target, runtimes: Mapping[str, str]) -> list[str]:
+    """What is to be said of how a written file was run."""
+    if not target.is_file:
+        return []
+    notes = []
+    if target.name not in runtimes:
+        advice = f" (--runtime {target.name}=PATH/python runs it in {target.runs})" if target.runs else ""
+        notes.append(f"the written file was compared by reading it back, and not run in {target.title} itself{advice}")
+    if not target.doubles:
+        notes.append(f"{target.title} computes in float32, so its results were held against the source's float64 ones")
+    return notes
 
 
 def _ranges(request: Request, names: list[str]) -> dict[str, tuple[float, float]]:

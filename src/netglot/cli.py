@@ -65,6 +65,10 @@ LimitOption = Annotated[
     float, typer.Option("--time-limit", metavar="SECONDS", min=1.0, help="The longest that one framework may run.")
 ]
 TraceOption = Annotated[bool, typer.Option("--trace", help="Show where both sides agree, module by module.")]
+RuntimeOption = Annotated[
+    list[str] | None,
+    typer.Option("--runtime", metavar="NAME=PYTHON", help="The interpreter that has a framework: mxnet=PATH/python."),
+]
 NoTrainingOption = Annotated[
     bool, typer.Option("--no-training", help="Compare outputs and gradients, and leave the ten training steps out.")
 ]
@@ -90,7 +94,7 @@ def _errors() -> Console:
 @app.command()
 def convert(
     source: SourceArgument,
-    to: Annotated[str, typer.Option("--to", help="The framework to write: keras or torch.")],
+    to: Annotated[str, typer.Option("--to", help="What to write: keras, torch, onnx, mxnet, ...")],
     input: InputOption = None,
     weights: WeightsOption = None,
     imports: ImportOption = None,
@@ -109,6 +113,7 @@ def convert(
     no_training: NoTrainingOption = False,
     seed: SeedOption = 0,
     time_limit: LimitOption = 600.0,
+    runtime: RuntimeOption = None,
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:
@@ -133,6 +138,7 @@ def convert(
             training=not no_training,
             seed=seed,
             time_limit=time_limit,
+            runtimes=runtime or (),
             progress=ticker.say,
         )
         record = record_of(conversion.report)
@@ -158,13 +164,14 @@ def verify(
     no_training: NoTrainingOption = False,
     seed: SeedOption = 0,
     time_limit: LimitOption = 600.0,
+    runtime: RuntimeOption = None,
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:
     """Compare a network with one that was converted from it."""
     from netglot.dialects.targets import TARGETS
 
-    if not any((target / (one.source or one.weights)).is_file() for one in TARGETS.values()):
+    if not any((target / (one.source or one.weights)).exists() for one in TARGETS.values()):
         raise InputError(f"{target} holds no model.py", advice="give the folder that netglot convert wrote")
     with _only_json(json_), ticking(_errors(), shown=not json_) as ticker:
         ticker.say(f"comparing {source} with {target}")
@@ -182,6 +189,7 @@ def verify(
             training=not no_training,
             seed=seed,
             time_limit=time_limit,
+            runtimes=runtime or (),
             progress=ticker.say,
         )
     record = record_of(report)
@@ -357,7 +365,9 @@ def _check_target(to: str) -> None:
 
     if to not in TARGETS:
         raise RequestError(f"netglot does not write {to!r}", advice=f"--to {' or '.join(TARGETS)}")
-    require(to, "writing its networks")
+    needs = TARGETS[to].needs or ("" if TARGETS[to].is_file else to)
+    if needs:
+        require(needs, "writing its networks")
 
 
 def _check_output(output: Path) -> None:

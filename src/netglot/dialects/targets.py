@@ -28,6 +28,17 @@ class Target:
     beside: tuple[str, ...] = ()
     trains: bool = True
     """Whether what is written can be trained, so that gradients and steps are compared."""
+    doubles: bool = True
+    """Whether what is written can be computed in double precision."""
+    needs: str = ""
+    """The framework without which it cannot be written; that of the same name unless said, none for plain files."""
+    runs: str = ""
+    """What runs a written file, in words, where that is an interpreter of its own."""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a model file, which another interpreter runs or which is read back."""
+        return self.worker == "file-target"
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -38,6 +49,12 @@ class Target:
     def module(self) -> Any:
         """The writer, imported."""
         return importlib.import_module(self.writer)
+
+
+def _file(name: str, title: str, weights: str, **known: Any) -> Target:
+    """A target whose files a retired or neighbouring framework runs."""
+    writer = f"netglot.dialects.{name}.write"
+    return Target(name, title, writer, weights, "file-target", False, trains=False, **{"source": "", **known})
 
 
 TARGETS = {
@@ -56,6 +73,7 @@ TARGETS = {
             beside=("model.onnx.data",),
             trains=False,
         ),
+        _file("mxnet", "MXNet", "model-0000.params", source="model-symbol.json", doubles=True, runs="MXNet 1.9"),
     )
 }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import re
+import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ class Node:
     name: str
     attributes: dict[str, str]
     inputs: list[tuple[int, int]]
+    results: int = 1
 
     def text(self, name: str, default: str = "") -> str:
         """An option as text."""
@@ -41,6 +44,8 @@ class Node:
         held = self.attributes.get(name)
         if held is None or held == "None":
             return default
+        if held.lstrip("-") in ("inf", "nan"):
+            return float(held)
         try:
             return ast.literal_eval(re.sub(r"(?<=\d)L\b", "", held))
         except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
@@ -170,3 +175,45 @@ def _shape(cursor: Cursor, rank: int, code: str) -> tuple[int, ...] | None:
     if any(size < 0 for size in shape):
         raise InputError(f"{cursor.what} holds an array of shape {list(shape)}")
     return shape
+
+
+CODES = {"float32": 0, "float64": 1, "float16": 2, "uint8": 3, "int32": 4, "int8": 5, "int64": 6, "bool": 7}
+"""MXNet's numbers for the dtypes."""
+
+
+def write_symbol(nodes: list[Node], heads: list[tuple[int, int]]) -> str:
+    """The text of a `-symbol.json`, as MXNet 1.9.1 writes it."""
+    told = [
+        {"op": node.op, "name": node.name}
+        | ({"attrs": node.attributes} if node.attributes else {})
+        | {"inputs": [[one, result, 0] for one, result in node.inputs]}
+        for node in nodes
+    ]
+    counts = [0]
+    for node in nodes:
+        counts.append(counts[-1] + max(1, node.results))
+    document = {
+        "nodes": told,
+        "arg_nodes": [i for i, node in enumerate(nodes) if node.op == "null"],
+        "node_row_ptr": counts,
+        "heads": [[one, result, 0] for one, result in heads],
+        "attrs": {"mxnet_version": ["int", 10901]},
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def write_params(path: Path, arrays: Iterable[tuple[str, np.ndarray]], count: int) -> None:
+    """Writes a `.params`; names begin with `arg:` or `aux:`. One array is in memory at a time."""
+    names = []
+    with open(path, "wb") as file:
+        file.write(struct.pack("<QQQ", _LIST, 0, count))
+        for name, array in arrays:
+            names.append(name.encode())
+            array = np.atleast_1d(np.ascontiguousarray(array))
+            shape = array.shape
+            file.write(struct.pack(f"<Iii{len(shape)}q", _SPARSE_AWARE, 0, len(shape), *shape))
+            file.write(struct.pack("<iii", 1, 0, CODES[str(array.dtype)]))
+            file.write(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
+        file.write(struct.pack("<Q", len(names)))
+        for name in names:
+            file.write(struct.pack("<Q", len(name)) + name)

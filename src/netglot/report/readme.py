@@ -12,8 +12,15 @@ _TRAINING = {
     "torch": "Fine-tune: `model.train()` and an optimiser on `model.parameters()`; `load()` gives inference mode.",
     "onnx": "Train: convert it to PyTorch or Keras, `netglot convert model.onnx --to torch`.",
 }
-_LOADING = {"onnx": 'Load: `import onnxruntime; model = onnxruntime.InferenceSession("model.onnx")`.'}
-_RUNNING = {"onnx": "Run: `model.run(None, {{{named}}})`"}
+_FILE = "Train: the file says nothing of it; convert the source to PyTorch or Keras."
+_LOADING = {
+    "mxnet": 'Load: `symbol, args, states = mx.model.load_checkpoint("model", 0)`.',
+    "onnx": 'Load: `import onnxruntime; model = onnxruntime.InferenceSession("model.onnx")`.',
+}
+_RUNNING = {
+    "mxnet": "Run: `symbol.bind(mx.cpu(), {{**args, {named}}}, aux_states=states).forward()`",
+    "onnx": "Run: `model.run(None, {{{named}}})`",
+}
 
 
 def readme(name: str, record: Mapping[str, Any], target: Target = TARGETS["keras"]) -> str:
@@ -30,7 +37,7 @@ def readme(name: str, record: Mapping[str, Any], target: Target = TARGETS["keras
             "",
             _LOADING.get(target.name, loading),
             running + (f", with {shapes}." if shapes else "."),
-            _TRAINING[target.name],
+            _TRAINING.get(target.name, _FILE),
             f"{_verdict(record)} `report.json` has all the numbers.",
             "",
         )
@@ -57,10 +64,10 @@ def _axes(tensor: Mapping[str, Any]) -> str:
 
 
 def _verdict(record: Mapping[str, Any]) -> str:
-    double = record.get("float64") or {}
+    double, kind = (record["float64"], "float64") if record.get("float64") else (record.get("float32") or {}, "float32")
     match record.get("verdict"):
         case "equivalent":
-            return f"Verified: equivalent to the source, largest difference in float64 {double.get('max_abs', 0):.2g}."
+            return f"Verified: equivalent to the source, largest difference in {kind} {double.get('max_abs', 0):.2g}."
         case "different":
-            return f"Verified: DIFFERENT from the source, by {double.get('max_abs', float('nan')):.2g} in float64."
+            return f"Verified: DIFFERENT from the source, by {double.get('max_abs', float('nan')):.2g} in {kind}."
     return "Not verified against the source."

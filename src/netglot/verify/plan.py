@@ -16,6 +16,7 @@ import numpy as np
 
 from netglot.errors import UserCodeError, WorkerError
 from netglot.frontend.usercode import user_lines
+from netglot.pivot.op import shape_of
 from netglot.verify.compare import Comparison, compare_exact, compare_single, known_imprecisions, noise_of, overflowed
 from netglot.verify.findings import Findings, listed, plain, summary
 from netglot.verify.first_difference import agreement, first_difference
@@ -41,7 +42,8 @@ OWN, RANDOM = "own weights", "random weights"
 @dataclass(frozen=True)
 class Options:
     """What is verified. `inputs` are the user's own arrays by name, compared beside the random ones; `trace` compares
-    the values inside even where the outputs agree."""
+    the values inside even where the outputs agree; `double` says whether the target computes in double precision: where
+    it does not, its float32 results are held against the source's float64 ones."""
 
     seed: int = 0
     gradients: bool = True
@@ -49,6 +51,7 @@ class Options:
     steps: int = 10
     inputs: Mapping[str, np.ndarray] | None = None
     trace: bool = False
+    double: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,13 +185,13 @@ class _Verification:
             "trainable": sum(size for size, trainable in counted if trainable),
             "frozen": sum(size for size, trainable in counted if not trainable),
         }
-        self.report["parameters"] = {"source": ours, "target": found["parameters"]}
+        self.report["parameters"] = {"source": ours, "target": found["parameters"] or _counted(self.spec)}
         variables = self.pair.target.request("describe", paths=[v.path for v in self.spec.variables])
         if variables["left_out"]:
             names = listed(name for name, *_ in variables["left_out"])
             self.findings.differs.append(f"nothing of the source fills these variables of the target: {names}")
         for variable, (_, _, _, trainable) in zip(self.spec.variables, variables["state"], strict=True):
-            if variable.trainable != trainable:
+            if trainable is not None and variable.trainable != trainable:
                 says = ("frozen", "trainable")[trainable]
                 self.findings.differs.append(f"{variable.path} is {says} in the target and not so in the source")
 
@@ -206,14 +209,17 @@ class _Verification:
     def _outputs_double(self) -> None:
         """The outputs of both states in float64, and the judgement of the float32 outputs that depends on them."""
         pair = self.pair
-        pair.load_target_double()
+        if self.options.double:
+            pair.load_target_double()
+        else:
+            pair.target.request("restore")
         pair.source.request("set_dtype", dtype="float64")
         pair.source.request("restore")
         pair.check_loaded(self.findings)
         found = self._judge(OWN)
         pair.set_random()
         found += self._judge(RANDOM)
-        for precision in ("float64", "float32"):
+        for precision in ("float64", "float32")[0 if self.options.double else 1 :]:
             self.report[precision] = _told(found, precision)
         theirs, ours = (self._repairs(side.dialect) for side in (pair.target, pair.source))
         if theirs:
@@ -246,22 +252,23 @@ class _Verification:
         """All outputs of all runs in this state, in both precisions."""
         found: list[Judged] = []
         for run in list(self.runs):
-            outputs = self._run(run) if (state, run) in self.single else None
+            outputs = self._run_double(run) if (state, run) in self.single else None
             if outputs is None:
                 continue
             ours, theirs = outputs
             ours32, theirs32 = self.single[state, run]
             for output in self.spec.outputs:
                 name = output.name
-                if name not in ours or name not in theirs or name not in theirs32:
+                if name not in ours or (theirs is not None and name not in theirs) or name not in theirs32:
                     side = "source" if name not in ours else "target"
                     self._differs_once(f"the {side} returns no output {name!r}")
                     continue
                 label = f"{name} ({state}, {run.label})"
                 noise = noise_of(ours32[name], ours[name])
                 expected = permute(ours[name], output.permutation)
-                double = compare_exact(label, expected, theirs[name], floor=noise.floor())
-                found.append(Judged(double, run, "float64"))
+                if theirs is not None:
+                    double = compare_exact(label, expected, theirs[name], floor=noise.floor())
+                    found.append(Judged(double, run, "float64"))
                 beyond = permute(overflowed(ours32[name], ours[name]), output.permutation)
                 single = compare_single(label, expected, theirs32[name], noise, beyond)
                 found.append(Judged(single, run, "float32"))
@@ -302,6 +309,13 @@ class _Verification:
             else:
                 self._differs_once(f"with {run.label} only the target fails: {refused.target}")
             return None
+
+    def _run_double(self, run: Run) -> tuple[Arrays, Arrays | None] | None:
+        """Both sides' outputs in float64; of a target that has none, the source's alone."""
+        if self.options.double:
+            return self._run(run)
+        given, _ = self.pair.inputs(run.inputs)
+        return self.pair.source.get(self.pair.source.request("run", inputs=given)), None
 
     def _look_inside(self, run: Run, tracing: Tracing) -> None:
         """Compares the values inside both networks: the first that differs, and each module's agreement."""
@@ -488,6 +502,15 @@ def _runs(spec: Spec, options: Options) -> list[Run]:
     if options.inputs is not None:
         runs.insert(0, Run("given inputs", {name: np.asarray(a) for name, a in options.inputs.items()}))
     return runs
+
+
+def _counted(spec: Spec) -> dict[str, int]:
+    """How many elements the target's variables have, where the target itself does not say which are trained."""
+    sizes = [(int(np.prod(shape_of(v.recipe), dtype=int)), v.trainable) for v in spec.variables]
+    return {
+        "trainable": sum(size for size, trainable in sizes if trainable),
+        "frozen": sum(size for size, trainable in sizes if not trainable),
+    }
 
 
 def _told(found: list[Judged], precision: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from netglot.dialects.mxnet.dialect import mxnet
 from netglot.dialects.mxnet.ops.recurrent import Packed
 from netglot.dialects.mxnet.work import Missing, Work
 from netglot.errors import InputError, Refusal, WeightsError, notimpl
-from netglot.formats.mxnet import Node, Symbol, read_params, read_symbol
+from netglot.formats.mxnet import CODES, Node, Symbol, read_params, read_symbol
 from netglot.pivot.graph import Graph
 
 _ROLES = {
@@ -104,11 +104,13 @@ class _Reading:
 
     def _inputs(self) -> None:
         labels = self._labels() | self._states()
-        wanted = []
+        wanted, dtypes = [], []
+        wide = any(array.dtype == np.float64 for array in (self.params or {}).values())
         for number, node in enumerate(self.symbol.nodes):
             if node.op == "null" and not self._is_weight(node) and number not in labels:
                 wanted.append((node.name, tuple(node.integers("__shape__"))))
-        for (name, _), (shape, dtype) in zip(wanted, fitted(wanted, self.given, self.free), strict=True):
+                dtypes.append(_kind(node, wide))
+        for (name, _), (shape, dtype) in zip(wanted, fitted(wanted, self.given, self.free, dtypes), strict=True):
             self.assembly.input(name, shape, dtype)
 
     def _labels(self) -> set[int]:
@@ -197,6 +199,13 @@ class _Reading:
         used = [r for node in self.symbol.nodes for one, r in node.inputs if one == number]
         used += [r for one, r in self.symbol.heads if one == number]
         return max(used, default=0) + 1
+
+
+def _kind(node: Node, wide: bool) -> str:
+    """The dtype that the file says of an input, where it is no float; floats are as `wide` as the weights."""
+    code = node.text("__dtype__")
+    floats = "float64" if wide else "float32"
+    return next((kind for kind, known in CODES.items() if str(known) == code and "float" not in kind), floats)
 
 
 _WEIGHTED = ("Convolution", "FullyConnected", "Deconvolution", "Embedding")

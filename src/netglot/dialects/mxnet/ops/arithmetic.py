@@ -7,21 +7,24 @@ from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
 from netglot.pivot.op import normal_axis, shape_of, type_of
 
-_UNARY = {
+UNARY = {
     "abs": ops.Abs, "negative": ops.Negative, "exp": ops.Exp, "log": ops.Log, "log2": ops.Log2, "log10": ops.Log10,
     "log1p": ops.Log1p, "expm1": ops.Expm1, "sqrt": ops.Sqrt, "rsqrt": ops.Rsqrt, "square": ops.Square,
     "sin": ops.Sin, "cos": ops.Cos, "tan": ops.Tan, "tanh": ops.Tanh, "sinh": ops.Sinh, "cosh": ops.Cosh,
     "arcsin": ops.Asin, "arccos": ops.Acos, "arctan": ops.Atan, "sigmoid": ops.Sigmoid, "relu": ops.Relu,
+    "arcsinh": ops.Asinh, "arccosh": ops.Acosh, "arctanh": ops.Atanh, "erfinv": ops.Erfinv, "digamma": ops.Digamma,
+    "_linalg_inverse": ops.Inverse, "_linalg_det": ops.Determinant, "_linalg_potrf": ops.Cholesky,
     "softsign": ops.Softsign, "floor": ops.Floor, "ceil": ops.Ceil, "trunc": ops.Trunc, "fix": ops.Trunc,
-    "rint": ops.Round, "sign": ops.Sign, "erf": ops.Erf, "reciprocal": ops.Reciprocal, "gammaln": ops.Lgamma,
-    "BlockGrad": ops.StopGradient, "MakeLoss": ops.Identity, "make_loss": ops.Identity, "_copy": ops.Identity,
-    "identity": ops.Identity, "_identity_with_attr_like_rhs": ops.Identity,
+    "sign": ops.Sign, "erf": ops.Erf, "reciprocal": ops.Reciprocal, "gammaln": ops.Lgamma,
+    "BlockGrad": ops.StopGradient, "identity": ops.Identity, "MakeLoss": ops.Identity, "make_loss": ops.Identity,
+    "_copy": ops.Identity,
+    "_identity_with_attr_like_rhs": ops.Identity,
 }  # fmt: skip
-_BINARY = {
+BINARY = {
     "add": ops.Add, "plus": ops.Add, "sub": ops.Subtract, "minus": ops.Subtract, "mul": ops.Multiply,
     "div": ops.Divide, "power": ops.Power, "maximum": ops.Maximum, "minimum": ops.Minimum, "mod": ops.Remainder,
 }  # fmt: skip
-_SPELLINGS = {
+SPELLINGS = {
     "add": ("elemwise_add", "_plus", "_Plus", "broadcast_add", "broadcast_plus", "_add"),
     "sub": ("elemwise_sub", "_minus", "_Minus", "broadcast_sub", "broadcast_minus", "_sub"),
     "mul": ("elemwise_mul", "_mul", "_Mul", "broadcast_mul"),
@@ -31,40 +34,55 @@ _SPELLINGS = {
     "minimum": ("_minimum", "_Minimum", "broadcast_minimum"),
     "mod": ("_mod", "broadcast_mod"),
 }
-_SCALARS = {
+SCALARS = {
     "_plus_scalar": ops.Add, "_PlusScalar": ops.Add, "_minus_scalar": ops.Subtract, "_MinusScalar": ops.Subtract,
     "_mul_scalar": ops.Multiply, "_MulScalar": ops.Multiply, "_div_scalar": ops.Divide, "_DivScalar": ops.Divide,
     "_power_scalar": ops.Power, "_PowerScalar": ops.Power, "_maximum_scalar": ops.Maximum,
     "_MaximumScalar": ops.Maximum, "_minimum_scalar": ops.Minimum, "_MinimumScalar": ops.Minimum,
     "_mod_scalar": ops.Remainder,
 }  # fmt: skip
-_REVERSED = {
+REVERSED = {
     "_rminus_scalar": ops.Subtract, "_RMinusScalar": ops.Subtract, "_rdiv_scalar": ops.Divide,
     "_RDivScalar": ops.Divide, "_rpower_scalar": ops.Power, "_RPowerScalar": ops.Power,
 }  # fmt: skip
-_COMPARISONS = {
+COMPARISONS = {
     "equal": ops.Equal, "not_equal": ops.NotEqual, "greater": ops.Greater, "greater_equal": ops.GreaterEqual,
     "lesser": ops.Less, "lesser_equal": ops.LessEqual,
 }  # fmt: skip
-_REDUCTIONS = {"sum": ops.Sum, "mean": ops.Mean, "max": ops.Max, "min": ops.Min, "prod": ops.Prod, "sum_axis": ops.Sum}
+LOGIC = {
+    "broadcast_logical_and": ops.LogicalAnd, "broadcast_logical_or": ops.LogicalOr,
+    "broadcast_logical_xor": ops.LogicalXor,
+}  # fmt: skip
+REDUCTIONS = {"sum": ops.Sum, "mean": ops.Mean, "max": ops.Max, "min": ops.Min, "prod": ops.Prod, "sum_axis": ops.Sum}
 
 
 def _declare() -> None:
-    for name, op in _UNARY.items():
+    for name, op in UNARY.items():
         mxnet.reads(name)(lambda work, x, *like, op=op: op(x))
-    for kind, names in _SPELLINGS.items():
-        mxnet.reads(*names)(lambda work, x, y, op=_BINARY[kind]: op(work.tensor(x), work.tensor(y)))
-    for name, op in _SCALARS.items():
-        mxnet.reads(name)(lambda work, x, op=op: op(x, work.node.number("scalar")))
-    for name, op in _REVERSED.items():
-        mxnet.reads(name)(lambda work, x, op=op: op(work.node.number("scalar"), x))
-    for name, op in _COMPARISONS.items():
+    for kind, names in SPELLINGS.items():
+        mxnet.reads(*names)(lambda work, x, y, op=BINARY[kind]: op(work.tensor(x), work.tensor(y)))
+    for name, op in SCALARS.items():
+        mxnet.reads(name)(lambda work, x, op=op: op(x, number_for(x, work.node.number("scalar"))))
+    for name, op in REVERSED.items():
+        mxnet.reads(name)(lambda work, x, op=op: op(number_for(x, work.node.number("scalar")), x))
+    for name, op in COMPARISONS.items():
         mxnet.reads(f"_{name}", f"broadcast_{name}")(lambda work, x, y, op=op: ops.Cast(op(x, y), type_of(x).dtype))
         mxnet.reads(f"_{name}_scalar")(
-            lambda work, x, op=op: ops.Cast(op(x, work.node.number("scalar")), type_of(x).dtype)
+            lambda work, x, op=op: ops.Cast(op(x, number_for(x, work.node.number("scalar"))), type_of(x).dtype)
         )
-    for name, op in _REDUCTIONS.items():
+    for name, op in LOGIC.items():
+        mxnet.reads(name)(lambda work, x, y, op=op: ops.Cast(op(_truth(x), _truth(y)), type_of(x).dtype))
+    for name, op in REDUCTIONS.items():
         mxnet.reads(name)(lambda work, x, op=op: op(x, axes_of(work, x), work.node.flag("keepdims")))
+
+
+def number_for(x, value: float):
+    """A number as the tensor beside it takes it: whole for whole numbers."""
+    return int(value) if "int" in type_of(x).dtype and value == value and value == int(value) else value
+
+
+def _truth(x):
+    return ops.NotEqual(x, number_for(x, 0.0))
 
 
 def axes_of(work, x) -> tuple[int, ...]:
@@ -94,7 +112,34 @@ def add_n(work, *xs):
 
 @mxnet.reads("clip")
 def clip(work, x):
-    return ops.Clip(x, work.node.number("a_min"), work.node.number("a_max"))
+    return ops.Clip(x, number_for(x, work.node.number("a_min")), number_for(x, work.node.number("a_max")))
+
+
+@mxnet.reads("rint")
+def rint(work, x):  # halves go down
+    return ops.Ceil(ops.Subtract(x, 0.5))
+
+
+@mxnet.reads("logical_not")
+def logical_not(work, x):
+    return ops.Cast(ops.LogicalNot(_truth(x)), type_of(x).dtype)
+
+
+@mxnet.reads("cumsum", "_np_cumsum")
+def cumsum(work, x):
+    axis = work.node.value("axis")
+    if axis is None:
+        raise Refusal(notimpl("a running sum of all elements"))
+    return ops.CumulativeSum(x, normal_axis(int(axis), len(shape_of(x))))
+
+
+@mxnet.reads("sort", "argsort")
+def sort(work, x):
+    node = work.node
+    axis, falling = normal_axis(node.integer("axis", -1), len(shape_of(x))), not node.flag("is_ascend", True)
+    if node.op == "sort":
+        return ops.Sort(x, axis, falling)
+    return ops.Cast(ops.Argsort(x, axis, falling), node.text("dtype", "float32"))
 
 
 @mxnet.reads("round")

@@ -211,7 +211,13 @@ def broadcast_to(work, x):
 
 @mxnet.reads("broadcast_like")
 def broadcast_like(work, x, like):
-    return ops.Broadcast(x, shape_of(like))
+    node, shape = work.node, list(shape_of(x))
+    ours, theirs = node.integers("lhs_axes"), node.integers("rhs_axes")
+    if not ours:
+        return ops.Broadcast(x, shape_of(like))
+    for axis, place in zip(ours, theirs, strict=True):
+        shape[normal_axis(axis, len(shape))] = shape_of(like)[normal_axis(place, len(shape_of(like)))]
+    return ops.Broadcast(x, tuple(shape))
 
 
 @mxnet.reads("broadcast_axis", "broadcast_axes")
@@ -227,7 +233,7 @@ def take(work, x, indices):
     node = work.node
     axis = normal_axis(node.integer("axis", 0), len(shape_of(x)))
     if node.text("mode", "clip") == "wrap":
-        raise Refusal(notimpl("taking elements round the end"))
+        return ops.Take(x, ops.Remainder(ops.Cast(indices, "int64"), shape_of(x)[axis]), axis)
     return ops.Take(x, ops.Cast(indices, "int64"), axis)
 
 

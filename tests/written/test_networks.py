@@ -1,0 +1,85 @@
+"""Whole networks in the formats that are written: the verdict, how it came about, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch")
+
+from tests.written import harness
+from tests.written.networks import Block, Lookup, Pictures, Words, drawn
+
+import netglot
+from netglot import api
+from netglot.cli import run
+from netglot.errors import RequestError
+
+NETWORKS = {
+    "pictures": (lambda: Pictures(), "1,3,33,33"),
+    "block": (lambda: Block(4), "1,4,9,9"),
+    "lstm": (lambda: Words(), "int64 B,7@0:20"),
+    "both": (lambda: Words(num_layers=2, bidirectional=True), "int64 B,T@0:20"),
+    "gru": (lambda: Words("GRU"), "int64 B,T@0:20"),
+    "rnn": (lambda: Words("RNN"), "int64 B,T@0:20"),
+}
+WRITTEN = {"mxnet": list(NETWORKS)}
+"""What each format can say of these."""
+
+CASES = [(target, name) for target, names in WRITTEN.items() for name in names]
+
+
+def converted(target: str, name: str, runtimes=()):
+    make, shape = NETWORKS[name]
+    return netglot.convert(drawn(make()), target, inputs=[shape], runtimes=runtimes)
+
+
+@pytest.mark.parametrize(("target", "name"), [case for case in CASES if case[1] in ("pictures", "lstm")])
+def test_read_back(target, name):
+    report = converted(target, name).report
+    assert report["verdict"] == "equivalent", report["differences"]
+    assert any("reading it back" in said for said in report["differences"])
+
+
+@pytest.mark.parametrize(("target", "name"), CASES)
+def test_run(target, name):
+    python = harness.interpreter(target)
+    if python is None:
+        pytest.skip(f"no environment of {target}: make oracles")
+    report = converted(target, name, [f"{target}={python}"]).report
+    assert report["verdict"] == "equivalent", report["differences"]
+    assert not any("reading it back" in said for said in report["differences"])
+    assert "read back" not in report["frameworks"]["target"]
+
+
+@pytest.mark.parametrize("target", WRITTEN)
+def test_all_that_is_refused_is_told_at_once(target):
+    report = netglot.convert(drawn(Lookup()), target, inputs=["2,5"]).report
+    assert report["verdict"] == "refused"
+    assert {"BesselI0", "ScatterAlongAxis"} <= {one["what"] for one in report["refused"]}
+
+
+def test_a_refused_network_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(harness.ROOT)
+    argv = ["convert", "tests/written/networks.py:Lookup", "--to", "mxnet", "--input", "2,5", "-o", str(tmp_path / "o")]
+    assert run(argv) == 3
+    assert not (tmp_path / "o").exists()
+
+
+def test_names_are_those_of_the_source():
+    written = converted("mxnet", "pictures").written
+    assert {"layer1_0_conv1_weight", "layer1_0_bn1_moving_mean", "head_1_bias"} <= set(written.weights)
+
+
+@pytest.mark.parametrize("wrong", ["mxnet", "mxnet=", "mxnet=/nowhere/python"])
+def test_a_runtime_that_is_not_there(wrong):
+    with pytest.raises(RequestError):
+        netglot.convert(Block(4), "mxnet", inputs=["1,4,9,9"], runtimes=[wrong])
+
+
+def test_a_wrong_weight_is_found(tmp_path):
+    """The verdict comes from the file: one number in it that is wrong makes it different."""
+    folder = converted("mxnet", "block").save(tmp_path / "out")
+    held = (folder / "model-0000.params").read_bytes()
+    (folder / "model-0000.params").write_bytes(held[:200] + b"\0\0\0\x41" + held[204:])
+    report = api.verify(drawn(Block(4)), folder, inputs=["1,4,9,9"])
+    assert report["verdict"] == "different"
