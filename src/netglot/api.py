@@ -442,7 +442,7 @@ def _verified(request, graph, sizes, written, folder, report, limits: Limits, ph
         graph,
         [Variable(v.path, v.recipe, v.trainable) for v in written.variables],
         source_call=None if request.kind == "graph" else _source_call(request, names),
-        target_call=_target_call(graph, _target_of(written), limits.runtimes),
+        target_call=_target_call(graph, written, limits.runtimes),
         sizes={k: v for k, v in sizes.items() if k in graph.symbols()},
         input_permutations=dict(zip(names, arranged.inputs, strict=True)),
         output_permutations={n: p for (n, _), p in zip(graph.outputs, arranged.outputs, strict=True)},
@@ -451,7 +451,7 @@ def _verified(request, graph, sizes, written, folder, report, limits: Limits, ph
     with tempfile.TemporaryDirectory(prefix="netglot-source-") as aside:
         reader, load = _shipped(request, Path(aside))
         traceable = graph.origin is not None or request.kind == "graph"
-        traceable = traceable and not _target_of(written).is_file
+        traceable = traceable and _target_of(written).worker not in ("file-target", "exported-target")
         tracing = _Tracing(graph, written, folder, Path(aside)) if traceable else None
         worker = _target_of(written).worker
         scripted = request.source.kind == "script"
@@ -591,10 +591,13 @@ def _source_call(request: Request, names: list[str]) -> dict[str, Any]:
     return {"args": positional, "kwargs": {k: tree(b) for k, b in request.inputs.keyword.items()}}
 
 
-def _target_call(graph: Graph, target: Target, runtimes: Mapping[str, str]) -> dict[str, Any]:
-    names = [value.name for value in graph.inputs]
+def _target_call(graph: Graph, written: Any, runtimes: Mapping[str, str]) -> dict[str, Any]:
+    target, names = _target_of(written), [value.name for value in graph.inputs]
+    returned = [name for name, _ in graph.outputs]
+    if target.worker == "exported-target":
+        told = {"target": target.name, "returns": returned, "keras": str(written.folder)}
+        return {"args": list(names), "kwargs": {}, **told}
     if target.is_file:
-        returned = [name for name, _ in graph.outputs]
         told = {"target": target.name, "returns": returned, "python": runtimes.get(target.name, "")}
         return {"args": list(names), "kwargs": {}, **told}
     if len(names) == 1 or not target.one_argument:
@@ -604,10 +607,8 @@ def _target_call(graph: Graph, target: Target, runtimes: Mapping[str, str]) -> d
 
 def _how_it_ran(target: Target, runtimes: Mapping[str, str]) -> list[str]:
     """What is to be said of how a written file was run."""
-    if not target.is_file:
-        return []
     notes = []
-    if target.name not in runtimes:
+    if target.is_file and target.name not in runtimes:
         advice = f" (--runtime {target.name}=PATH/python runs it in {target.runs})" if target.runs else ""
         notes.append(f"the written file was compared by reading it back, and not run in {target.title} itself{advice}")
     if not target.doubles:

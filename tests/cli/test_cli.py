@@ -161,7 +161,7 @@ def test_refusals_are_told_in_words_and_in_json(api, capsys):
     ("argv", "says"),
     [
         (["convert", "a:b", "--to", "kerass"], "does not write 'kerass'"),
-        (["convert", "a:b", "--to", "mxnet"], "does not write 'mxnet'"),
+        (["convert", "a:b", "--to", "jax"], "does not write 'jax'"),
         (["convert", "--to", "keras"], "Missing argument"),
         (["convert", "a:b"], "Missing option"),
         (["convert", "a:b", "--to", "keras", "--colour"], "No such option"),

@@ -22,7 +22,7 @@ NETWORKS = {
     "gru": (lambda: Words("GRU"), "int64 B,T@0:20"),
     "rnn": (lambda: Words("RNN"), "int64 B,T@0:20"),
 }
-WRITTEN = {"mxnet": list(NETWORKS)}
+WRITTEN = {"mxnet": list(NETWORKS), "caffe": ["pictures", "block"], "darknet": ["block"]}
 """What each format can say of these."""
 
 CASES = [(target, name) for target, names in WRITTEN.items() for name in names]

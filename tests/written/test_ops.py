@@ -12,7 +12,7 @@ from netglot.report.matrix import all_dialects
 
 MOST = 4
 """Cases of an op that are tried: the last ones."""
-FILES = ("mxnet",)
+FILES = ("mxnet", "caffe", "darknet")
 """The targets whose files are checked op by op."""
 
 

@@ -1,8 +1,8 @@
 """A network as the steps of a file: what the writers of model files share.
 
-A dialect spells an op as a `step`: its kind, its operands and its options. Operands are values, ops of the pivot (written
-in their turn, or computed once where they hold parameters only), arrays, other steps, or `Held` weights, which are
-stored under a name of their own. The `Emitter` puts them in order and names everything after the source.
+A dialect spells an op as a `step`: its kind, its operands and its options. Operands are values, ops of the pivot
+(written in their turn, or computed once where they hold parameters only), arrays, other steps, or `Held` weights,
+which are stored under a name of their own. The `Emitter` puts them in order and names everything after the source.
 """
 
 from __future__ import annotations

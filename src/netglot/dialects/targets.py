@@ -57,6 +57,13 @@ def _file(name: str, title: str, weights: str, **known: Any) -> Target:
     return Target(name, title, writer, weights, "file-target", False, trains=False, **{"source": "", **known})
 
 
+def _through_keras(name: str, title: str, weights: str) -> Target:
+    """A target that TensorFlow makes of the emitted Keras network."""
+    writer = f"netglot.dialects.{name}.write"
+    known = {"trains": False, "doubles": False, "source": "", "needs": "keras"}
+    return Target(name, title, writer, weights, "exported-target", False, **known)
+
+
 TARGETS = {
     target.name: target
     for target in (
@@ -73,7 +80,11 @@ TARGETS = {
             beside=("model.onnx.data",),
             trains=False,
         ),
+        _through_keras("tensorflow", "TensorFlow", "saved_model"),
+        _through_keras("tflite", "TensorFlow Lite", "model.tflite"),
         _file("mxnet", "MXNet", "model-0000.params", source="model-symbol.json", doubles=True, runs="MXNet 1.9"),
+        _file("darknet", "Darknet", "model.weights", source="model.cfg", doubles=False, runs="OpenCV 4"),
+        _file("caffe", "Caffe", "model.caffemodel", source="model.prototxt", doubles=False, runs="OpenCV 4"),
     )
 }
 

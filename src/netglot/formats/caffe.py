@@ -7,15 +7,16 @@ by the name of their layer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from netglot.errors import InputError
-from netglot.formats import prototxt, wire
-from netglot.formats.mapped import LARGEST, array_of, mapped, text_of
+from netglot.formats import prototxt, wire, wire_save
+from netglot.formats.mapped import LARGEST, Load, array_of, mapped, text_of
 from netglot.formats.record import Record
 from netglot.pivot.dims import product
 
@@ -221,3 +222,56 @@ def _blob(record: Record, what: str) -> Blob:
     if len(parts) == 1:
         return Blob(shape, lambda: parts[0].reshape(shape))
     return Blob(shape, lambda: np.concatenate([*parts, np.zeros(0, "float32")]).reshape(shape))
+
+
+Options = Mapping[str, Any]
+"""The options of a layer by name: numbers, words, truth values, lists of these (a field that repeats), records."""
+
+
+def network_text(name: str, layers: Iterable[tuple[str, str, list[str], list[str], Options]]) -> str:
+    """The text of a `.prototxt`, from each layer's type, name, bottoms, tops and options."""
+    lines = [f'name: "{name}"']
+    for kind, own, bottoms, tops, options in layers:
+        lines += ["layer {", f'  name: "{own}"', f'  type: "{kind}"']
+        lines += [f'  bottom: "{one}"' for one in bottoms] + [f'  top: "{one}"' for one in tops]
+        lines += [*_told(options, "  "), "}"]
+    return "\n".join(lines) + "\n"
+
+
+def _told(options: Options, margin: str) -> Iterator[str]:
+    for name, value in options.items():
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(one, Mapping):
+                yield f"{margin}{name} {{"
+                yield from _told(one, margin + "  ")
+                yield f"{margin}}}"
+            elif isinstance(one, bool):
+                yield f"{margin}{name}: {str(one).lower()}"
+            elif isinstance(one, Quoted):
+                yield f'{margin}{name}: "{one}"'
+            else:
+                yield f"{margin}{name}: {one!r}" if not isinstance(one, str) else f"{margin}{name}: {one}"
+
+
+class Quoted(str):
+    """A text, which is quoted; a plain string is a word."""
+
+
+def write_weights(path: Path, name: str, layers: Iterable[tuple[str, str, list[tuple[tuple, Load]]]]) -> None:
+    """Writes a `.caffemodel`, from each layer's name, type and blobs; one blob is in memory at a time."""
+    with open(path, "wb") as file:
+        file.write(wire_save.held(1, name))
+        for own, kind, blobs in layers:
+            begin = wire_save.held(1, own) + wire_save.held(2, kind)
+            heads = [_blob_head(shape) for shape, _ in blobs]
+            sizes = [len(head) + 4 * product(shape) for head, (shape, _) in zip(heads, blobs, strict=True)]
+            length = len(begin) + sum(len(wire_save.head(7, size)) + size for size in sizes)
+            file.write(wire_save.head(100, length) + begin)
+            for size, head, (_, load) in zip(sizes, heads, blobs, strict=True):
+                file.write(wire_save.head(7, size) + head)
+                file.write(np.ascontiguousarray(load(), "<f4").data)
+
+
+def _blob_head(shape: tuple) -> bytes:
+    """All of a blob but its numbers: its shape, and what announces them."""
+    return wire_save.held(7, wire_save.integers(1, shape)) + wire_save.head(5, 4 * product(shape))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import struct
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -115,3 +118,20 @@ class Weights:
     def left(self) -> int:
         """How many numbers are left."""
         return self._cursor.left // 4
+
+
+def sections_text(sections: Iterable[tuple[str, str, Mapping[str, Any]]]) -> str:
+    """The text of a `.cfg`, from what is said of each section, its type and its options."""
+    told = []
+    for place, kind, options in sections:
+        lines = [f"# {place}"] if place else []
+        told.append("\n".join([*lines, f"[{kind}]", *(f"{name}={value}" for name, value in options.items())]))
+    return "\n\n".join(told) + "\n"
+
+
+def write_weights(path: Path, arrays: Iterable[np.ndarray]) -> None:
+    """Writes a `.weights` of version 0.2: all tensors one after the other, one of them in memory at a time."""
+    with open(path, "wb") as file:
+        file.write(struct.pack("<iiiQ", 0, 2, 5, 0))
+        for array in arrays:
+            file.write(np.ascontiguousarray(array, "<f4").data)

@@ -24,6 +24,7 @@ RUNTIMES = {
     "pivot": "netglot.verify.runtime_pivot",
     "onnx": "netglot.verify.runtime_onnx",
     "onnx-target": "netglot.verify.runtime_onnx",
+    "exported-target": "netglot.verify.runtime_exported",
     "file-target": "netglot.verify.runtime_file",
     "keras": "netglot.verify.runtime_keras",
     "keras-source": "netglot.verify.source_keras",

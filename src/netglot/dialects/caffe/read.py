@@ -47,7 +47,7 @@ def read_caffe(path: Path, *, weights: Path | None = None, inputs: Any = None) -
         found = path.with_suffix(".caffemodel")
         weights = found if found.is_file() else None
     blobs = read_weights(Path(weights)) if weights is not None else None
-    if blobs is not None and not any(layer.name in blobs for layer in network.layers):
+    if blobs and not any(layer.name in blobs for layer in network.layers):
         known = ", ".join(list(blobs)[:3])
         raise WeightsError(f"{weights} has no layer of {path}", advice=f"its layers are {known}, ...")
     return with_open_batch(lambda free: _Reading(network, blobs, inputs, path, free).graph(), asked=inputs)

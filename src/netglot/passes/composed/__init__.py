@@ -1,8 +1,8 @@
 """Ops written with smaller ops, for the dialects of files: what a format lacks is put together from what it has.
 
-A dialect asks for them after it has declared its own: `compose(dialect)` lowers every op that other ops make up and that
-the dialect neither writes, lowers nor refuses. Where a composition ends in an op that the dialect refuses, that
-refusal is told.
+A dialect asks for them after it has declared its own: `compose(dialect)` lowers every op that other ops make up and
+that the dialect neither writes, lowers nor refuses. Where a composition ends in an op that the dialect refuses,
+that refusal is told.
 """
 
 from __future__ import annotations

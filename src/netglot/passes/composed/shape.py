@@ -74,8 +74,8 @@ def pad(op):
         if not all(isinstance(one, int) for one in (before, after)):
             raise Refusal(notimpl("padding by an amount that is not known"))
         if before < 0 or after < 0:
-            x, size = ops.Slice(x, axis, max(-before, 0), size - max(-after, 0), 1), None
-            before, after, size = max(before, 0), max(after, 0), shape_of(x)[axis]
+            x = ops.Slice(x, axis, max(-before, 0), size - max(-after, 0), 1)
+            before, after = max(before, 0), max(after, 0)
         front, back = (
             (count and _beside(x, axis, count, first, op)) or () for count, first in ((before, 1), (after, 0))
         )

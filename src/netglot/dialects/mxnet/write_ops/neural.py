@@ -316,6 +316,8 @@ mxnet.refuses(ops.Fold, notimpl("MXNet's col2im counts its windows otherwise"))
 
 def _recurrent(op, mode: str, states: int, used):
     """One layer, with all weights in one vector: both matrices of each direction, then both biases of each."""
+    if op.mask is not None:
+        raise Refusal(notimpl("a recurrence that leaves steps out"))
     hidden, sides = shape_of(op.w_hh[0])[1], len(op.w_ih)
     x = op.x if op.time_axis == 0 else ops.Permute(op.x, (1, 0, 2))
     back = op.direction == "backward"

@@ -1,0 +1,34 @@
+"""SavedModels and TensorFlow Lite files, which TensorFlow makes of the emitted Keras network: run by TensorFlow."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("tensorflow")
+
+from tests.written.networks import Block, Pictures, Words, drawn
+
+import netglot
+
+CASES = {
+    "block": (lambda: Block(4), "1,4,9,9"),
+    "pictures": (lambda: Pictures(), "1,3,33,33"),
+    "lstm": (lambda: Words(), "int64 B,5@0:20"),
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "name"), [("tensorflow", "block"), ("tensorflow", "lstm"), ("tflite", "pictures"), ("tflite", "lstm")]
+)
+def test_run(target, name, tmp_path):
+    make, shape = CASES[name]
+    conversion = netglot.convert(drawn(make()), target, inputs=[shape])
+    report = conversion.report
+    assert report["verdict"] == "equivalent", report["differences"]
+    assert report["float64"] is None and report["float32"]["same"]
+    assert "tensorflow" in report["frameworks"]["target"]
+    folder = conversion.save(tmp_path / "out")
+    assert (folder / {"tensorflow": "saved_model", "tflite": "model.tflite"}[target]).exists()
+    if (target, name) == ("tflite", "lstm"):
+        assert any("Select TF ops" in said for said in report["differences"])
