@@ -67,12 +67,12 @@ class Runtime:
         for name, array in given.items():
             if name in held and np.size(held[name]) != np.size(array):
                 raise ValueError(f"{name} has shape {held[name].shape} and is given {np.shape(array)}")
-        if self.own is not None:
-            shutil.rmtree(self.own, ignore_errors=True)
         self.count = getattr(self, "count", 0) + 1
         copy = Path(self.folder) / f"copy{self.count}"
         copy.mkdir()
         self.module.store(self.here, given, copy)
+        if self.own is not None:
+            shutil.rmtree(self.own, ignore_errors=True)
         self.here, self.own, self.graph = copy, copy, None
 
     def state(self, paths=None):

@@ -22,12 +22,14 @@ from netglot.errors import Refusal, RefusedOp, UnsupportedOps, never, notimpl
 from netglot.formats.darknet import sections_text, write_weights
 from netglot.formats.patching import patched
 from netglot.pivot import ops
-from netglot.pivot.dims import Dim
+from netglot.pivot.dims import Dim, product
 from netglot.pivot.graph import Graph
 from netglot.pivot.op import shape_of
 
 NETWORK, WEIGHTS = "model.cfg", "model.weights"
 _WORDS = {"convolutional": "conv", "connected": "linear"}
+_MOST_FLAT = 4096
+"""So many elements are flattened by a section of their own, whose weights are their number squared."""
 _ENDED = ("convolutional", "connected", "shortcut")
 """Sections that end in an activation."""
 
@@ -101,6 +103,7 @@ class _Emitter(Emitter):
         self.sections: list[_Section] = []
         self.place: dict[str, int] = defaultdict(lambda: -1)  # what was refused stands nowhere
         self.flat: set[str] = set()
+        self.features: dict[str, int] = {}
         self.gone: set[str] = set()
         self.shapes: dict[str, tuple] = {}
         (value,) = self.graph.inputs
@@ -125,8 +128,8 @@ class _Emitter(Emitter):
         shape = shape_of(call.arguments[0]) if not hasattr(call.arguments[0], "function") else ()
         options = dict(call.options)
         handler = getattr(self, f"_{call.function}", None)
-        if any(name in self.flat for name in names) and call.function not in ("connected", "dropout"):
-            raise Refusal(never("Darknet flattens pictures before a connected section only"))
+        if call.function not in ("connected", "dropout"):
+            names = [self._solid(name) for name in names]
         if handler is not None:
             return [handler(names, options, call, shape)]
         return [self._section(call.function, names[0], options, shape[1] if len(shape) > 1 else 0)]
@@ -161,6 +164,7 @@ class _Emitter(Emitter):
 
     def _flat(self, names: list[str], options: dict, call: Any, shape: tuple) -> str:
         name = self.taken.unique(f"{names[0]}_flat")
+        self.features[name] = product(shape[1:])
         self.place[name] = self.place[names[0]]
         self.flat.add(name)
         return name
@@ -171,6 +175,7 @@ class _Emitter(Emitter):
         made = self._section("dropout", names[0], options, 0)
         if names[0] in self.flat:
             self.flat.add(made)
+            self.features[made] = self.features.get(names[0], 0)
         return made
 
     def _convolutional(self, names: list[str], options: dict, call: Any, shape: tuple) -> str:
@@ -266,16 +271,26 @@ class _Emitter(Emitter):
         section = _Section("route", self.at.path if self.at else "", 0, told)
         return self._append(section)
 
+    def _solid(self, name: str) -> str:
+        """A flat tensor as the result of a section, which flattens by connecting each element with itself."""
+        if name not in self.flat:
+            return name
+        count = self.features.get(name, 0)
+        if not 0 < count <= _MOST_FLAT:
+            raise Refusal(never("Darknet flattens pictures before a connected section only"))
+        eye = np.eye(count, dtype="float32")
+        return self._section("connected", name, {"output": count}, count, weight=eye, bias=np.zeros(count, "float32"))
+
     def finish(self) -> None:
         """Makes the result of the network that of the last section."""
         ((_, value),) = self.graph.outputs
         name = self.value(value)
-        if name in self.flat:
+        try:
+            name = self._solid(name)
+        except Refusal as refusal:
             raise UnsupportedOps(
-                [RefusedOp("", "the output", never("Darknet's sections give pictures, and this network a flat one"))],
-                len(self.graph.nodes),
-                "Darknet",
-            )
+                [RefusedOp("", "the output", refusal.reason)], len(self.graph.nodes), "Darknet"
+            ) from refusal
         if not self.sections or self.place[name] != len(self.sections) - 1:
             self._section("maxpool", name, {"size": 1, "stride": 1}, 0)
 

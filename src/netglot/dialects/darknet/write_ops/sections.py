@@ -98,7 +98,9 @@ def _each(x, value):
         Refusal: it is neither.
     """
     shape = shape_of(x)
-    channels = shape[1] if len(shape) > 1 else None
+    if len(shape) < 2:
+        raise Refusal(never("Darknet's sections work on pictures"))
+    channels = shape[1]
     if is_scalar(value):
         return np.full(channels, float(value), "float32")
     wide = (*(1,) * (len(shape) - len(shape_of(value))), *shape_of(value))
@@ -123,7 +125,7 @@ def add(op):
     if not is_scalar(y) and shape_of(x) == shape_of(y) and not _is_plain(y):
         _picture(op)
         return step("shortcut", x, y)
-    return affine(x, np.ones(shape_of(x)[1], "float32"), _each(x, y))
+    return affine(x, _each(x, 1.0), _each(x, y))
 
 
 @darknet.writes(ops.Multiply)
@@ -134,7 +136,7 @@ def multiply(op):
             return step("sam", x, y)
         if len(shape_of(x)) == 4 and shape_of(y) == (*shape_of(x)[:2], 1, 1):
             return step("scale_channels", y, x)
-    return affine(x, _each(x, y), np.zeros(shape_of(x)[1], "float32"))
+    return affine(x, _each(x, y), _each(x, 0.0))
 
 
 @darknet.writes(ops.Subtract)
@@ -255,7 +257,8 @@ def split(op):
 def slice_(op):
     size = shape_of(op.x)[op.axis]
     length = op.stop - op.start
-    whole = op.step == 1 and isinstance(size, int) and op.axis == 1 and size % length == 0 and op.start % length == 0
+    known = isinstance(size, int) and isinstance(length, int) and length > 0
+    whole = known and op.step == 1 and op.axis == 1 and size % length == 0 and op.start % length == 0
     if not whole or len(shape_of(op.x)) != 4:
         raise Refusal(never("Darknet cuts the channels of a picture into equal parts"))
     return step("route", op.x, groups=size // length, group_id=op.start // length)
