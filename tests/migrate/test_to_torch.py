@@ -43,5 +43,5 @@ def test_sequential_of_known_sizes_is_written_as_a_person_would(tmp_path):
     assert "class Symbol" not in text
     added = found.files["keras_added.py"].decode()
     assert "model.append(nn.Linear(72, 4))\nmodel.append(nn.Softmax(dim=-1))\nmodel.apply(glorot_uniform)\n" in added
-    assert "loss=functools.partial(mean_of, categorical_crossentropy), optimizer=Adam, metrics=" in added
+    assert "loss=categorical_crossentropy, optimizer=Adam(), metrics=" in added
     assert not any(word in added for word in ("class Symbol", "class Layer", "class SGD", "def huber"))

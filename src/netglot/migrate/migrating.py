@@ -99,7 +99,7 @@ def migrate(
         results: list[dict[str, Any]] = []
         scripts: list[dict[str, Any]] = []
         files = {path: text.encode("utf-8") for path, (text, _) in written.items()} | project.others
-        if found and verify:
+        if verify:
             say("proving")
             results = _proven(family, project, written, found, time_limit, place, weights, files)
             say("training the scripts on both sides")
@@ -164,7 +164,7 @@ def _observed(
                     _try(worker, one, inputs)
     if failures and not seen and not named:
         file, error = failures[0]
-        if not chosen:
+        if not chosen or error["kind"] == "ModuleNotFoundError":
             raise _script_error(error, file.path)
         notes.append(f"{file.path} did not run as a script: {error['kind']}: {error['message'].partition(chr(10))[0]}")
     if not chosen:
@@ -175,7 +175,7 @@ def _observed(
             f"no network was found in {', '.join(file.path for file in project.files)}",
             advice="name it: --network 'file.py:Class(arguments)'",
         )
-    proven = [networks.with_inputs(worker, one, inputs) for one in chosen]
+    proven = _runnable(worker, chosen, inputs, bool(named) or not any(family.trains(f) for f in project.files), notes)
     record = worker.request("facts")
     for file in project.files:
         file.facts = {int(n): Fact(**f) for n, f in record["facts"].get(file.module, {}).items()}
@@ -190,6 +190,21 @@ def _observed(
     return proven, notes
 
 
+def _runnable(
+    worker: Worker, chosen: list[Network], inputs: list[str], strict: bool, notes: list[str]
+) -> list[Network]:
+    """The networks with inputs on which they run; one that does not run by itself is left to its script."""
+    found = []
+    for one in chosen:
+        try:
+            found.append(networks.with_inputs(worker, one, inputs))
+        except (RequestError, UserCodeError) as error:
+            if strict:
+                raise
+            notes.append(f"{one.expression} was not compared by itself: {error.message}")
+    return found
+
+
 def _try(worker: Worker, network: Network, inputs: list[str]) -> None:
     """Runs a further factory, for what it shows; whether it runs does not matter."""
     try:
@@ -199,7 +214,12 @@ def _try(worker: Worker, network: Network, inputs: list[str]) -> None:
 
 
 def _plain(seen: dict[str, Any]) -> bool:
-    return not any("unknown" in one for one in seen["inputs"])
+    """Whether all that a network was called with is known."""
+
+    def known(one: dict[str, Any]) -> bool:
+        return "unknown" not in one and all(known(inner) for inner in one.get("items", ()))
+
+    return all(known(one) for one in seen["inputs"])
 
 
 def _called(seen: list[dict[str, Any]], project: Project) -> list[Network]:
@@ -219,7 +239,7 @@ def _called(seen: list[dict[str, Any]], project: Project) -> list[Network]:
             )
         if module not in known or one["arguments"] is None or one["class"] in found:
             continue
-        if any("unknown" in i for i in one["inputs"]):
+        if not _plain(one):
             continue
         found[one["class"]] = Network(
             module, one["class"], f"{one['class']}({one['arguments']})", one["inputs"], one["parameters"]
@@ -238,6 +258,8 @@ def _import_error(error: dict[str, Any], path: str) -> Exception:
 
 
 def _script_error(error: dict[str, Any], path: str) -> Exception:
+    if error["kind"] == "ModuleNotFoundError" and error.get("name"):
+        return _import_error(error, path)
     return networks.raised(error, f"running {path}")
 
 

@@ -63,6 +63,9 @@ class Framework:
         """The public name of a method of an object of the framework."""
         raise NotImplementedError
 
+    def note(self, fact: Fact, owner: Any, name: str, value: Any) -> None:
+        """Remembers more of an attribute, or of what a call gave."""
+
     def replaced(self, value: Any) -> Any:
         """What stands for a value while it is observed: the value itself, unless precision or randomness is held."""
         return value
@@ -94,6 +97,7 @@ class Recorder:
         value = self.framework.replaced(getattr(owner, name))
         fact = self._fact(number)
         fact.add("names", self._owner(owner))
+        self.framework.note(fact, owner, name, value)
         self._saw(fact, value)
         return value
 
@@ -134,6 +138,7 @@ class Recorder:
             self.shared.depth -= 1
         result = self.framework.replaced(result)
         self._saw(fact, result)
+        self.framework.note(fact, owner, "", result)
         if self.framework.kind(result) in ("optimizer", "scheduler") and id(result) not in self.shared.made:
             self.shared.made[id(result)] = (self.module, number)
             self.shared.kept.append(result)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
 import inspect
 from typing import Any
@@ -15,6 +17,8 @@ NAMESPACES = (
     "keras", "keras.layers", "keras.ops", "keras.activations", "keras.initializers", "keras.optimizers",
     "keras.optimizers.schedules", "keras.losses", "keras.metrics", "keras.callbacks", "keras.utils", "keras.random",
     "keras.backend", "keras.models", "keras.regularizers", "keras.constraints", "keras.datasets.mnist",
+    "keras.datasets.fashion_mnist", "keras.datasets.cifar10", "keras.datasets.cifar100", "keras.datasets.imdb",
+    "keras.ops.image",
     "keras.preprocessing.sequence", "keras.preprocessing.image", "keras.mixed_precision", "keras.applications",
     "tensorflow", "tensorflow.nn", "tensorflow.math", "tensorflow.linalg", "tensorflow.random", "tensorflow.image",
     "tensorflow.data", "tensorflow.losses", "tensorflow.signal", "tensorflow.strings", "tensorflow.sparse",
@@ -30,18 +34,25 @@ class Keras(Framework):
         self._kept: list[Any] = []
         for namespace in NAMESPACES:
             module: Any = None
-            for real in (namespace, namespace.replace("tensorflow.", "tensorflow._api.v2.", 1)):
-                try:
-                    module = importlib.import_module(real)
-                    break
-                except ImportError:
-                    continue
-            if module is None:
-                module = tf
-                for part in namespace.split(".")[1:]:
-                    module = getattr(module, part, None)
+            if namespace.startswith("tensorflow"):  # an import would put a second copy of the module in its place
+                module = functools.reduce(lambda found, part: getattr(found, part, None), namespace.split(".")[1:], tf)
+            else:
+                with contextlib.suppress(ImportError):
+                    module = importlib.import_module(namespace)
             if module is not None:
                 self._learn(namespace.replace("tensorflow", "tf", 1), module)
+
+        for legacy in (
+            "backend",
+            "preprocessing.image",
+            "preprocessing.text",
+            "preprocessing.sequence",
+            "preprocessing",
+        ):
+            try:
+                self._learn(f"keras.{legacy}", importlib.import_module(f"keras._tf_keras.keras.{legacy}"))
+            except ImportError:
+                continue
 
     def _learn(self, namespace: str, module: Any) -> None:
         for name in dir(module):
@@ -56,6 +67,18 @@ class Keras(Framework):
             if callable(value) or isinstance(value, tf.DType):
                 self._names.setdefault(id(value), f"{namespace}.{name}")
                 self._kept.append(value)
+
+    def note(self, fact: Any, owner: Any, name: str, value: Any) -> None:
+        if (
+            name == "output_shape"
+            and isinstance(owner, keras.Model)
+            and isinstance(getattr(owner, "input_shape", 0), tuple)
+        ):
+            fact.extra["input"] = list(owner.input_shape)
+        if name == "metrics" and isinstance(owner, keras.Model):
+            fact.extra["user"] = not type(owner).metrics.fget.__module__.startswith("keras.")
+        if type(value).__name__ == "Functional":
+            fact.extra["outputs"] = list(value.output_names)
 
     def kind(self, value: Any) -> str | None:
         if isinstance(value, (tf.Tensor, tf.Variable, keras.Variable, keras.KerasTensor)):

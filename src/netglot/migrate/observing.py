@@ -16,7 +16,8 @@ from netglot.migrate.observe import Framework, Recorder, Shared
 class Observing:
     """What observes a project; the subclasses know the framework.
 
-    `network` is the class of all networks, `dataset` that of data sets, `entry` the method that a call runs.
+    `network` is the class of all networks, `dataset` that of data sets, `entry` the method that a call runs, `whole`
+    the class of what is a network more likely than a part of one.
     """
 
     OPERATIONS = (
@@ -24,6 +25,7 @@ class Observing:
     )  # fmt: skip
     network: type = object
     dataset: type = object
+    whole: type = object
     entry = "forward"
     model: Any
     files: Any
@@ -195,11 +197,15 @@ class Observing:
             (key, value) for key, value in vars(place).items()
             if inspect.isfunction(value) and value.__module__ == place.__name__
         ]  # fmt: skip
+        instances = [
+            (key, value) for key, value in vars(place).items()
+            if isinstance(value, self.network) and not key.startswith("_")
+        ]  # fmt: skip
+        if whole := [(key, value) for key, value in instances if isinstance(value, self.whole)]:
+            instances = whole
         return {
             "classes": [[key, _required(value), _contained(value, classes)] for key, value in classes],
-            "instances": [
-                key for key, value in vars(place).items() if isinstance(value, self.network) and not key.startswith("_")
-            ],
+            "instances": [key for key, _ in instances],
             "functions": [[key, _required(value)] for key, value in functions],
         }
 

@@ -33,6 +33,11 @@ class Project:
     outermost: set[str] = field(default_factory=set)
     """The classes that are whole networks."""
 
+    @property
+    def freezes(self) -> bool:
+        """Whether any file sets which weights are trained."""
+        return any(".trainable" in file.text.replace(".trainable_", "._") for file in self.files)
+
     def module(self, name: str) -> File:
         return next(file for file in self.files if file.module == name)
 
@@ -150,6 +155,11 @@ def _is_guard(test: ast.expr) -> bool:
     return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
 
 
+FAILED = "__netglot_failed__"
+"""Where a module without what it runs holds what its statements raised."""
+_REMEMBERED = ast.parse(f"globals().setdefault({FAILED!r}, []).append(_failed)").body
+
+
 def definitions(text: str) -> str:
     """A script without what it runs: its imports, functions, classes and what it assigns, where that works."""
     tree = ast.parse(text)
@@ -162,7 +172,7 @@ def definitions(text: str) -> str:
             continue
         if any(isinstance(n, ast.Call) and _called(n) in _RUNS for n in ast.walk(one)):
             continue
-        handler = ast.ExceptHandler(ast.Name("Exception", ast.Load()), None, [ast.Pass()])
+        handler = ast.ExceptHandler(ast.Name("Exception", ast.Load()), "_failed", _REMEMBERED)
         body.append(ast.Try([one], [handler], [], []))
     tree.body = body
     return ast.unparse(ast.fix_missing_locations(tree))

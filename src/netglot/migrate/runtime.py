@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from netglot.migrate.loading import Files, doubled
+from netglot.migrate.project import FAILED
 from netglot.verify.arrays import read_arrays, write_arrays
 
 
@@ -85,7 +86,10 @@ class Side:
         if setup:
             exec(setup, names)
         self.draws.reset()
-        self.model = self.made(eval(expression, names))
+        try:
+            self.model = self.made(eval(expression, names))
+        except NameError as error:
+            raise names.get(FAILED, [error])[0] from error  # the statement that should have made it raised
 
     def replay(self, module: str, argv: list[str], steps: int, weights: list | None = None) -> dict[str, Any]:
         """Runs a script for some steps of training; tells the loss of each, and the weights before and after.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from typing import Any
 
 import keras
@@ -9,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from netglot.migrate.known import cotangent, made_array
+from netglot.migrate.known import DATASETS, cotangent, made_array, made_dataset
 from netglot.migrate.observe_keras import Keras
 from netglot.migrate.observing import Observing
 from netglot.migrate.runtime import Side, flat
@@ -23,6 +25,7 @@ class Runtime(Observing, Side):
 
     OPERATIONS = (*Observing.OPERATIONS, *Side.OPERATIONS, "match", "load_weights")
     network = layers.Layer
+    whole = keras.Model
     dataset = keras.utils.PyDataset
     entry = "call"
 
@@ -32,6 +35,7 @@ class Runtime(Observing, Side):
         tf.config.run_functions_eagerly(True)
         tf.data.experimental.enable_debug_mode()
         _short_fit()
+        _made_data()
         return Keras()
 
     def described(self, name: str | None, value: Any) -> dict[str, Any] | None:
@@ -64,6 +68,8 @@ class Runtime(Observing, Side):
         _double_pooling()
         _double_leaky()
         _double_numbers()
+        _double_made()
+        _made_data()
         for holder, name, repaired in REPAIRS.values():
             setattr(holder, name, repaired(getattr(holder, name)))
 
@@ -147,6 +153,9 @@ class Runtime(Observing, Side):
         tf.config.run_functions_eagerly(True)
         tf.data.experimental.enable_debug_mode()
         tf.random.shuffle = self._shuffled
+        if self.unshuffled:
+            tf.data.Dataset.shuffle = lambda dataset, *args, **options: dataset
+            _unshuffled_files()
         fit = keras.Model.fit
         keras.Model.fit = lambda model, *args, **options: fit(model, *args, **(options | {"shuffle": False}))
         call, inside = layers.Layer.__call__, [0]
@@ -309,9 +318,14 @@ def _no_dropping() -> None:
 
     for kind in (
         layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D, layers.AlphaDropout,
-        layers.GaussianDropout, layers.GaussianNoise,
+        layers.GaussianDropout, layers.GaussianNoise, layers.RandomFlip, layers.RandomRotation, layers.RandomZoom,
+        layers.RandomTranslation, layers.RandomContrast, layers.RandomBrightness,
     ):  # fmt: skip
         kind.call = kept
+    for module in ("keras.src.backend", "keras.src.random", "keras.src.backend.tensorflow.random"):
+        holder: Any = importlib.import_module(module)
+        holder = getattr(holder, "random", holder) if module == "keras.src.backend" else holder
+        holder.dropout = lambda x, *args, **kwargs: x
     keras.random.dropout = lambda x, *args, **kwargs: x
     tf.nn.dropout = lambda x, *args, **kwargs: x
 
@@ -319,10 +333,16 @@ def _no_dropping() -> None:
 def _known_draws(draws: Any) -> None:
     """Random tensors come from draws that the other side can repeat."""
 
+    symbolic = tf.random.normal
+
     def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, **kwargs: Any) -> Any:
+        if not _known(shape):
+            return symbolic(shape, mean, stddev, tf.float64)
         return tf.convert_to_tensor(draws.take("normal", _plain(shape))) * stddev + mean
 
     def uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, **kwargs: Any) -> Any:
+        if not _known(shape):
+            return symbolic(shape, dtype=dtype or tf.float64)
         if dtype is not None and tf.as_dtype(dtype).is_integer:
             return integers(shape, minval, maxval, dtype)
         return tf.convert_to_tensor(draws.take("uniform", _plain(shape)) * (maxval - minval) + minval)
@@ -333,6 +353,15 @@ def _known_draws(draws: Any) -> None:
     keras.random.randint = integers
     keras.random.normal, keras.random.uniform = normal, uniform
     tf.random.normal, tf.random.uniform = normal, uniform
+
+
+def _known(shape: Any) -> bool:
+    """Whether a shape is of numbers: while a network is written down it may be of symbols."""
+    try:
+        _plain(shape)
+    except TypeError:
+        return False
+    return True
 
 
 def _plain(shape: Any) -> tuple[int, ...]:
@@ -389,6 +418,91 @@ def _double_leaky() -> None:
 
     backend.leaky_relu = leaky_relu
     tf.nn.leaky_relu = lambda features, alpha=0.2, name=None: leaky_relu(features, alpha)
+
+
+def _unshuffled_files() -> None:
+    """Data sets that are read from folders come in the order of their names."""
+    for name in ("image_dataset_from_directory", "timeseries_dataset_from_array", "text_dataset_from_directory"):
+        own = getattr(keras.utils, name)
+
+        def read(*args: Any, own: Any = own, **options: Any) -> Any:
+            return own(*args, **(options | {"shuffle": False}))
+
+        for module in ("keras.utils", "keras._tf_keras.keras.utils", "keras._tf_keras.keras.preprocessing"):
+            holder = importlib.import_module(module)
+            if hasattr(holder, name):
+                setattr(holder, name, read)
+
+
+def _double_made() -> None:
+    """What TensorFlow makes in single precision where nothing is said is made in double."""
+    for name in ("ones", "zeros", "eye"):
+        setattr(tf, name, functools.partial(getattr(tf, name), dtype=tf.float64))
+    wide = tf.constant
+
+    def numbers(value: Any) -> bool:
+        """Whether these are numbers of Python, some of them with a point."""
+        leaves = [value]
+        while any(isinstance(one, (list, tuple)) for one in leaves):
+            leaves = [leaf for one in leaves for leaf in (one if isinstance(one, (list, tuple)) else [one])]
+        return all(isinstance(one, (int, float)) for one in leaves) and any(isinstance(one, float) for one in leaves)
+
+    def constant(value: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
+        return wide(value, tf.float64 if dtype is None and numbers(value) else dtype, *args, **kwargs)
+
+    own, cast, hot, spaced = tf.convert_to_tensor, tf.cast, tf.one_hot, tf.linspace
+
+    def converted(value: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
+        return constant(value, dtype) if numbers(value) else own(value, dtype, *args, **kwargs)
+
+    tf.constant, tf.convert_to_tensor = constant, converted
+    for holder in (tf, tf.math):
+        for name in (
+            "exp",
+            "log",
+            "sqrt",
+            "square",
+            "abs",
+            "pow",
+            "sin",
+            "cos",
+            "tanh",
+            "sigmoid",
+            "maximum",
+            "minimum",
+        ):
+            if hasattr(holder, name):
+                setattr(holder, name, _of_numbers(getattr(holder, name), constant))
+    tf.cast = lambda x, dtype, name=None: cast(constant(x) if isinstance(x, float) else x, dtype)
+    tf.one_hot = lambda indices, depth, *args, **kwargs: hot(indices, depth, *args, **({"dtype": tf.float64} | kwargs))
+    tf.linspace = lambda start, stop, num, *args, **kwargs: spaced(
+        constant(float(start)), constant(float(stop)), num, *args
+    )
+
+
+def _of_numbers(function: Any, constant: Any) -> Any:
+    """A function of tensors to which numbers of Python are numbers in double precision."""
+
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        if any(isinstance(one, tf.Tensor) for one in args):
+            return function(*args, **kwargs)
+        return function(*(constant(one) if isinstance(one, float) else one for one in args), **kwargs)
+
+    return called
+
+
+def _made_data() -> None:
+    """Made data in place of Keras's data sets, which may not be here."""
+    for name in DATASETS:
+        module = getattr(keras.datasets, name)
+
+        def load_data(path: Any = None, name: str = name, **options: Any) -> Any:
+            return made_dataset(name)
+
+        for holder in (module, importlib.import_module(f"keras.src.datasets.{name}")):
+            holder.load_data = load_data
+        importlib.import_module(f"keras._tf_keras.keras.datasets.{name}").load_data = load_data
 
 
 def _takes_training(model: Any) -> bool:

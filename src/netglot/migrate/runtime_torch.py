@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import itertools
+import sys
+import types
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from netglot.migrate.known import cotangent, made_array
+from netglot.migrate.known import cotangent, made_array, made_dataset
 from netglot.migrate.observe_torch import Torch
 from netglot.migrate.observing import Observing
 from netglot.migrate.runtime import Side, flat
@@ -76,6 +78,8 @@ class Runtime(Observing, Side):
         _no_dropping()
         _known_draws(self.draws)
         _stamp()
+        if any("torchvision_arrays(" in text for _, text in (self.files.files if self.files else {}).values()):
+            _made_data()
 
     def made(self, model: nn.Module) -> nn.Module:
         model = model.double()
@@ -202,6 +206,8 @@ class Runtime(Observing, Side):
         inside = [0]
 
         def called(module: Any, *args: Any, **kwargs: Any) -> Any:
+            if any(kind.__name__ == "Augmentation" for kind in type(module).__mro__):
+                return args[0]  # the two frameworks could not change images alike
             inside[0] += 1
             try:
                 if inside[0] == 1 and next(module.parameters(), None) is not None:
@@ -214,7 +220,11 @@ class Runtime(Observing, Side):
 
     def meet(self, module: nn.Module, args: tuple, kwargs: dict, call: Any) -> None:
         """Takes the weights of a network at its first call, or gives it those that it starts from."""
-        if any(one["model"] is module for one in self.met) or any(type(one).__name__ == "Symbol" for one in args):
+        if (
+            _written_down()
+            or any(one["model"] is module for one in self.met)
+            or any(type(one).__name__ == "Symbol" for one in args)
+        ):
             return
         if self.starts:
             kept, count = module.training, self.draws.count
@@ -270,7 +280,7 @@ class Runtime(Observing, Side):
         total = sum((t * torch.from_numpy(cotangent(t.shape))).sum() for t in outputs if t.dtype.is_floating_point)
         total.backward()
         found = {
-            f"g:{i}": np.zeros(tuple(t.shape)) if t.grad is None else t.grad.numpy()
+            f"g:{i}": np.zeros(tuple(t.shape)) if t.grad is None else t.grad.to_dense().numpy()
             for i, (t, trained) in enumerate(zip(self.rows[1], self.rows[2], strict=True)) if trained
         }  # fmt: skip
         found |= {f"i:{i}": np.zeros(t.shape) if t.grad is None else t.grad.numpy() for i, t in enumerate(leaves)}
@@ -285,13 +295,24 @@ class Runtime(Observing, Side):
                 one.grad = None
             outputs = [t for t in self._call(self.tensors(inputs), True) if t.dtype.is_floating_point]
             loss = sum(((t - torch.from_numpy(cotangent(t.shape))) ** 2).mean() for t in outputs)
-            loss.backward()
+            if loss.requires_grad:  # a network may have no weights
+                loss.backward()
             losses.append(float(loss))
             with torch.no_grad():
                 for one in trained:
                     if one.grad is not None:
                         one -= rate * one.grad
         return {"losses": losses}
+
+
+def _written_down() -> bool:
+    """Whether a layer is only called on an example, while a network is written down with it."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_qualname in ("Symbol.of", "output_shape"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _firsts(model: nn.Module) -> list[dict[str, Any]]:
@@ -365,6 +386,28 @@ def _known_draws(draws: Any) -> None:
     torch.randint = integers
     torch.randn_like = lambda x, **kw: tensor(draws.take("normal", x.shape))
     torch.rand_like = lambda x, **kw: tensor(draws.take("uniform", x.shape))
+
+
+def _made_data() -> None:
+    """Made data in place of torchvision's data sets, which may not be here."""
+    try:
+        from torchvision import datasets
+    except (ImportError, RuntimeError):  # it is not installed, or not for this PyTorch
+        datasets = types.ModuleType("torchvision.datasets")
+        whole = sys.modules["torchvision"] = types.ModuleType("torchvision")
+        whole.__dict__["datasets"] = datasets
+    for name, own in {
+        "MNIST": "mnist",
+        "FashionMNIST": "fashion_mnist",
+        "CIFAR10": "cifar10",
+        "CIFAR100": "cifar100",
+    }.items():
+
+        def made(folder: Any = "", train: bool = True, own: str = own, **options: Any) -> Any:
+            images, labels = made_dataset(own)[0 if train else 1]
+            return types.SimpleNamespace(data=images, targets=labels.reshape(-1))
+
+        setattr(datasets, name, made)
 
 
 def _split(side: Any, dataset: Any, lengths: Any, generator: Any = None) -> list:

@@ -470,7 +470,7 @@ class Target:
     def finished(self, r: Rewriter, text: str) -> str:
         """The file with its imports and helpers in place."""
         defined = "".join(
-            "\n\n" + self.helpers[name].strip("\n").replace(f" {name}(", f" {alias}(") + "\n"
+            "\n\n" + self.defined(r, name, alias).strip("\n") + "\n"
             for name, alias in sorted(r.helpers.items(), key=lambda item: list(self.helpers).index(item[0]))
         )
         adapters = "".join(f"\n\n{made[1]}" for key, made in r._state.items() if key.startswith("adapter "))
@@ -490,6 +490,10 @@ class Target:
         lines = text.split("\n")
         lines = [line for line in lines if line.strip() != GONE]
         return "\n".join(line.replace(GONE, "") for line in lines)
+
+    def defined(self, r: Rewriter, name: str, alias: str) -> str:
+        """The text of a helper under the name that it has in this file."""
+        return self.helpers[name].replace(f" {name}(", f" {alias}(")
 
     def _import_lines(self, r: Rewriter, text: str) -> list[str]:
         have = {a for a, dotted in r.aliases.items() if not dotted.startswith(self.prefixes)}

@@ -15,7 +15,7 @@ def _all(names: str) -> str:
     return "|".join(
         spelled
         for name in names.split()
-        for spelled in (f"tf.{name}", f"tf.math.{name}", f"tf.nn.{name}", f"keras.ops.{name}")
+        for spelled in (f"tf.{name}", f"tf.math.{name}", f"tf.nn.{name}", f"keras.ops.{name}", f"keras.backend.{name}")
     )
 
 
@@ -24,6 +24,7 @@ for _tf, _torch in {
     "sin": "sin", "cos": "cos", "tan": "tan", "tanh": "tanh", "sigmoid": "sigmoid", "floor": "floor", "ceil": "ceil",
     "round": "round", "sign": "sign", "erf": "erf", "square": "square", "negative": "neg", "relu": "relu",
     "logical_not": "logical_not", "reciprocal": "reciprocal", "softplus": "nn.functional.softplus",
+    "log_sigmoid": "nn.functional.logsigmoid", "acos": "acos", "asin": "asin", "sinh": "sinh", "cosh": "cosh",
     "zeros_like": "zeros_like", "ones_like": "ones_like", "stop_gradient": "Tensor.detach",
     "is_nan": "isnan", "isnan": "isnan", "identity": "clone",
 }.items():  # fmt: skip
@@ -204,11 +205,89 @@ declare("tf.cast|keras.ops.cast(x, dtype)", "{x:p}.to({dtype:dtype})")
 declare("tf.random.set_seed|keras.utils.set_random_seed(seed)", "torch.manual_seed({seed})")
 declare("tf.Variable|keras.Variable(value, trainable=True, name=None, dtype=None)", "nn.Parameter(torch.as_tensor({value})<, requires_grad={trainable}>)",
         infers="dtype")  # fmt: skip
+declare("keras.random.SeedGenerator(seed=None, name=None)", "None", infers="seed")
+declare("keras.backend.flatten(x)", "torch.flatten({x})")
+declare("keras.backend.batch_flatten(x)", "torch.flatten({x}, 1)")
+declare("keras.backend.epsilon|keras.config.epsilon()", "1e-07")
+declare("keras.backend.clear_session|keras.utils.clear_session()", "None")
+declare("keras.backend.dot(x, y)", "torch.matmul({x}, {y})")
+declare("keras.backend.clip(x, min_value, max_value)", "torch.clamp({x}, {min_value}, {max_value})")
+declare("keras.backend.concatenate(tensors, axis=-1)", "torch.cat({tensors}, dim={axis})")
+declare("keras.backend.expand_dims(x, axis=-1)", "torch.unsqueeze({x}, {axis})")
+declare("keras.backend.squeeze(x, axis)", "torch.squeeze({x}, {axis})")
+declare("keras.backend.reshape(x, shape)", "torch.reshape({x}, {shape:sizes})")
+declare("keras.backend.permute_dimensions(x, pattern)", "torch.permute({x}, {pattern})")
+declare("keras.backend.stack(x, axis=0)", "torch.stack({x}<, dim={axis}>)")
+declare("keras.backend.cast(x, dtype)", "{x:p}.to({dtype:dtype})")
+declare("keras.backend.shape|keras.backend.int_shape(x)", "{x:p}.shape")
+declare("keras.backend.softmax(x, axis=-1)", "torch.softmax({x}, dim={axis})")
+declare("keras.backend.relu(x)", "F.relu({x})")
+declare("keras.backend.l2_normalize(x, axis=None)",
+        "({x:p} * torch.rsqrt(torch.clamp(torch.sum({x:p} ** 2, dim={axis}, keepdim=True), min=1e-12)))")  # fmt: skip
+declare("keras.backend.random_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None)",
+        "({mean:p} + {stddev:p} * torch.randn({shape:sizes}))", infers="seed dtype")  # fmt: skip
+declare("keras.backend.binary_crossentropy(target, output, from_logits=False)",
+        "F.binary_cross_entropy({output:p}.clamp(1e-7, 1 - 1e-7), {target:p}.to({output:p}.dtype), reduction='none')",
+        when={"from_logits": False})  # fmt: skip
+declare("keras.backend.get_value(x)", "{x:p}.detach().numpy()")
+declare("tf.nn.sigmoid_cross_entropy_with_logits(labels=None, logits=None, name=None)",
+        "sigmoid_cross_entropy_with_logits(labels={labels}, logits={logits})")  # fmt: skip
+declare("tf.nn.softmax_cross_entropy_with_logits(labels, logits, axis=-1, name=None)",
+        "softmax_cross_entropy_with_logits(labels={labels}, logits={logits}<, axis={axis}>)")  # fmt: skip
+declare("tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits, name=None)",
+        "sparse_softmax_cross_entropy_with_logits(labels={labels}, logits={logits})")  # fmt: skip
+declare("tf.clip_by_global_norm(t_list, clip_norm, use_norm=None, name=None)", "clip_by_global_norm({t_list}, {clip_norm})",
+        when={"use_norm": None})  # fmt: skip
+declare("tf.clip_by_norm(t, clip_norm)", "clip_by_norm({t}, {clip_norm})")
+declare("tf.add_n(inputs)", "sum({inputs})")
+declare("tf.print(*values)", "print({values})")
+declare("tf.nn.dropout(x, rate)", "F.dropout({x}, {rate})")
+declare("tf.stop_gradient(x)", "{x:p}.detach()")
+declare("tf.random.shuffle|keras.random.shuffle(value, seed=None)", "{value:p}[torch.from_numpy(np.random.permutation(len({value})))]",
+        infers="seed")  # fmt: skip
+declare("tf.sequence_mask(lengths, maxlen)", "(torch.arange({maxlen}) < {lengths:p}[..., None])")
+declare("tf.math.top_k|keras.ops.top_k(x, k=1, sorted=True)", "torch.topk({x}, {k})", infers="sorted")
+declare("tf.sort|keras.ops.sort(x, axis=-1)", "torch.sort({x}, dim={axis}).values")
+declare("tf.argsort|keras.ops.argsort(x, axis=-1)", "torch.argsort({x}, dim={axis}, stable=True)")
+declare("tf.image.resize(images, size, method='bilinear')", "image_resized({images}, {size}<, method={method}>)",
+        when={"method": lambda m: m in ("bilinear", "nearest")})  # fmt: skip
+declare("keras.ops.image.resize(images, size, interpolation='bilinear')",
+        "image_resized({images}, {size}<, method={interpolation}>)",
+        when={"interpolation": lambda m: m in ("bilinear", "nearest")})  # fmt: skip
+declare("tf.image.grayscale_to_rgb(images)", "{images:p}.expand(*{images:p}.shape[:-1], 3)")
+declare("keras.ops.image.extract_patches(images, size, strides=None, padding='valid')",
+        "image_patches({images}, {size}<, {strides}>)", when={"padding": "valid"})  # fmt: skip
+declare("tf.image.convert_image_dtype(image, dtype)", "({image:p}.to(torch.get_default_dtype()) / 255)",
+        when={})  # fmt: skip
+declare("tf.squared_difference|tf.math.squared_difference(x, y)", "torch.square({x:p} - {y:p})")
+declare("tf.multiply_no_nan(x, y)", "({x:p} * {y:p})")
+declare("tf.floordiv|tf.math.floordiv|keras.ops.floor_divide(x, y)", "torch.div({x}, {y}, rounding_mode='floor')")
+declare("tf.math.atan2|tf.atan2(y, x)", "torch.atan2({y}, {x})")
+declare("tf.math.is_inf(x)", "torch.isinf({x})")
+declare("tf.nn.bias_add(x, bias)", "({x:p} + {bias:p})")
+declare("tf.nn.embedding_lookup(params, ids)", "{params:p}[{ids}]")
+declare("tf.nn.moments(x, axes, keepdims=False)",
+        "(torch.mean({x}, dim={axes}, keepdim={keepdims}), torch.var({x}, dim={axes}, correction=0, keepdim={keepdims}))")  # fmt: skip
+declare("tf.identity(x)", "{x:p}.clone()")
+declare("tf.group(*values)", "None")
+declare("tf.random.categorical(logits, num_samples, dtype=None, seed=None)",
+        "torch.multinomial(torch.softmax({logits}, dim=-1), {num_samples}, replacement=True)", infers="dtype seed")  # fmt: skip
+declare("tf.config.list_physical_devices|tf.config.experimental.list_physical_devices(device_type=None)", "[]",
+        infers="device_type", note="devices are PyTorch's own matter: `.to(device)`")  # fmt: skip
 declare("tf.Tensor.numpy(x)", "{x:p}.detach().numpy()")
 declare("tf.Tensor.assign(x, value)", "{x:p}.data.copy_({value})")
 declare("tf.Tensor.assign_add(x, value)", "{x:p}.data.add_({value})")
 declare("tf.Tensor.assign_sub(x, value)", "{x:p}.data.sub_({value})")
 declare("tf.TensorShape.as_list(x)", "list({x})")
+for _name, _why in {
+    "keras.layers.TextVectorization": "PyTorch has no layer that turns text into numbers; do it before the network",
+    "keras.layers.StringLookup": "PyTorch's tensors hold no text", "keras.layers.IntegerLookup": "PyTorch has no layer for it",
+    "keras.preprocessing.image.ImageDataGenerator": "PyTorch augments images in a Dataset, with torchvision.transforms",
+    "keras.preprocessing.text.Tokenizer": "PyTorch has no tokenizer of its own",
+    "keras.datasets.imdb.load_data": "torchvision has no copy of this data set",
+    "tf.saved_model.save": "PyTorch has no SavedModel", "keras.mixed_precision.set_global_policy": "mixed precision is not carried over",
+}.items():  # fmt: skip
+    mark(_name, _why)
 mark("tf.function keras.saving.register_keras_serializable", "it decorates TensorFlow's own code")
 
 

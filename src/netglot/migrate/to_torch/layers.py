@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 from netglot.migrate.declare import Bound, Table
 from netglot.migrate.to_torch import plain
 
@@ -65,6 +67,9 @@ for _n in "123":
             f"FunctionLayer(torch.{_method}, dim={_dims}<, keepdim={{keepdims}}>)",
             when={"data_format": lambda value: value in (None, "channels_last")},
         )
+    if _n == "1":
+        declare(f"{_L}GlobalAveragePooling1D|{_L}GlobalAvgPool1D(name=None, data_format=None)", "FunctionLayer(masked_mean)",
+                when={"data_format": None})  # fmt: skip
     _size = "size=2" + (", interpolation='nearest'" if _n == "2" else "")
     declare(
         f"{_L}UpSampling{_n}D({_size}, data_format=None, name=None)",
@@ -89,25 +94,28 @@ _same(
     f"use_bias=True, depthwise_initializer='glorot_uniform', pointwise_initializer='glorot_uniform', {_REG}{_SHAPES}",
     when=_FIXED, infers=_QUIET,
 )  # fmt: skip
-_same("BatchNormalization", "axis=-1, momentum=0.99, epsilon=0.001, center=True, scale=True, name=None, trainable=True",
-      when={"trainable": True})  # fmt: skip
+_same("BatchNormalization", "axis=-1, momentum=0.99, epsilon=0.001, center=True, scale=True, name=None, trainable=True, input_shape=None",
+      when={"trainable": True}, infers="input_shape")  # fmt: skip
 _same("LayerNormalization", "axis=-1, epsilon=0.001, center=True, scale=True, name=None")
 _same("Dropout", "rate, name=None, seed=None, input_shape=None", infers="seed input_shape")
+declare(f"{_L}Dropout(rate, noise_shape=None, seed=None, name=None, input_shape=None)",
+        "Dropout({rate}, noise_axes=[i for i, one in enumerate({noise_shape}) if one != 1])", infers="seed input_shape")  # fmt: skip
 _same(
-    "Embedding", "input_dim, output_dim, embeddings_initializer='uniform', mask_zero=False, input_length=None, name=None",
-    when={"mask_zero": False}, infers="input_length",
+    "Embedding", "input_dim, output_dim, embeddings_initializer='uniform', mask_zero=False, input_length=None, name=None, "
+    "input_shape=None, trainable=True, weights=None, embeddings_constraint=None, dtype=None",
+    when={"trainable": True, "weights": None, "embeddings_constraint": None}, infers="input_length input_shape dtype",
 )  # fmt: skip
 _RNN = (
     "use_bias=True, return_sequences=False, return_state=False, go_backwards=False, "
     "kernel_initializer='glorot_uniform', recurrent_initializer='orthogonal', bias_initializer='zeros', name=None, "
-    f"dropout=0.0, recurrent_dropout=0.0, stateful=False, unroll=False{_SHAPES}"
+    f"dropout=0.0, recurrent_dropout=0.0, stateful=False, unroll=False, implementation=2{_SHAPES}"
 )
-_PLAIN = {"dropout": 0.0, "recurrent_dropout": 0.0, "stateful": False, "trainable": True, "data_format": None}
-_same("LSTM", f"units, activation='tanh', recurrent_activation='sigmoid', unit_forget_bias=True, {_RNN}",
-      when=_PLAIN, infers=_QUIET + " unroll")  # fmt: skip
-_same("GRU", f"units, activation='tanh', recurrent_activation='sigmoid', reset_after=True, {_RNN}",
-      when=_PLAIN, infers=_QUIET + " unroll")  # fmt: skip
-_same("SimpleRNN", f"units, activation='tanh', {_RNN}", when=_PLAIN, infers=_QUIET + " unroll")
+_PLAIN = {"stateful": False, "trainable": True, "data_format": None}
+for _n, _own in {
+    "LSTM": "activation='tanh', recurrent_activation='sigmoid', unit_forget_bias=True, ",
+    "GRU": "activation='tanh', recurrent_activation='sigmoid', reset_after=True, ", "SimpleRNN": "activation='tanh', ",
+}.items():  # fmt: skip
+    _same(_n, f"units, {_own}{_RNN}", when=_PLAIN, infers=_QUIET + " unroll implementation")
 _same("Bidirectional", "layer, merge_mode='concat', name=None, input_shape=None", infers="input_shape")
 _same("TimeDistributed", "layer, name=None, input_shape=None", infers="input_shape")
 _same(
@@ -124,9 +132,40 @@ _same("ReLU", "max_value=None, negative_slope=0.0, threshold=0.0, name=None")
 declare(f"{_L}LeakyReLU(negative_slope=0.3, name=None)", "FunctionLayer(F.leaky_relu, negative_slope={negative_slope})")
 declare(f"{_L}LeakyReLU(*, alpha, name=None)", "FunctionLayer(F.leaky_relu, negative_slope={alpha})")
 declare(f"{_L}ELU(alpha=1.0, name=None)", "FunctionLayer(F.elu, alpha={alpha})")
+_same("PReLU", "alpha_initializer='zeros', shared_axes=None, name=None")
+_same("GroupNormalization", "groups=32, axis=-1, epsilon=0.001, center=True, scale=True, name=None", when={"axis": -1})
+_same("Masking", "mask_value=0.0, name=None, input_shape=None", infers="input_shape")
+_same("Attention", "use_scale=False, dropout=0.0, name=None", when={"use_scale": False})
+_same(
+    "Normalization",
+    "axis=-1, mean=None, variance=None, input_shape=None, name=None, dtype=None",
+    infers="input_shape dtype",
+)
+for _n in ("GaussianNoise", "GaussianDropout", "AlphaDropout"):
+    _rate = "stddev" if _n == "GaussianNoise" else "rate"
+    _write = f"nn.AlphaDropout({{{_rate}}})" if _n == "AlphaDropout" else f"{_n}({{{_rate}}})"
+    declare(f"{_L}{_n}({_rate}, seed=None, name=None)", _write, infers="seed")
+for _n, _signature in {
+    "RandomFlip": "mode='horizontal_and_vertical'", "RandomRotation": "factor, fill_mode='reflect'",
+    "RandomZoom": "height_factor, width_factor=None, fill_mode='reflect'",
+    "RandomTranslation": "height_factor, width_factor, fill_mode='reflect'", "RandomContrast": "factor",
+    "RandomBrightness": "factor",
+}.items():  # fmt: skip
+    _same(_n, f"{_signature}, seed=None, name=None, input_shape=None, interpolation='bilinear', fill_value=0.0",
+          when={"interpolation": "bilinear", "fill_value": 0.0}, infers="seed input_shape")  # fmt: skip
+declare(f"{_L}Resizing(height, width, interpolation='bilinear', name=None)",
+        "FunctionLayer(image_resized, size=({height}, {width})<, method={interpolation}>)",
+        when={"interpolation": lambda m: m in ("bilinear", "nearest")})  # fmt: skip
+declare(f"{_L}UnitNormalization(axis=-1, name=None)", "FunctionLayer(F.normalize, dim={axis})")
+declare(f"{_L}Dot(axes, normalize=False, name=None)", "FunctionLayer(dotted, axes={axes}<, normalize={normalize}>)")
+declare(f"{_L}dot(inputs, axes, normalize=False, name=None)",
+        "FunctionLayer(dotted, axes={axes}<, normalize={normalize}>)({inputs})")  # fmt: skip
 declare(f"{_L}Softmax(axis=-1, name=None)", "FunctionLayer(torch.softmax, dim={axis})")
 declare(f"{_L}Identity(name=None)", "FunctionLayer(lambda x: x)")
-declare(f"{_L}Lambda(function, name=None, output_shape=None)", "FunctionLayer({function})", infers="output_shape name")
+declare(f"{_L}Lambda(function, name=None, output_shape=None, input_shape=None, mask=None, arguments=None)", "FunctionLayer({function})",
+        when={"mask": None, "arguments": None}, infers="output_shape name input_shape")  # fmt: skip
+declare(f"{_L}Lambda(function, name=None, output_shape=None, arguments=None)", "FunctionLayer({function}, **{arguments})",
+        infers="output_shape name")  # fmt: skip
 declare(f"{_L}Rescaling(scale, offset=0.0, name=None, input_shape=None)",
         "FunctionLayer(lambda x, scale, offset: x * scale + offset, scale={scale}, offset={offset})",
         infers="input_shape name")  # fmt: skip
@@ -148,9 +187,20 @@ def _sequential(c: Bound) -> str:
     return c.filled("Sequential(") + (c.text("layers") if c.has("layers") else "") + ")"
 
 
-declare("keras.Model|keras.models.Model(inputs, outputs, name=None)", "Model({inputs}, {outputs})")
-for _name in ("L1", "L2", "L1L2", "l2", "l1"):
-    mark(f"keras.regularizers.{_name}", "PyTorch takes the decay of weights in the optimiser or in the loss")
+@rule("keras.Model|keras.models.Model(inputs, outputs, name=None)", infers="name")
+def _model(c: Bound) -> str:
+    """Outputs have names where the file calls them by name."""
+    names = c.rewriter.fact(c.node).extra.get("outputs", ())
+    told = {one.value for one in ast.walk(c.rewriter.file.tree) if isinstance(one, ast.Constant)}
+    listed = f", output_names={list(names)}".replace("'", '"') if len(names) > 1 and set(names) <= told else ""
+    dictionary = isinstance(c.given["outputs"], ast.Dict)
+    return c.filled("Model({inputs}, {outputs}") + ("" if dictionary else listed) + ")"
+
+
+declare("keras.regularizers.L2|keras.regularizers.l2(l2=0.01)", "l2(<{l2}>)")
+declare("keras.regularizers.L2|keras.regularizers.l2(*, l)", "l2({l})")
+declare("keras.regularizers.L1|keras.regularizers.l1(l1=0.01)", "l1(<{l1}>)")
+declare("keras.regularizers.L1L2|keras.regularizers.l1_l2(l1=0.0, l2=0.0)", "l1_l2(l1={l1}, l2={l2})")
 for _keras, _torch in {
     "HeNormal": '"he_normal"', "HeUniform": '"he_uniform"', "GlorotUniform": '"glorot_uniform"',
     "GlorotNormal": '"glorot_normal"', "LecunNormal": '"lecun_normal"', "LecunUniform": '"lecun_uniform"',

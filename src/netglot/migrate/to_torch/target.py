@@ -10,7 +10,7 @@ from netglot.migrate.declare import MISSING, Bound, Table
 from netglot.migrate.rewrite import Rewriter
 from netglot.migrate.to_keras.target import GONE, Target, _alone, _in_annotation
 from netglot.migrate.to_keras.training import dedented
-from netglot.migrate.to_torch import functions, helpers, layers, plain, training
+from netglot.migrate.to_torch import bases, compiling, functions, helpers, layers, penalties, plain, tapes, training
 
 TABLE = Table()
 for _table in (layers.table, functions.table, training.table):
@@ -25,8 +25,18 @@ DTYPES = {
 TYPES = {
     "keras.Model": "nn.Module", "keras.layers.Layer": "Layer", "keras.Layer": "Layer", "tf.Tensor": "torch.Tensor",
     "keras.models.Model": "nn.Module", "tf.Module": "nn.Module", "keras.Sequential": "nn.Sequential",
-    "keras.KerasTensor": "torch.Tensor",
+    "keras.KerasTensor": "torch.Tensor", "keras.losses.Loss": "Loss", "keras.metrics.Metric": "Metric",
+    "keras.callbacks.Callback": "Callback", "keras.optimizers.schedules.LearningRateSchedule": "LearningRateSchedule",
+    "tf.data.Dataset": "Dataset", "keras.utils.Sequence": "object", "keras.utils.PyDataset": "object",
+    "tf.Variable": "nn.Parameter", "keras.optimizers.Optimizer": "Optimizer",
 }  # fmt: skip
+CONSTANTS = {
+    "tensorflow.newaxis": "None", "tf.newaxis": "None", "tensorflow.data.AUTOTUNE": "None", "tf.data.AUTOTUNE": "None",
+    "tensorflow.data.experimental.AUTOTUNE": "None", "tf.data.experimental.AUTOTUNE": "None",
+    "tensorflow.__version__": "torch.__version__", "keras.__version__": "torch.__version__",
+}  # fmt: skip
+STANDARD = ("copy", "csv", "functools", "itertools", "math", "operator", "os", "types", "warnings")
+"""Python's own modules that helpers use."""
 BUILT = ("keras.Model.", "keras.Layer.", "keras.Sequential.")
 
 
@@ -37,7 +47,7 @@ class TorchTarget(Target):
     helpers = helpers.HELPERS
     prefixes = ("tf.", "keras.", "tensorflow.")
     packages = ("tensorflow", "keras", "tf_keras")
-    bases = frozenset({"torch", "nn", "F", "math", "np", "functools", "copy", "operator", "types", "warnings"})
+    bases = frozenset({"torch", "nn", "F", "np", "torchvision", "Path", "Image", *STANDARD})
 
     def __init__(self, name: str = "torch"):
         super().__init__(name)
@@ -49,16 +59,19 @@ class TorchTarget(Target):
         }
 
     def helper_needs(self, helper: str) -> list[str]:
-        return helpers.needs(helper)
+        return list(helpers.needs(helper))
+
+    def defined(self, r: Rewriter, name: str, alias: str) -> str:
+        return helpers.renamed(self.helpers[name], r.helpers)
 
     def spell(self, text: str, r: Rewriter) -> str:
-        for word in re.findall(r"(?<![\w.])(torch|nn|F|functools|copy|operator|warnings|math|np)\.", text):
+        for word in re.findall(r"(?<![\w.])(torch|nn|F|functools|copy|operator|warnings|math|np|torchvision)\.", text):
             r.imports.add(word)
 
         def helper(match: re.Match) -> str:
             return r.need(match[1]) if match[1] in self.helpers else match[1]
 
-        return re.sub(r"(?<![\w.\"'])([A-Za-z_]\w*)(?=\(|,|\)|$)", helper, text) if text.strip() else text
+        return re.sub(r"(?<![\w.\"'])([A-Za-z_]\w*)(?=\(|,|\)|\.|$)", helper, text) if text.strip() else text
 
     def _dtype(self, c: Bound, name: str, text: str) -> str:
         value = c.literal(name)
@@ -84,16 +97,12 @@ class TorchTarget(Target):
                 return self._method(r, node, callees[0], receiver)
             if any(c.startswith("user:") and c.endswith(".call") for c in callees):
                 return f"{r.text(receiver)}.forward({self._without_training(r, node)})"
-        if receiver is not None and dotted is None:
-            if callees[0].startswith("tf.data.Dataset."):
-                return None if callees[0].rpartition(".")[2] in training.DATASET else self._unknown(r, node, callees[0])
-            if callees[0] == "tf.GradientTape.gradient" and len(node.args) == 2:
-                weights = f"list({r.text(node.args[1])})"
-                return self.spell("torch.autograd.grad(", r) + f"{r.text(node.args[0])}, {weights}, allow_unused=True)"
-            if callees[0].startswith("keras.Optimizer.apply_gradients") and len(node.args) == 1:
-                return self.spell("apply_gradients(", r) + f"{r.text(receiver)}, {r.text(node.args[0])})"
-            if callees[0].startswith("keras.Metric."):
-                return None
+        if (
+            receiver is not None
+            and dotted is None
+            and (made := self._object(r, node, callees[0], receiver)) is not None
+        ):
+            return made or None
         framework = [c for c in callees if c.startswith(self.prefixes)]
         if not framework:
             return None
@@ -102,8 +111,37 @@ class TorchTarget(Target):
         elif dotted is None:
             return None if isinstance(function, ast.Name) else self._unknown(r, node, framework[0])
         else:
-            made = r.called(node, framework)
+            made = penalties.penalised(self, r, node, framework)
         return made if made is not None else self._unknown(r, node, framework[0])
+
+    def _object(self, r: Rewriter, node: ast.Call, callee: str, receiver: ast.AST) -> str | None:
+        """A method of an object of TensorFlow that is no layer; empty text where the helper has the same method."""
+        short = callee.rpartition(".")[2]
+        if callee.startswith("tf.data.Dataset."):
+            return "" if short in training.DATASET else self._unknown(r, node, callee)
+        if callee == "tf.GradientTape.gradient":
+            return tapes.gradient(self, r, node)
+        if callee == "tf.GradientTape.watch":
+            return f"{r.text(node.args[0])}.requires_grad_()"
+        if callee.startswith("keras.Optimizer."):
+            value = r.text(receiver)
+            if short == "apply_gradients" and len(node.args) == 1:
+                return f"{r.need('apply_gradients')}({value}, {r.text(node.args[0])})"
+            if short == "apply" and len(node.args) == 2:
+                return f"{r.need('apply_gradients')}({value}, zip({', '.join(r.text(one) for one in node.args)}))"
+            if short == "minimize":
+                given = [r.text(one) for one in (*node.args, *(k.value for k in node.keywords if k.arg != "tape"))]
+                return f"{r.need('minimize')}({value}, {', '.join(given)})"
+            return self._unknown(r, node, callee)
+        if callee.startswith("keras.Metric."):
+            return (
+                ""
+                if short in ("update_state", "result", "reset_state", "reset_states")
+                else self._unknown(r, node, callee)
+            )
+        if callee == "tf.Tensor.assign" and getattr(receiver, "attr", "") in ("learning_rate", "lr"):
+            return f"{r.text(receiver)} = {r.text(node.args[0])}"
+        return None
 
     def _unknown(self, r: Rewriter, node: ast.Call, name: str) -> str:
         r.mark(node, name, self.table.marks.get(name, "netglot does not know this function"))
@@ -113,14 +151,22 @@ class TorchTarget(Target):
         """The arguments of a call without `training=...`: a PyTorch module knows by itself whether it trains."""
         gone = [k for k in node.keywords if k.arg == "training"]
         if not gone:
+            if any(r.fact(one).kinds == ["array"] for one in node.args):
+                return ", ".join(self._input(r, one) for one in (*node.args, *node.keywords))
             return r.arguments(node)
         value = gone[0].value
         if isinstance(value, ast.Constant) and r._state.get("module"):
             r.mark(node, "training", f"a part of the network is always {'' if value.value else 'not '}training here")
-        parts = [r.text(one) for one in (*node.args, *(k for k in node.keywords if k not in gone))]
+        parts = [self._input(r, one) for one in (*node.args, *(k for k in node.keywords if k not in gone))]
         return ", ".join(parts)
 
+    def _input(self, r: Rewriter, node: ast.AST) -> str:
+        """An argument of a network: an array becomes a tensor."""
+        return f"{r.need('as_input')}({r.text(node)})" if r.fact(node).kinds == ["array"] else r.text(node)
+
     def _module_called(self, r: Rewriter, node: ast.Call, callees: list[str]) -> str | None:
+        if callees[0].startswith(("call:keras.losses.", "call:keras.metrics.", "call:keras.initializers.")):
+            return None
         if any(k.arg == "training" for k in node.keywords) or not r._state.get("module"):
             return self._mode(r, node, callees) + f"({self._without_training(r, node)})"
         parameter = r._state.get("training")
@@ -162,60 +208,61 @@ class TorchTarget(Target):
             return f"{value}.__init__()"
         if name == "keras.Sequential.add":
             return None
-        if short == "add_weight":
-            kept = [r.text(k) for k in node.keywords if k.arg not in ("name", "dtype")]
-            return f"{value}.add_weight({', '.join([*(r.text(a) for a in node.args), *kept])})"
+        if short in ("add_weight", "add_loss"):
+            return self._added(r, node, short, value)
         if short == "build" and isinstance(receiver, ast.Call):
             return None
-        if short in training.METHODS and (made := self._trained(r, node, short, value)) is not None:
+        if short == "get_config":
+            return "{}"
+        if short in training.METHODS and (made := compiling.trained(self, r, node, short, value)) is not None:
             return made
+        if short == "adapt" and "module:keras.layers.Normalization" in r.fact(receiver).kinds:
+            return None
         if short == "count_params":
             return f"sum(p.numel() for p in {value}.parameters())"
+        if (
+            short in FILES
+            and len(node.args) == 1
+            and not _beyond(node, ("overwrite", "save_format", "include_optimizer"))
+        ):
+            return self.spell(FILES[short].format(model=value, path="\0"), r).replace("\0", r.text(node.args[0]))
+        if short == "compute_loss" and not node.args:
+            given = {k.arg: r.text(k.value) for k in node.keywords}
+            return f"{r.need('loss_of')}({value}, {given.get('y', 'None')}, {given.get('y_pred', 'None')})"
+        if short == "reset_metrics" or (short == "reset_states" and not node.args):
+            return f"{r.need('results_of')}({value})" if short == "reset_metrics" else self._unknown(r, node, name)
         r.mark(node, name, self.table.marks.get(name, "netglot does not know this method"))
         return r.composed_kept(node)
 
-    def _trained(self, r: Rewriter, node: ast.Call, short: str, value: str) -> str | None:
-        """`compile`, `fit`, `evaluate` and `predict` as functions of the network; None where an option is unknown."""
-        unknown = [k.arg for k in node.keywords if k.arg not in training.KNOWN[short]]
-        if unknown or any(isinstance(a, ast.Starred) for a in node.args):
-            r.mark(node, short, f"its option {', '.join(map(str, unknown))} is not carried over")
+    def _added(self, r: Rewriter, node: ast.Call, short: str, value: str) -> str:
+        """`add_weight` and `add_loss` of a layer of the user."""
+        quiet = ("name", "dtype", "autocast")
+        unknown = _beyond(node, (*quiet, "shape", "initializer", "trainable"))
+        if unknown:
+            r.mark(node, short, f"its option {', '.join(unknown)} is not carried over")
             return r.composed_kept(node)
-        if short == "compile":
-            parts = ", ".join([value, *self._prepared(r, node)])
-            return self.spell("prepare(", r) + parts + ")"
-        parts = ", ".join([value, *(r.text(one) for one in (*node.args, *node.keywords))])
-        return self.spell(f"{training.METHODS[short]}(", r) + parts + ")"
-
-    def _prepared(self, r: Rewriter, node: ast.Call) -> list[str]:
-        """The arguments of `compile`; what is named by a string is the function of that name."""
-        given = list(zip(("optimizer", "loss", "metrics"), node.args, strict=False))
-        given += [(str(k.arg), k.value) for k in node.keywords]
-        if "optimizer" not in dict(given):
-            given.insert(0, ("optimizer", ast.Constant("rmsprop")))
-        return [f"{name}={self._named(r, name, value)}" for name, value in given]
-
-    def _named(self, r: Rewriter, name: str, node: ast.expr) -> str:
-        known = training.NAMED[name]
-        if name == "metrics" and isinstance(node, (ast.List, ast.Tuple)):
-            names = [r.constant(one) for one in node.elts]
-            if all(isinstance(one, str) and one in known for one in names):
-                return "{" + ", ".join(f'"{one}": {r.need(known[one])}' for one in names) + "}"
-        value = r.constant(node)
-        if isinstance(value, str) and value.lower() in known:
-            made = r.need(known[value.lower()])
-            return self.spell("functools.partial(mean_of, ", r) + f"{made})" if name == "loss" else made
-        if value is None or (name != "metrics" and isinstance(node, ast.Call)):
-            return r.text(node)
-        return self.spell(f"{name}_named(", r) + f"{r.text(node)})"
+        kept = [r.text(k) for k in node.keywords if k.arg not in quiet]
+        return f"{value}.{short}({', '.join([*(r.text(a) for a in node.args), *kept])})"
 
     def attribute(self, r: Rewriter, node: ast.Attribute) -> str | None:
         if (dotted := r.dotted(node)) is not None:
             return self.reference(r, node, dotted)
         owners = r.fact(node).names or r.fact(node.value).kinds
-        if any(o.startswith("module:") for o in owners):
-            known = {"trainable_variables": "parameters()", "trainable_weights": "parameters()", "units": "units"}
-            if node.attr in known:
-                return f"{r.text(node.value)}.{known[node.attr]}"
+        if not any(o.startswith("module:") for o in owners):
+            return None
+        if node.attr in ("trainable_variables", "trainable_weights"):
+            if r.project.freezes:
+                return f"{r.need('trainable')}({r.text(node.value)})"
+            return f"list({r.text(node.value)}.parameters())"
+        if node.attr in ("variables", "weights") and isinstance(node.ctx, ast.Load) and "list" in r.fact(node).kinds:
+            return f"list({r.text(node.value)}.state_dict().values())"
+        if node.attr == "losses" and "list" in r.fact(node).kinds:
+            return f"{r.need('losses_of')}({r.text(node.value)})"
+        if node.attr == "output_shape" and "input" in r.fact(node).extra:
+            sizes = ", ".join(map(str, r.fact(node).extra["input"][1:]))
+            return f"{r.need('output_shape')}({r.text(node.value)}, {sizes})"
+        if node.attr == "metrics" and isinstance(node.ctx, ast.Load) and not r.fact(node).extra.get("user"):
+            return f"{r.text(node.value)}.plan.metrics.values()"
         return None
 
     def name_node(self, r: Rewriter, node: ast.Name) -> str | None:
@@ -231,12 +278,17 @@ class TorchTarget(Target):
         parent = r.parent(node)
         if isinstance(parent, ast.Attribute) and parent.value is node:
             return None
+        if dotted in CONSTANTS:
+            return self.spell(CONSTANTS[dotted], r)
         if dotted in TYPES and (_in_annotation(r, node) or isinstance(parent, (ast.Call, ast.Tuple))):
             return self.spell(TYPES[dotted] + ("(" if "." not in TYPES[dotted] else ""), r).removesuffix("(")
         short = dotted.rpartition(".")[2]
         if dotted.startswith("tf.") and short in DTYPES and dotted.count(".") == 1:
             r.imports.add("torch")
             return DTYPES[short]
+        name = training.SHORT.get(short, short)
+        if dotted.startswith(("keras.losses.", "keras.metrics.", "keras.optimizers.")) and name in self.helpers:
+            return r.need(name)
         if adapter := self.adapter(r, dotted):
             return adapter
         r.mark(node, dotted, self.table.marks.get(dotted, "netglot does not know it"))
@@ -262,7 +314,7 @@ class TorchTarget(Target):
         def render(child: ast.AST) -> str:
             dotted = r.dotted(child) if child in node.bases else None
             if dotted is not None and dotted.startswith(self.prefixes):
-                write = TYPES.get(dotted)
+                write = bases.base(r, node, dotted) or TYPES.get(dotted)
                 if write is None:
                     r.mark(node, dotted, "netglot does not know how to derive from it")
                     return r.composed_kept(child)
@@ -296,6 +348,9 @@ class TorchTarget(Target):
     def assign(self, r: Rewriter, node: ast.Assign) -> str | None:
         """Layers in a list or a dictionary are the network's only in a `ModuleList` or a `ModuleDict`."""
         target = node.targets[0]
+        freezes = isinstance(target, ast.Attribute) and target.attr == "trainable" and len(node.targets) == 1
+        if freezes and any(kind.startswith("module:") for kind in r.fact(target.value).kinds):
+            return f"{r.need('set_trainable')}({r.text(target.value)}, {r.text(node.value)})"
         if (made := plain.added(r, node)) is not None:
             r._state["added"] = {**r._state.get("added", {}), **made}
             return made[id(node)]
@@ -336,7 +391,7 @@ class TorchTarget(Target):
     def with_(self, r: Rewriter, node: ast.With) -> str | None:
         """What runs under a tape runs as it is: PyTorch remembers it anyway."""
         names = [(r.fact(item.context_expr).callees or [""])[0] for item in node.items]
-        if names != ["tf.GradientTape"]:
+        if set(names) != {"tf.GradientTape"}:
             return None
         return dedented(_Plain(), r, node)
 
@@ -344,21 +399,35 @@ class TorchTarget(Target):
 
     def _import_lines(self, r: Rewriter, text: str) -> list[str]:
         have = set(r.aliases)
-        standard = [
-            f"import {n}"
-            for n in ("copy", "functools", "math", "operator", "types", "warnings")
-            if n in r.imports and n not in have
-        ]
-        lines = standard
+        lines = [f"import {name}" for name in STANDARD if name in r.imports and name not in have]
+        if "Path" in r.imports and "Path" not in have:
+            lines.append("from pathlib import Path")
         if "np" in r.imports and "np" not in have:
             lines.append("import numpy as np")
         if r.imports & {"torch", "nn", "F"}:
             lines.append("import torch")
         if "F" in r.imports:
             lines.append("import torch.nn.functional as F")
+        if "torchvision" in r.imports:
+            lines.append("import torchvision")
+        if "Image" in r.imports and "Image" not in have:
+            lines.append("from PIL import Image")
         if "nn" in r.imports:
             lines.append("from torch import nn")
         return lines
+
+
+FILES = {
+    "save": "torch.save({model}, {path})",
+    "save_weights": "torch.save({model}.state_dict(), {path})",
+    "load_weights": "{model}.load_state_dict(torch.load({path}))",
+}
+"""Methods of a network that write and read files."""
+
+
+def _beyond(node: ast.Call, known: tuple[str, ...]) -> list[str]:
+    """The options of a call that are not among these."""
+    return [str(k.arg) for k in node.keywords if k.arg not in known]
 
 
 class _Plain:

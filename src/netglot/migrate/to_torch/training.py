@@ -1,398 +1,237 @@
-"""`compile`, `fit`, `evaluate`, `predict`, optimisers and losses of Keras in PyTorch."""
+"""`compile`, `fit`, `evaluate`, `predict`, optimisers, losses, metrics, callbacks and data of Keras in PyTorch."""
 
 from __future__ import annotations
 
-from netglot.migrate.declare import Table
+import ast
+
+from netglot.migrate.declare import MISSING, Bound, Table
 
 table = Table()
 declare, rule, mark = table.declare, table.rule, table.mark
 
 _O = "keras.optimizers."
-declare(f"{_O}Adam(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7)",
-        "functools.partial(Adam<, lr={learning_rate}><, beta_1={beta_1}><, beta_2={beta_2}><, epsilon={epsilon}>)")  # fmt: skip
-declare(f"{_O}AdamW(learning_rate=0.001, weight_decay=0.004, beta_1=0.9, beta_2=0.999, epsilon=1e-7)",
-        "functools.partial(Adam, decay={weight_decay}<, lr={learning_rate}><, beta_1={beta_1}><, beta_2={beta_2}><, epsilon={epsilon}>)")  # fmt: skip
-declare(f"{_O}SGD(learning_rate=0.01, momentum=0.0, nesterov=False)",
-        "functools.partial(SGD, lr={learning_rate}<, momentum={momentum}><, nesterov={nesterov}>)")  # fmt: skip
-declare(f"{_O}RMSprop(learning_rate=0.001, rho=0.9, epsilon=1e-7)",
-        "functools.partial(RMSprop<, lr={learning_rate}><, rho={rho}><, epsilon={epsilon}>)")  # fmt: skip
-for _names, _options in {
-    "SparseCategoricalCrossentropy sparse_categorical_crossentropy": "from_logits=False",
-    "CategoricalCrossentropy categorical_crossentropy": "from_logits=False, label_smoothing=0.0",
-    "BinaryCrossentropy binary_crossentropy": "from_logits=False",
+_CLIP = "clipnorm=None, clipvalue=None, global_clipnorm=None, weight_decay=None, name=None"
+OPTIMIZERS = {
+    "Adam": "beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False",
+    "AdamW": "weight_decay=0.004, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False",
+    "Adamax": "beta_1=0.9, beta_2=0.999, epsilon=1e-7", "Nadam": "beta_1=0.9, beta_2=0.999, epsilon=1e-7",
+    "SGD": "momentum=0.0, nesterov=False", "RMSprop": "rho=0.9, momentum=0.0, epsilon=1e-7, centered=False",
+    "Adagrad": "initial_accumulator_value=0.1, epsilon=1e-7", "Adadelta": "rho=0.95, epsilon=1e-7",
+    "Lion": "beta_1=0.9, beta_2=0.99",
+}  # fmt: skip
+
+
+def _passed(signature: str) -> str:
+    """Holes that pass on the options that are given."""
+    names = [one.split("=")[0].strip() for one in signature.split(", ") if one]
+    return "".join(f"<, {name}={{{name}}}>" for name in names if name != "name")
+
+
+for _name, _options in OPTIMIZERS.items():
+    _clip = _CLIP.replace("weight_decay=None, ", "") if _name == "AdamW" else _CLIP
+    _rate = "0.01" if _name == "SGD" else "0.001"
+    _all = f"{_options}, {_clip}"
+    declare(
+        f"{_O}{_name}(learning_rate={_rate}, {_all})", f"{_name}(<lr={{learning_rate}}>{_passed(_all)})", infers="name"
+    )
+    declare(f"{_O}{_name}({_all}, *, lr)", f"{_name}(lr={{lr}}{_passed(_all)})", infers="name")
+    table.rows[f"{_O}legacy.{_name}"] = table.rows[f"{_O}{_name}"]
+
+_S = "keras.optimizers.schedules."
+for _name, _signature in {
+    "ExponentialDecay": "initial_learning_rate, decay_steps, decay_rate, staircase=False",
+    "InverseTimeDecay": "initial_learning_rate, decay_steps, decay_rate, staircase=False",
+    "PolynomialDecay": "initial_learning_rate, decay_steps, end_learning_rate=0.0001, power=1.0, cycle=False",
+    "PiecewiseConstantDecay": "boundaries, values",
+    "CosineDecay": "initial_learning_rate, decay_steps, alpha=0.0, warmup_target=None, warmup_steps=0",
+    "CosineDecayRestarts": "initial_learning_rate, first_decay_steps, t_mul=2.0, m_mul=1.0, alpha=0.0",
+}.items():
+    _required = ", ".join(f"{{{one}}}" for one in _signature.split(", ") if "=" not in one)
+    _optional = ", ".join(one for one in _signature.split(", ") if "=" in one)
+    declare(f"{_S}{_name}({_signature}, name=None)", f"{_name}({_required}{_passed(_optional)})", infers="name")
+
+LOSSES = {
+    "SparseCategoricalCrossentropy sparse_categorical_crossentropy": "from_logits=False, ignore_class=None",
+    "CategoricalCrossentropy categorical_crossentropy": "from_logits=False, label_smoothing=0.0, axis=-1",
+    "BinaryCrossentropy binary_crossentropy": "from_logits=False, label_smoothing=0.0, axis=-1",
+    "BinaryFocalCrossentropy binary_focal_crossentropy": (
+        "apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0"
+    ),
     "MeanSquaredError mean_squared_error": "",
     "MeanAbsoluteError mean_absolute_error": "",
+    "MeanAbsolutePercentageError mean_absolute_percentage_error": "",
+    "MeanSquaredLogarithmicError mean_squared_logarithmic_error": "",
     "Huber huber": "delta=1.0",
-}.items():
+    "LogCosh log_cosh": "",
+    "KLDivergence kl_divergence": "",
+    "CosineSimilarity cosine_similarity": "axis=-1",
+    "Poisson poisson": "",
+    "Hinge hinge": "",
+    "SquaredHinge squared_hinge": "",
+    "CategoricalHinge categorical_hinge": "",
+}
+for _names, _options in LOSSES.items():
     _class, _function = _names.split()
-    _held = "".join(f"<, {o.split('=')[0]}={{{o.split('=')[0]}}}>" for o in _options.split(", ") if o)
-    declare(f"keras.losses.{_class}({_options})", f"functools.partial(mean_of, {_function}{_held})")
-    _comma = ", " if _options else ""
+    _own = f"{_options}, " if _options else ""
+    _rest = "reduction='sum_over_batch_size', name=None"
     declare(
-        f"keras.losses.{_function}(y_true, y_pred{_comma}{_options})", f"{_function}({{y_true}}, {{y_pred}}{_held})"
+        f"keras.losses.{_class}({_own}{_rest})", f"Loss({_function}{_passed(_options)}<, reduction={{reduction}}>)",
+        infers="name",
+    )  # fmt: skip
+    declare(
+        f"keras.losses.{_function}|keras.metrics.{_function}(y_true, y_pred{', ' if _options else ''}{_options})",
+        f"{_function}({{y_true}}, {{y_pred}}{_passed(_options)})",
     )
-declare("keras.utils.to_categorical(x, num_classes=None)", "np.eye({num_classes})[np.asarray({x}, dtype=int)]")
+SHORT = {
+    "mse": "mean_squared_error", "mae": "mean_absolute_error", "mape": "mean_absolute_percentage_error",
+    "msle": "mean_squared_logarithmic_error", "bce": "binary_crossentropy", "kld": "kl_divergence",
+    "logcosh": "log_cosh",
+}  # fmt: skip
+for _short, _long in SHORT.items():
+    for _module in ("losses", "metrics"):
+        if f"keras.losses.{_long}" in table.rows:
+            table.rows[f"keras.{_module}.{_short}"] = table.rows[f"keras.losses.{_long}"]
 
+for _name, _options in {
+    "Mean": "", "Sum": "", "SparseCategoricalAccuracy": "", "CategoricalAccuracy": "", "BinaryAccuracy": "threshold=0.5",
+    "Accuracy": "", "TopKCategoricalAccuracy": "k=5", "SparseTopKCategoricalAccuracy": "k=5", "RootMeanSquaredError": "",
+    "Precision": "thresholds=0.5", "Recall": "thresholds=0.5", "AUC": "num_thresholds=200, from_logits=False",
+}.items():  # fmt: skip
+    _first = (
+        "name=None, threshold=0.5" if _name == "BinaryAccuracy" else f"{_options}{', ' if _options else ''}name=None"
+    )
+    declare(
+        f"keras.metrics.{_name}({_first}, dtype=None)",
+        f"{_name}({_passed(_options)}<, name={{name}}>)".replace("(<, ", "(<"),
+        infers="dtype",
+    )
+for _class, _function in {
+    "MeanSquaredError": "mean_squared_error", "MeanAbsoluteError": "mean_absolute_error",
+    "BinaryCrossentropy": "binary_crossentropy", "CategoricalCrossentropy": "categorical_crossentropy",
+    "SparseCategoricalCrossentropy": "sparse_categorical_crossentropy", "KLDivergence": "kl_divergence",
+    "MeanAbsolutePercentageError": "mean_absolute_percentage_error",
+}.items():  # fmt: skip
+    _options = "from_logits=False" if "entropy" in _class else ""
+    declare(
+        f"keras.metrics.{_class}(name=None, dtype=None{', ' if _options else ''}{_options})",
+        f"Mean({_function}<, name={{name}}>{_passed(_options)})",
+        infers="dtype",
+    )
+
+CALLBACKS = {
+    "EarlyStopping": "monitor='val_loss', min_delta=0, patience=0, verbose=0, mode='auto', baseline=None, "
+    "restore_best_weights=False, start_from_epoch=0",
+    "ModelCheckpoint": "filepath, monitor='val_loss', verbose=0, save_best_only=False, save_weights_only=False, "
+    "mode='auto', save_freq='epoch'",
+    "ReduceLROnPlateau": "monitor='val_loss', factor=0.1, patience=10, verbose=0, mode='auto', min_delta=0.0001, "
+    "cooldown=0, min_lr=0.0",
+    "LearningRateScheduler": "schedule, verbose=0", "CSVLogger": "filename, separator=',', append=False",
+    "TensorBoard": "log_dir='logs', histogram_freq=0, write_graph=True, write_images=False, update_freq='epoch'",
+    "TerminateOnNaN": "",
+    "LambdaCallback": "on_epoch_begin=None, on_epoch_end=None, on_train_begin=None, on_train_end=None, "
+    "on_train_batch_begin=None, on_train_batch_end=None",
+}  # fmt: skip
+for _name, _signature in CALLBACKS.items():
+    _required = "".join(f", {{{one}}}" for one in _signature.split(", ") if one and "=" not in one)
+    _optional = ", ".join(one for one in _signature.split(", ") if "=" in one)
+    declare(f"keras.callbacks.{_name}({_signature})", f"{_name}({_required}{_passed(_optional)})".replace("(, ", "("))
+declare("keras.callbacks.Callback()", "Callback()")
+
+# -- data
+
+_D = "tf.data.Dataset."
+_DD = "tensorflow.python.data.ops.dataset_ops.DatasetV2."
+for _name in ("from_tensor_slices", "from_tensors", "range", "zip"):
+    declare(f"{_DD}{_name}|{_D}{_name}(*values)", f"Dataset.{_name}({{values}})")
 declare(
-    "tensorflow.python.data.ops.dataset_ops.DatasetV2.from_tensor_slices|tf.data.Dataset.from_tensor_slices(tensors)",
-    "Dataset({tensors})",
+    f"{_DD}from_generator|{_D}from_generator(generator, output_types=None, output_shapes=None, args=None, "
+    "output_signature=None)",
+    "Dataset.from_generator({generator}<, args={args}>)",
+    infers="output_types output_shapes output_signature",
 )
-for _name in ("Mean", "SparseCategoricalAccuracy", "CategoricalAccuracy", "BinaryAccuracy"):
-    declare(f"keras.metrics.{_name}(name=None)", f"{_name}()", infers="name")
+declare("keras.utils.to_categorical(x, num_classes=None)", "one_hot_rows({x}<, {num_classes}>)")
+declare(
+    "keras.utils.pad_sequences|keras.preprocessing.sequence.pad_sequences(sequences, maxlen=None, dtype='int32', "
+    "padding='pre', truncating='pre', value=0.0)",
+    "padded({sequences}<, maxlen={maxlen}><, dtype={dtype}><, padding={padding}><, truncating={truncating}><, value={value}>)",
+)
+declare(
+    "keras.utils.normalize(x, axis=-1, order=2)", "{x:p} / np.linalg.norm({x}, ord={order}, axis={axis}, keepdims=True)"
+)
+_IMAGES = (
+    "label_mode='int', class_names=None, color_mode='rgb', batch_size=32, image_size=(256, 256), shuffle=True, seed=None, "
+    "validation_split=None, subset=None, interpolation='bilinear'"
+)
+declare(
+    f"keras.utils.image_dataset_from_directory|keras.preprocessing.image_dataset_from_directory(directory, labels='inferred', {_IMAGES})",
+    "image_folder({directory}" + _passed(_IMAGES.replace("(256, 256)", "256")) + ")", when={"labels": "inferred"},
+)  # fmt: skip
+_SERIES = (
+    "sequence_length, sequence_stride=1, sampling_rate=1, batch_size=128, shuffle=False, seed=None, start_index=None, "
+    "end_index=None"
+)
+declare(
+    f"keras.utils.timeseries_dataset_from_array|keras.preprocessing.timeseries_dataset_from_array(data, targets, {_SERIES})",
+    "series_windows({data}, {targets}" + _passed(_SERIES) + ")",
+)
+for _keras, _torch in {
+    "mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100",
+}.items():  # fmt: skip
+    declare(f"keras.datasets.{_keras}.load_data(path=None)", f'torchvision_arrays("{_torch}")', infers="path")
 
-DATASET = {"shuffle", "batch", "prefetch", "repeat", "take", "map", "cache"}
+DATASET = {
+    "shuffle", "batch", "prefetch", "repeat", "take", "map", "cache", "skip", "filter", "window", "flat_map", "unbatch",
+    "concatenate", "enumerate", "as_numpy_iterator", "cardinality", "with_options",
+}  # fmt: skip
 """The methods of `tf.data` that the helper has."""
 
 NAMED = {
-    "optimizer": {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"},
-    "loss": {
-        "sparse_categorical_crossentropy": "sparse_categorical_crossentropy", "mse": "mean_squared_error",
-        "categorical_crossentropy": "categorical_crossentropy", "binary_crossentropy": "binary_crossentropy",
-        "mean_squared_error": "mean_squared_error", "mae": "mean_absolute_error",
-        "mean_absolute_error": "mean_absolute_error",
-    },
-    "metrics": {
-        "accuracy": "accuracy_of", "acc": "accuracy_of", "mse": "mean_squared_error", "mean_squared_error": "mean_squared_error",
-        "mae": "mean_absolute_error", "mean_absolute_error": "mean_absolute_error",
+    "optimizer": {one.lower(): f"{one}()" for one in OPTIMIZERS},
+    "loss": {name.split()[1]: name.split()[1] for name in LOSSES} | SHORT,
+    "metrics": {name.split()[1]: name.split()[1] for name in LOSSES}
+    | SHORT
+    | {
+        "accuracy": "Accuracy()", "acc": "Accuracy()", "binary_accuracy": "BinaryAccuracy()",
+        "sparse_categorical_accuracy": "SparseCategoricalAccuracy()", "categorical_accuracy": "CategoricalAccuracy()",
+        "AUC": "AUC()", "auc": "AUC()", "Precision": "Precision()", "Recall": "Recall()", "precision": "Precision()",
+        "recall": "Recall()", "root_mean_squared_error": "RootMeanSquaredError()",
+        "RootMeanSquaredError": "RootMeanSquaredError()",
     },
 }  # fmt: skip
-"""What `compile` takes by name, and the helpers that are meant."""
+"""What `compile` takes by name, and what is written for it."""
 
-METHODS = {"compile": "prepare", "fit": "fit", "evaluate": "evaluate", "predict": "predict"}
+METHODS = {
+    "compile": "prepare", "fit": "fit", "evaluate": "evaluate", "predict": "predict", "train_on_batch": "train_on_batch",
+    "test_on_batch": "test_on_batch", "predict_on_batch": "predict", "fit_generator": "fit",
+}  # fmt: skip
 """Methods of Keras's models, and the helpers that do as they do."""
 
 KNOWN = {
-    "compile": {"optimizer", "loss", "metrics"},
-    "fit": {"x", "y", "batch_size", "epochs", "verbose", "validation_data", "validation_split", "shuffle"},
-    "evaluate": {"x", "y", "batch_size", "verbose"},
+    "compile": {"optimizer", "loss", "metrics", "loss_weights"},
+    "fit": {
+        "x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_data", "validation_split", "shuffle",
+        "class_weight", "sample_weight", "initial_epoch", "steps_per_epoch", "validation_steps", "validation_batch_size",
+        "validation_freq",
+    },
+    "evaluate": {"x", "y", "batch_size", "verbose", "sample_weight", "steps", "return_dict"},
     "predict": {"x", "batch_size", "verbose"},
-}
+    "train_on_batch": {"x", "y", "sample_weight", "return_dict"}, "test_on_batch": {"x", "y", "return_dict"},
+    "predict_on_batch": {"x"},
+}  # fmt: skip
 """The options of each that are carried over."""
 
-HELPERS = {
-    "apply_gradients": '''
-def apply_gradients(optimizer, pairs):
-    """One step of an optimiser, which is made for the weights that it first meets."""
-    pairs = list(pairs)
-    if not hasattr(optimizer, "made"):
-        optimizer.made = optimizer([weight for _, weight in pairs])
-    for gradient, weight in pairs:
-        weight.grad = gradient
-    optimizer.made.step()
-''',
-    "Dataset": '''
-class Dataset:
-    """Samples that are rows of arrays, shuffled, batched and mapped as they are read."""
+SILENT = {"workers", "use_multiprocessing", "max_queue_size", "run_eagerly", "jit_compile", "steps_per_execution"}
+"""Options of these methods that say nothing about what is computed."""
 
-    def __init__(self, tensors, steps=()):
-        self.tensors, self.steps = tensors, steps
 
-    def _with(self, step):
-        return Dataset(self.tensors, (*self.steps, step))
+@rule("keras.models.load_model|keras.saving.load_model(filepath, custom_objects=None, compile=True, safe_mode=True)")
+def _load_model(c: Bound) -> str:
+    return c.filled("torch.load({filepath}, weights_only=False)")
 
-    def shuffle(self, buffer_size=None, **options):
-        return self._with(lambda rows: [rows[i] for i in np.random.permutation(len(rows))])
 
-    def batch(self, size, drop_remainder=False):
-        def batched(rows):
-            ends = range(0, len(rows) - (size - 1 if drop_remainder else 0), size)
-            groups = [rows[first : first + size] for first in ends]
-            if isinstance(self.tensors, tuple):
-                return [tuple(torch.stack(column) for column in zip(*group)) for group in groups]
-            return [torch.stack(group) for group in groups]
+def is_call(node: ast.AST) -> bool:
+    """Whether an expression makes something anew."""
+    return isinstance(node, ast.Call)
 
-        return self._with(batched)
 
-    def map(self, function, **options):
-        whole = isinstance(self.tensors, tuple)
-        return self._with(lambda rows: [function(*row) if whole else function(row) for row in rows])
-
-    def prefetch(self, size):
-        return self
-
-    def cache(self):
-        return self
-
-    def take(self, count):
-        return self._with(lambda rows: rows[:count])
-
-    def repeat(self, count=1):
-        return self._with(lambda rows: rows * count)
-
-    def __iter__(self):
-        columns = self.tensors if isinstance(self.tensors, tuple) else (self.tensors,)
-        columns = [as_input(column) for column in columns]
-        rows = list(zip(*columns)) if isinstance(self.tensors, tuple) else list(columns[0])
-        for step in self.steps:
-            rows = step(rows)
-        return iter(rows)
-''',
-    "Mean": '''
-class Mean:
-    """The mean of all numbers that it has seen."""
-
-    def __init__(self):
-        self.reset_state()
-
-    def reset_state(self):
-        self.total, self.count = 0.0, 0
-
-    reset_states = reset_state
-
-    def values(self, numbers):
-        return torch.as_tensor(numbers).detach().double()
-
-    def update_state(self, *given):
-        values = self.values(*given)
-        self.total, self.count = self.total + float(values.sum()), self.count + values.numel()
-
-    def __call__(self, *given):
-        self.update_state(*given)
-        return self.result()
-
-    def result(self):
-        return torch.tensor(self.total / max(self.count, 1))
-''',
-    "SparseCategoricalAccuracy": '''
-class SparseCategoricalAccuracy(Mean):
-    """The share of samples whose largest output is the class."""
-
-    def values(self, y_true, y_pred):
-        return (y_pred.argmax(-1) == y_true.reshape(y_pred.shape[:-1])).double()
-''',
-    "CategoricalAccuracy": '''
-class CategoricalAccuracy(Mean):
-    """The share of samples whose largest output is where the largest target is."""
-
-    def values(self, y_true, y_pred):
-        return (y_pred.argmax(-1) == y_true.argmax(-1)).double()
-''',
-    "BinaryAccuracy": '''
-class BinaryAccuracy(Mean):
-    """The share of outputs on the right side of one half."""
-
-    def values(self, y_true, y_pred):
-        return ((y_pred > 0.5).double() == y_true.double().reshape(y_pred.shape)).double()
-''',
-    "Adam": '''
-class Adam(torch.optim.Optimizer):
-    """Adam as Keras has it: epsilon is added before the bias is corrected; `decay` shrinks the weights."""
-
-    def __init__(self, params, lr=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, decay=0.0):
-        super().__init__(params, dict(lr=lr, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, decay=decay))
-
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                if not state:
-                    state |= {"step": 0, "mean": torch.zeros_like(weight), "square": torch.zeros_like(weight)}
-                state["step"] += 1
-                weight -= group["lr"] * group["decay"] * weight
-                state["mean"].lerp_(weight.grad, 1 - group["beta_1"])
-                state["square"].lerp_(weight.grad**2, 1 - group["beta_2"])
-                corrected = (1 - group["beta_2"] ** state["step"]) ** 0.5 / (1 - group["beta_1"] ** state["step"])
-                weight -= group["lr"] * corrected * state["mean"] / (state["square"].sqrt() + group["epsilon"])
-''',
-    "SGD": '''
-class SGD(torch.optim.Optimizer):
-    """Gradient descent as Keras has it: the learning rate is part of the momentum."""
-
-    def __init__(self, params, lr=0.01, momentum=0.0, nesterov=False):
-        super().__init__(params, dict(lr=lr, momentum=momentum, nesterov=nesterov))
-
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                move = -group["lr"] * weight.grad
-                if group["momentum"]:
-                    held = self.state[weight].setdefault("held", torch.zeros_like(weight))
-                    held.mul_(group["momentum"]).add_(move)
-                    move = group["momentum"] * held + move if group["nesterov"] else held
-                weight += move
-''',
-    "RMSprop": '''
-class RMSprop(torch.optim.Optimizer):
-    """RMSprop as Keras has it: epsilon under the root."""
-
-    def __init__(self, params, lr=0.001, rho=0.9, epsilon=1e-7):
-        super().__init__(params, dict(lr=lr, rho=rho, epsilon=epsilon))
-
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                square = self.state[weight].setdefault("square", torch.zeros_like(weight))
-                square.lerp_(weight.grad**2, 1 - group["rho"])
-                weight -= group["lr"] * weight.grad / (square + group["epsilon"]).sqrt()
-''',
-    "sparse_categorical_crossentropy": '''
-def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False):
-    """Cross-entropy of class indices, for each sample."""
-    logs = torch.log_softmax(y_pred if from_logits else y_pred.clamp(1e-7, 1 - 1e-7).log(), dim=-1)
-    y_true = y_true.long().reshape(logs.shape[:-1])
-    return -logs.gather(-1, y_true[..., None])[..., 0]
-''',
-    "categorical_crossentropy": '''
-def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0):
-    """Cross-entropy of class shares, for each sample."""
-    y_true = y_true * (1 - label_smoothing) + label_smoothing / y_true.shape[-1]
-    if from_logits:
-        return -(y_true * torch.log_softmax(y_pred, dim=-1)).sum(-1)
-    y_pred = y_pred / y_pred.sum(-1, keepdim=True)
-    return -(y_true * y_pred.clamp(1e-7, 1 - 1e-7).log()).sum(-1)
-''',
-    "binary_crossentropy": '''
-def binary_crossentropy(y_true, y_pred, from_logits=False):
-    """Cross-entropy of two classes, for each sample."""
-    y_true = y_true.to(y_pred.dtype).reshape(y_pred.shape)
-    if from_logits:
-        return F.binary_cross_entropy_with_logits(y_pred, y_true, reduction="none").mean(-1)
-    y_pred = y_pred.clamp(1e-7, 1 - 1e-7)
-    return -(y_true * y_pred.log() + (1 - y_true) * (1 - y_pred).log()).mean(-1)
-''',
-    "mean_squared_error": '''
-def mean_squared_error(y_true, y_pred):
-    """Squared errors, for each sample."""
-    return ((y_pred - y_true.to(y_pred.dtype).reshape(y_pred.shape)) ** 2).mean(-1)
-''',
-    "mean_absolute_error": '''
-def mean_absolute_error(y_true, y_pred):
-    """Absolute errors, for each sample."""
-    return (y_pred - y_true.to(y_pred.dtype).reshape(y_pred.shape)).abs().mean(-1)
-''',
-    "huber": '''
-def huber(y_true, y_pred, delta=1.0):
-    """Squared errors up to delta, absolute ones beyond, for each sample."""
-    return F.huber_loss(y_pred, y_true.to(y_pred.dtype).reshape(y_pred.shape), reduction="none", delta=delta).mean(-1)
-''',
-    "mean_of": '''
-def mean_of(function, y_true, y_pred, **options):
-    """The mean of a loss over all samples."""
-    return function(y_true, y_pred, **options).mean()
-''',
-    "prepare": '''
-def prepare(model, optimizer, loss=None, metrics=None):
-    """Says how a network is to be trained; `fit` and `evaluate` ask for it."""
-    model.optimizer, model.loss, model.metrics = optimizer, loss, metrics or {}
-''',
-    "optimizer_named": '''
-def optimizer_named(given):
-    """An optimiser by Keras's name for it, or as it is given."""
-    return {"adam": Adam, "sgd": SGD, "rmsprop": RMSprop}[given.lower()] if isinstance(given, str) else given
-''',
-    "loss_named": '''
-def loss_named(given):
-    """A loss by Keras's name for it, or as it is given."""
-    losses = {
-        "sparse_categorical_crossentropy": sparse_categorical_crossentropy, "mse": mean_squared_error,
-        "categorical_crossentropy": categorical_crossentropy, "binary_crossentropy": binary_crossentropy,
-        "mean_squared_error": mean_squared_error, "mae": mean_absolute_error, "mean_absolute_error": mean_absolute_error,
-    }  # fmt: skip
-    return functools.partial(mean_of, losses[given]) if isinstance(given, str) else given
-''',
-    "metrics_named": '''
-def metrics_named(names):
-    """Metrics by Keras's names for them."""
-    known = {
-        "accuracy": accuracy_of, "acc": accuracy_of, "mse": mean_squared_error, "mean_squared_error": mean_squared_error,
-        "mae": mean_absolute_error, "mean_absolute_error": mean_absolute_error,
-    }  # fmt: skip
-    return {name: known[name] for name in names or ()}
-''',
-    "accuracy_of": '''
-def accuracy_of(y_true, y_pred):
-    """The share of samples that are told right: by the largest output, or by one output above one half."""
-    if y_pred.shape[-1] == 1:
-        return ((y_pred > 0.5).long() == y_true.long().reshape(y_pred.shape)).double().mean()
-    classes = y_true.argmax(-1) if y_true.shape == y_pred.shape else y_true.long().reshape(y_pred.shape[:-1])
-    return (y_pred.argmax(-1) == classes).double().mean()
-''',
-    "batches_of": '''
-def batches_of(x, y=None, batch_size=32, shuffle=False):
-    """Batches of arrays or tensors as pairs of tensors; what already comes in batches is given on."""
-    if not isinstance(x, (np.ndarray, torch.Tensor)):
-        yield from ((torch.as_tensor(np.asarray(a)), torch.as_tensor(np.asarray(b))) for a, b in x)
-        return
-    order = np.random.permutation(len(x)) if shuffle else np.arange(len(x))
-    for first in range(0, len(x), batch_size or 32):
-        rows = order[first : first + (batch_size or 32)]
-        yield tuple(None if one is None else as_input(one[rows]) for one in (x, y))
-''',
-    "as_input": '''
-def as_input(values):
-    """A tensor, floating numbers in the default precision."""
-    tensor = torch.as_tensor(np.asarray(values))
-    return tensor.to(torch.get_default_dtype()) if tensor.is_floating_point() else tensor
-''',
-    "fit": '''
-def fit(
-    model, x, y=None, batch_size=32, epochs=1, verbose="auto", validation_data=None, validation_split=0.0, shuffle=True,
-):  # fmt: skip
-    """Trains a network as it was prepared, and gives the history of its losses and metrics."""
-    if validation_split:
-        cut = int(len(x) * (1 - validation_split))
-        x, y, validation_data = x[:cut], y[:cut], (x[cut:], y[cut:])
-    with torch.no_grad():
-        model.eval()(next(iter(batches_of(x, y, batch_size)))[0])  # the weights are made with the first input
-    optimizer = model.optimizer(model.parameters()) if callable(model.optimizer) else model.optimizer
-    model.optimizer = optimizer
-    history = {}
-    for epoch in range(epochs):
-        model.train()
-        totals, count = {}, 0
-        for inputs, targets in batches_of(x, y, batch_size, shuffle):
-            outputs = model(inputs)
-            loss = model.loss(targets, outputs)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            values = {name: metric(targets, outputs).mean() for name, metric in model.metrics.items()}
-            values = {"loss": loss} | values
-            for name, value in values.items():
-                totals[name] = totals.get(name, 0.0) + float(value.detach()) * len(inputs)
-            count += len(inputs)
-        told = {name: total / count for name, total in totals.items()}
-        if validation_data is not None:
-            names, (vx, vy) = ["loss", *model.metrics], validation_data
-            values = evaluate(model, vx, vy, batch_size, verbose=0)
-            told |= {f"val_{n}": v for n, v in zip(names, values if isinstance(values, list) else [values])}
-        for name, value in told.items():
-            history.setdefault(name, []).append(value)
-        if verbose:
-            print(f"Epoch {epoch + 1}/{epochs} - " + " - ".join(f"{name}: {value:.4f}" for name, value in told.items()))
-    return types.SimpleNamespace(history=history, epoch=list(range(epochs)))
-''',
-    "evaluate": '''
-def evaluate(model, x, y=None, batch_size=32, verbose="auto"):
-    """The loss, and the metrics behind it, on data that is not trained on."""
-    model.eval()
-    totals, count = [0.0] * (1 + len(model.metrics)), 0
-    with torch.no_grad():
-        for inputs, targets in batches_of(x, y, batch_size):
-            outputs = model(inputs)
-            metrics = [metric(targets, outputs).mean() for metric in model.metrics.values()]
-            values = [model.loss(targets, outputs), *metrics]
-            totals = [total + float(value) * len(inputs) for total, value in zip(totals, values)]
-            count += len(inputs)
-    means = [total / count for total in totals]
-    if verbose:
-        print(" - ".join(f"{name}: {mean:.4f}" for name, mean in zip(["loss", *model.metrics], means)))
-    return means if len(means) > 1 else means[0]
-''',
-    "predict": '''
-def predict(model, x, batch_size=32, verbose="auto"):
-    """The outputs for all samples, as an array."""
-    model.eval()
-    with torch.no_grad():
-        return np.concatenate([model(inputs).numpy() for inputs, _ in batches_of(x, None, batch_size)])
-''',
-}
+__all__ = ["MISSING"]

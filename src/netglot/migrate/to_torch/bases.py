@@ -1,0 +1,51 @@
+"""What a class of the user derives from in PyTorch."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+LAYERS = ("keras.layers.Layer", "keras.Layer", "keras.Model", "keras.models.Model")
+BUILDS = {"add_weight", "add_loss", "add_variable"}
+"""Methods that only the helper `Layer` has."""
+
+
+def base(r: Any, node: ast.ClassDef, dotted: str) -> str | None:
+    """The base that is written for a Keras layer or network: `nn.Module` wherever that is enough."""
+    if dotted not in LAYERS:
+        return None
+    methods = {one.name for one in node.body if isinstance(one, ast.FunctionDef)}
+    if dotted.endswith("Model") and not methods & {"call", "__call__", "__init__"}:
+        return "Model"  # it is given its inputs and outputs
+    calls = {
+        one.func.attr for one in ast.walk(node) if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute)
+    }
+    if "build" in methods or calls & BUILDS or symbolic(r.project):
+        return "Layer"
+    return "nn.Module"
+
+
+def symbolic(project: Any) -> bool:
+    """Whether any file writes networks down in Keras's functional way, by layers called on inputs."""
+    if not hasattr(project, "symbolic"):
+        project.symbolic = any(
+            isinstance(one, ast.Call) and file.facts and "tensor" in file.facts.get(getattr(one, "number", -1), _NO).kinds
+            and (getattr(one.func, "attr", "") or getattr(one.func, "id", "")) == "Input"
+            and not _listed(file.tree, one)
+            for file in project.files for one in ast.walk(file.tree)
+        )  # fmt: skip
+    return project.symbolic
+
+
+class _NO:
+    kinds: tuple = ()
+
+
+def _listed(tree: ast.AST, call: ast.Call) -> bool:
+    """Whether an `Input` only opens a Sequential: in its list, or added to it."""
+    for one in ast.walk(tree):
+        if isinstance(one, ast.List) and call in one.elts:
+            return True
+        if isinstance(one, ast.Call) and call in one.args and getattr(one.func, "attr", "") == "add":
+            return True
+    return False

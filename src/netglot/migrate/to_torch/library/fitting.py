@@ -1,0 +1,211 @@
+"""`compile`, `fit`, `evaluate` and `predict` as functions of a network."""
+
+import types
+
+import numpy as np
+import torch
+
+from netglot.migrate.to_torch.library.callbacks import Callbacks
+from netglot.migrate.to_torch.library.data import batches_of, first_of, mapped
+from netglot.migrate.to_torch.library.metrics import Mean
+from netglot.migrate.to_torch.library.penalties import losses_of
+
+
+def prepare(model, optimizer, loss=None, metrics=None, loss_weights=None):
+    """Says how a network is to be trained; `fit` and `evaluate` ask for it."""
+    model.optimizer = optimizer
+    model.plan = types.SimpleNamespace(loss=loss, metrics=gathering(metrics or {}), loss_weights=loss_weights)
+    model.stop_training = False
+
+
+def gathering(metrics):
+    """Metrics by name; a function is one that gathers its mean."""
+    found = {}
+    for name, one in metrics.items() if isinstance(metrics, dict) else ((None, one) for one in metrics):
+        if isinstance(one, (list, tuple, dict)):
+            found |= {f"{name}_{key}": (name, metric) for key, metric in gathering(one).items()}
+            continue
+        one = one if hasattr(one, "update_state") else Mean(one)
+        key = name or one.name or getattr(one.function if hasattr(one, "function") else None, "__name__", None)
+        found[key or type(one).__name__.lower()] = one
+    return found
+
+
+def part_of(values, name, place, model):
+    """One output's share of nested targets or weights."""
+    if isinstance(values, dict):
+        return values.get(name)
+    return values[place] if isinstance(values, (list, tuple)) else values
+
+
+def named_outputs(model, outputs):
+    """Outputs as (name, output) pairs."""
+    if isinstance(outputs, dict):
+        return list(outputs.items())
+    if not isinstance(outputs, (list, tuple)):
+        return [(None, outputs)]
+    names = getattr(model, "output_names", None) or [f"output_{i}" for i in range(len(outputs))]
+    return list(zip(names, outputs))
+
+
+def loss_of(model, targets, outputs, weights=None):
+    """The whole loss: of each output by its weight, and the penalties."""
+    total, plan = 0.0, model.plan
+    for place, (name, output) in enumerate(named_outputs(model, outputs)):
+        loss = part_of(plan.loss, name, place, model)
+        if loss is None:
+            continue
+        values = getattr(loss, "each", loss)(part_of(targets, name, place, model), output)
+        given = part_of(weights, name, place, model)
+        if given is not None:
+            values = values * given.to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
+        share = part_of(plan.loss_weights, name, place, model) if plan.loss_weights is not None else None
+        value = values.sum() if getattr(loss, "reduction", None) == "sum" else values.mean()
+        total = total + (value if share is None else share * value)
+    return total + sum(losses_of(model))
+
+
+def measure(model, targets, outputs):
+    """Shows one batch to every metric."""
+    named = dict(named_outputs(model, outputs))
+    places = {name: place for place, name in enumerate(named)}
+    for metric in model.plan.metrics.values():
+        name, one = metric if isinstance(metric, tuple) else (next(iter(named)), metric)
+        one.update_state(part_of(targets, name, places[name], model), mapped(torch.Tensor.detach, named[name]))
+
+
+def results_of(model):
+    """What the metrics tell, and a fresh start for them."""
+    found = {}
+    for name, metric in model.plan.metrics.items():
+        metric = metric[1] if isinstance(metric, tuple) else metric
+        found[name] = float(metric.result())
+        metric.reset_state()
+    return found
+
+
+def train_step(model, inputs, targets, weights=None):
+    """One step of training; gives the loss."""
+    optimizer = model.optimizer
+    optimizer.zero_grad()
+    outputs = model(inputs)
+    loss = loss_of(model, targets, outputs, weights)
+    loss.backward()
+    optimizer.step()
+    measure(model, targets, outputs)
+    return loss
+
+
+def fit(
+    model, x, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_data=None,
+    validation_split=0.0, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0, steps_per_epoch=None,
+    validation_steps=None, validation_batch_size=None, validation_freq=1,
+):  # fmt: skip
+    """Trains a network as it was prepared, and gives the history of its losses and metrics."""
+    if validation_split:
+        cut = int(len(first_of(x)) * (1 - validation_split))
+        x, y, sample_weight, *validation_data = (
+            mapped(lambda one, part=part: one[part], values)
+            for part in (slice(cut), slice(cut, None)) for values in (x, y, sample_weight)
+        )  # fmt: skip
+    model.train()
+    if not hasattr(model, "train_step"):
+        with torch.no_grad():
+            model.eval()(next(iter(batches_of(x, y, batch_size)))[0])  # the weights are made with the first input
+        model.optimizer.watch(one for one in model.parameters() if one.requires_grad)
+    history, callbacks = {}, Callbacks(model, callbacks, epochs)
+    model.stop_training, batches = False, None
+    callbacks.tell("train_begin")
+    for epoch in range(initial_epoch, epochs):
+        callbacks.tell("epoch_begin", epoch)
+        model.train()
+        total, count, logs = 0.0, 0, {}
+        if batches is None or not steps_per_epoch:
+            batches = batches_of(x, y, batch_size, shuffle, sample_weight)
+        for step, (inputs, targets, weights) in enumerate(batches):
+            callbacks.tell("train_batch_begin", step)
+            if class_weight is not None:
+                classes = targets.argmax(-1) if targets.ndim > 1 and targets.shape[-1] > 1 else targets.reshape(-1)
+                weights = torch.tensor([class_weight[int(one)] for one in classes], dtype=torch.get_default_dtype())
+            if hasattr(model, "train_step"):
+                logs = model.train_step(inputs if targets is None else (inputs, targets))
+            else:
+                loss = train_step(model, inputs, targets, weights)
+                total, count = total + float(loss.detach()) * len(first_of(inputs)), count + len(first_of(inputs))
+            callbacks.tell("train_batch_end", step, logs)
+            if step + 1 == steps_per_epoch:
+                break
+        logs = {name: float(value) for name, value in logs.items()} if logs else {"loss": total / max(count, 1)}
+        logs |= results_of(model) if hasattr(model, "plan") else {}
+        if validation_data is not None and (epoch + 1) % validation_freq == 0:
+            whole = not isinstance(validation_data, (list, tuple))
+            parts = {"x": validation_data} if whole else dict(zip(("x", "y", "sample_weight"), validation_data))
+            size = validation_batch_size or batch_size
+            found = evaluate(model, **parts, batch_size=size, verbose=0, steps=validation_steps, return_dict=True)
+            logs |= {f"val_{name}": value for name, value in found.items()}
+        callbacks.tell("epoch_end", epoch, logs)
+        for name, value in logs.items():
+            history.setdefault(name, []).append(value)
+        if verbose:
+            print(f"Epoch {epoch + 1}/{epochs} - " + " - ".join(f"{name}: {value:.4f}" for name, value in logs.items()))
+        if model.stop_training:
+            break
+    callbacks.tell("train_end")
+    done = len(next(iter(history.values()), ()))
+    model.history = types.SimpleNamespace(history=history, epoch=[*range(initial_epoch, initial_epoch + done)])
+    return model.history
+
+
+def evaluate(
+    model, x, y=None, batch_size=None, verbose="auto", sample_weight=None, steps=None, callbacks=None, return_dict=False
+):
+    """The loss, and the metrics behind it, on data that is not trained on."""
+    model.eval()
+    total, count, found = 0.0, 0, {}
+    with torch.no_grad():
+        for step, (inputs, targets, weights) in enumerate(batches_of(x, y, batch_size, False, sample_weight)):
+            if hasattr(model, "test_step"):
+                found = {
+                    k: float(v) for k, v in model.test_step(inputs if targets is None else (inputs, targets)).items()
+                }
+            else:
+                outputs = model(inputs)
+                total += float(loss_of(model, targets, outputs, weights)) * len(first_of(inputs))
+                count += len(first_of(inputs))
+                measure(model, targets, outputs)
+            if step + 1 == steps:
+                break
+    found = found or {"loss": total / max(count, 1), **results_of(model)}
+    if verbose:
+        print(" - ".join(f"{name}: {value:.4f}" for name, value in found.items()))
+    if return_dict:
+        return found
+    return list(found.values()) if len(found) > 1 else found["loss"]
+
+
+def predict(model, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+    """The outputs for all samples, as arrays."""
+    model.eval()
+    with torch.no_grad():
+        parts = [model(inputs) for inputs, _, _ in batches_of(x, None, batch_size)]
+    if isinstance(parts[0], dict):
+        return {key: np.concatenate([part[key].numpy() for part in parts]) for key in parts[0]}
+    if isinstance(parts[0], (list, tuple)):
+        return [np.concatenate([part[i].numpy() for part in parts]) for i in range(len(parts[0]))]
+    return np.concatenate([part.numpy() for part in parts])
+
+
+def train_on_batch(model, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+    """One step of training on one batch; gives the loss, and the metrics behind it."""
+    inputs, targets, weights = next(batches_of(x, y, len(first_of(x)), False, sample_weight))
+    with torch.no_grad():
+        model.eval()(inputs)
+    model.train()
+    model.optimizer.watch(one for one in model.parameters() if one.requires_grad)
+    found = {"loss": float(train_step(model, inputs, targets, weights).detach()), **results_of(model)}
+    return found if return_dict else list(found.values()) if len(found) > 1 else found["loss"]
+
+
+def test_on_batch(model, x, y=None, return_dict=False):
+    """The loss and the metrics on one batch."""
+    return evaluate(model, x, y, len(first_of(x)), verbose=0, return_dict=return_dict)

@@ -1,0 +1,40 @@
+"""What is added to the loss: penalties of weights, and losses that layers tell of."""
+
+
+def l1(factor=0.01):
+    """A penalty: the sum of absolute weights times a factor."""
+    return lambda weight: factor * weight.abs().sum()
+
+
+def l2(factor=0.01):
+    """A penalty: the sum of squared weights times a factor."""
+    return lambda weight: factor * weight.square().sum()
+
+
+def l1_l2(l1=0.01, l2=0.01):
+    """A penalty: absolute and squared weights, each times a factor."""
+    return lambda weight: l1 * weight.abs().sum() + l2 * weight.square().sum()
+
+
+def penalised(layer, **penalties):
+    """A layer whose weights cost: the name of each weight, and its penalty; `output` names what the layer gives."""
+    layer.penalties = {name: one for name, one in penalties.items() if one is not None and name != "output"}
+    if penalties.get("output") is not None:
+        layer.register_forward_hook(lambda layer, _, y: told(layer, penalties["output"](y) / len(y)))
+    return layer
+
+
+def told(layer, value):
+    """Remembers a loss that a layer tells of."""
+    layer.__dict__.setdefault("told", []).append(value)
+
+
+def losses_of(model):
+    """All penalties of weights, and the losses that layers told of since this was asked last."""
+    found = []
+    for layer in model.modules():
+        for name, penalty in getattr(layer, "penalties", {}).items():
+            weight = getattr(layer, name)
+            found += [penalty(weight)] if weight.requires_grad else []
+        found += layer.__dict__.pop("told", [])
+    return found

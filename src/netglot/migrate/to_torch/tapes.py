@@ -1,0 +1,48 @@
+"""Gradients that a `GradientTape` gives, by `torch.autograd.grad`."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+
+def gradient(target: Any, r: Any, node: ast.Call) -> str | None:
+    """`tape.gradient(loss, weights)`; what differs from it is said by the options of `grad`."""
+    given = dict(zip(("target", "sources"), node.args, strict=False)) | {str(k.arg): k.value for k in node.keywords}
+    if set(given) - {"target", "sources", "unconnected_gradients"} or len(given) < 2:
+        return target._unknown(r, node, "tf.GradientTape.gradient")
+    loss, sources = given["target"], given["sources"]
+    text = r.text(loss)
+    if any(rank > 0 for rank in r.fact(loss).ranks):
+        text = f"{r.parenthesised(loss, text)}.sum()"
+    single = "tensor" in r.fact(sources).kinds
+    weights = r.text(sources)
+    if not single and r.fact(sources).kinds != ["list"]:
+        weights = f"list({weights})"
+    options = ", allow_unused=True"
+    if _inside_another(r, node):
+        options += ", create_graph=True"
+    elif _several(r, node):
+        options += ", retain_graph=True"
+    made = target.spell("torch.autograd.grad(", r) + f"{text}, {weights}{options})"
+    return made + "[0]" if single else made
+
+
+def _inside_another(r: Any, node: ast.Call) -> bool:
+    """Whether a gradient is taken under a tape, so that it is itself taken the gradient of."""
+    around = r.around(node, ast.With)
+    while around is not None:
+        if any((r.fact(item.context_expr).callees or [""])[0] == "tf.GradientTape" for item in around.items):
+            return True
+        around = r.around(around, ast.With)
+    return False
+
+
+def _several(r: Any, node: ast.Call) -> bool:
+    """Whether the function around takes several gradients, so that the graph must stay for the others."""
+    holder = r.around(node, ast.FunctionDef, ast.Module)
+    calls = [
+        one for one in ast.walk(holder)
+        if isinstance(one, ast.Call) and "tf.GradientTape.gradient" in r.fact(one).callees
+    ]  # fmt: skip
+    return len(calls) > 1
