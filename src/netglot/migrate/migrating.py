@@ -101,7 +101,7 @@ def migrate(
         files = {path: text.encode("utf-8") for path, (text, _) in written.items()} | project.others
         if verify:
             say("proving")
-            results = _proven(family, project, written, found, time_limit, place, weights, files)
+            results = _proven(family, project, written, found, time_limit, place, weights, files, report["notes"])
             say("training the scripts on both sides")
             scripts = _replayed(family, project, written, time_limit, place, arguments)
         report["scripts"] = scripts
@@ -167,7 +167,8 @@ def _observed(
         if not chosen or error["kind"] == "ModuleNotFoundError":
             raise _script_error(error, file.path)
         notes.append(f"{file.path} did not run as a script: {error['kind']}: {error['message'].partition(chr(10))[0]}")
-    if not chosen:
+    trained = not failures and any(family.trains(project.module(one)) for one in scripts)
+    if not chosen and not trained:
         if lacking:
             name, (path, needs) = next(iter(lacking.items()))
             raise networks.need_arguments({name: needs}, path)
@@ -296,7 +297,7 @@ def _rewritten(file: Any, project: Project, target: Any) -> tuple[str, Rewriter]
 
 def _proven(
     family: Family, project: Project, written: dict, found: list[Network], limit: float, place: dict, weights: Any,
-    files: dict[str, bytes],
+    files: dict[str, bytes], notes: list[str],
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The proof of each network."""
     bare = {file.module for file in project.files if is_script(file, project)}
@@ -315,7 +316,11 @@ def _proven(
     ):
         source.request("load", root=root, files=texts(lambda f: f.text))
         target.request("load", root=root, files=texts(lambda f: written[f.path][0]))
-        for one in found:
+        for one in list(found):
+            if _lost(source, one) and bare:
+                notes.append(f"{one.expression} is only made while the script runs: it is compared there")
+                found.remove(one)
+                continue
             try:
                 results.append(prove(source, target, one, family.place, project.renamed))
             except OperationError as error:
@@ -330,6 +335,15 @@ def _proven(
             files[name] = path.read_bytes()
             results[0]["weights"] = name
     return results
+
+
+def _lost(source: Worker, one: Network) -> bool:
+    """Whether a network cannot be made again by its name."""
+    try:
+        source.request("make", module=one.module, expression=one.expression, setup=one.setup)
+    except OperationError as error:
+        return error.kind == "NameError"
+    return False
 
 
 def _replayed(

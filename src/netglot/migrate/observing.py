@@ -42,6 +42,10 @@ class Observing:
         """Whether a network is of a class of the framework that the user fills."""
         return type(model).__name__ in ("Sequential", "Functional", "Model")
 
+    def trained_on(self, callee: str, data: Any) -> Any:
+        """The inputs of a batch, where what is called trains a network on data; else None."""
+        return None
+
     def size(self, model: Any) -> int:
         """The number of a network's parameters."""
         raise NotImplementedError
@@ -85,6 +89,10 @@ class Observing:
             self._keep.append(made)
             self.made_by[id(made)] = (function.__module__, function.__qualname__, args, kwargs)
             return True, made
+        if (owner := getattr(function, "__self__", None)) is not None and id(owner) in self.made_by and args:
+            inputs = self.trained_on(callee, args[0])
+            if inputs is not None:
+                self._called(owner, (inputs,), {})
         if callee.startswith("call:") and isinstance(function, self.network) and id(function) in self.made_by:
             inside = getattr(self, "_inside", 0)
             if not inside:

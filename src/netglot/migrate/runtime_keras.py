@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 from typing import Any
 
 import keras
@@ -45,6 +46,16 @@ class Runtime(Observing, Side):
         whole = array.dtype.kind in "iu" and array.size
         low, high = (int(array.min()), int(array.max()) + 1) if whole else (0, 0)
         return {"name": name, "shape": list(array.shape), "dtype": str(array.dtype), "low": low, "high": high}
+
+    def trained_on(self, callee: str, data: Any) -> Any:
+        if not callee.endswith("Model.fit") and not callee.endswith("Sequential.fit"):
+            return None
+        if isinstance(data, tf.data.Dataset):
+            batch = next(iter(data), None)
+            return batch[0] if isinstance(batch, tuple) else batch
+        if isinstance(data, (list, tuple)):
+            return [one[:2] for one in data]
+        return data[:2] if isinstance(data, (*TF_TENSOR, np.ndarray)) else None
 
     def size(self, model: Any) -> int:
         return int(sum(np.prod(v.shape) for v in model.trainable_variables))
@@ -143,6 +154,10 @@ class Runtime(Observing, Side):
                 variable.assign(array.astype(np.asarray(variable).dtype))
 
     def watch_training(self) -> None:
+        if importlib.util.find_spec("tensorboard") is None:  # nobody looks at what it would write
+            whats = ("train_batch_begin", "train_batch_end", "epoch_begin", "epoch_end", "train_begin", "train_end")
+            for name in (*(f"on_{what}" for what in (*whats, "test_begin", "test_end")), "set_model"):
+                setattr(keras.callbacks.TensorBoard, name, lambda *args, **kwargs: None)
         own, side = tf.GradientTape.gradient, self
 
         def gradient(tape: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
@@ -548,6 +563,8 @@ def _entries(model: Any) -> Any:
         seen.add(id(place))
         if isinstance(place, layers.Layer):
             kind = names.name(type(place))
+            if kind == "keras.layers.Normalization":
+                return  # what it holds it takes from the data, on both sides
             if kind and kind.startswith("keras.") and not isinstance(place, keras.Model) and kind not in _WRAPPERS:
                 yield from own(place, path, kind)
                 return

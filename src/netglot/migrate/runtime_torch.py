@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import importlib.util
 import itertools
 import sys
 import types
@@ -184,6 +186,9 @@ class Runtime(Observing, Side):
         save_file({k: (v.float() if v.is_floating_point() else v).contiguous() for k, v in state.items()}, path)
 
     def watch_training(self) -> None:
+        if importlib.util.find_spec("tensorboard") is None:  # nobody looks at what it would write
+            sys.modules["torch.utils.tensorboard"] = types.ModuleType("torch.utils.tensorboard")
+            sys.modules["torch.utils.tensorboard"].__dict__["SummaryWriter"] = _Unwritten
         own, side = torch.Tensor.backward, self
 
         def backward(tensor: Any, *args: Any, **kwargs: Any) -> Any:
@@ -386,6 +391,16 @@ def _known_draws(draws: Any) -> None:
     torch.randint = integers
     torch.randn_like = lambda x, **kw: tensor(draws.take("normal", x.shape))
     torch.rand_like = lambda x, **kw: tensor(draws.take("uniform", x.shape))
+
+
+class _Unwritten(contextlib.nullcontext):
+    """Stands for a writer whose package is not installed."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(self)
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: None
 
 
 def _made_data() -> None:

@@ -418,7 +418,7 @@ class TorchTarget(Target):
 
 
 FILES = {
-    "save": "torch.save({model}, {path})",
+    "save": "torch.save({model}.state_dict(), {path})",
     "save_weights": "torch.save({model}.state_dict(), {path})",
     "load_weights": "{model}.load_state_dict(torch.load({path}))",
 }

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-
-from netglot.migrate.declare import MISSING, Bound, Table
+from netglot.migrate.declare import MISSING, Table
 
 table = Table()
 declare, rule, mark = table.declare, table.rule, table.mark
@@ -224,14 +222,10 @@ SILENT = {"workers", "use_multiprocessing", "max_queue_size", "run_eagerly", "ji
 """Options of these methods that say nothing about what is computed."""
 
 
-@rule("keras.models.load_model|keras.saving.load_model(filepath, custom_objects=None, compile=True, safe_mode=True)")
-def _load_model(c: Bound) -> str:
-    return c.filled("torch.load({filepath}, weights_only=False)")
-
-
-def is_call(node: ast.AST) -> bool:
-    """Whether an expression makes something anew."""
-    return isinstance(node, ast.Call)
+mark(
+    "keras.models.load_model",
+    "PyTorch reads weights into a network that is there: `model.load_state_dict(torch.load(path))`",
+)
 
 
 __all__ = ["MISSING"]
