@@ -62,3 +62,21 @@ def test_a_flat_model_becomes_classes_and_loops():
     assert source.count("class ") == 2 and "class Block(nn.Module)" in source
     trained = sum(int(np.prod(p.shape)) for p in graph.parameters.values() if p.trainable and p.kind == "parameter")
     assert trained == sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+
+
+def test_a_block_holds_its_residual_and_models_within():
+    def inner(name):
+        return keras.Sequential([layers.Conv2D(8, 3, padding="same"), layers.ReLU()], name=name)
+
+    x = image = keras.Input((8, 8, 8), name="image")
+    for number in range(4):
+        y = layers.Conv2D(8, 1, name=f"stage_block_{number}_mix")(inner(f"stage_block_{number}_body")(x))
+        y = layers.BatchNormalization(name=f"stage_block_{number}_norm")(y)
+        x = layers.Add()([x, y]) if number % 2 else x + y
+    model = keras.Model(image, x, name="small")
+    randomise(model)
+    graph = read(model)
+    assert "stage_blocks.3.body.conv2d.kernel" in graph.parameters
+    compare(model, graph)
+    source = netglot.write(graph, "torch").source
+    assert "for stage_block in self.stage_blocks:" in source and "return x + self.norm(" in source

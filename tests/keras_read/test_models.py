@@ -186,9 +186,8 @@ def test_mixed_precision():
     model = keras.Model(given, layers.Dense(3, dtype="float32")(x))
     randomise(model)
     graph = read(model)
-    kinds = {node.op.dtype for node in graph.nodes if isinstance(node.op, pivot.Cast)}
-    assert kinds == {"float16", "float32"}
-    compare(model, graph, tolerance=2e-3, precision=None)
+    assert not [node for node in graph.nodes if isinstance(node.op, pivot.Cast)]
+    compare(model, graph, tolerance=2e-3, precision=None)  # the model itself computes with three digits
 
 
 class Raw(layers.Layer):

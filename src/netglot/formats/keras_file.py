@@ -158,7 +158,7 @@ def _load_json(path: Path, supplied: dict, trust: bool) -> Any:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: not JSON: {error}") from error
-    if not isinstance(config, dict) or "class_name" not in config:
+    if not isinstance(config, dict) or not isinstance(config.get("class_name"), str) or "config" not in config:
         raise InputError(f"{path} is JSON, and not the architecture of a Keras model")
     check_config(config, supplied=supplied, trust=trust, path=str(path))
     if keras2.is_old(config.get("keras_version")) and "module" not in config:
@@ -171,9 +171,9 @@ def _old(path: Path, config: dict, supplied: dict, trust: bool) -> Any:
     """The model of an architecture of Keras 2."""
     import keras
 
-    config = keras2.translated(config, supplied)
     known = supplied | keras2.custom_objects()
     with _told(path), keras.saving.custom_object_scope(known):
+        config = keras2.translated(config, supplied)
         return keras.saving.deserialize_keras_object(config, custom_objects=known, safe_mode=not trust)
 
 
@@ -217,21 +217,66 @@ def _told(path: Path, what: str = "architecture") -> Iterator[None]:
     except NetglotError:
         raise
     except Exception as error:
-        text = str(error)
-        if what == "weights" or any(word in text.lower() for word in ("mismatch", "expected shape", "weights")):
-            raise WeightsError(f"{path}: the weights do not fit: {_first(error)}") from error
         reason = _first(error)
-        if missing := re.search(r"name '(\w+)' is not defined", reason):
-            advice = f"code in the file uses {missing[1]}: give a Python file that defines it, --import names.py"
-        else:
-            advice = "a file of Keras 2 that Keras 3 no longer reads can be read with tf-keras: pip install tf-keras"
-        raise InputError(f"{path} cannot be loaded by this Keras: {reason}", advice=advice) from error
+        if what == "weights" or any(word in str(error).lower() for word in ("mismatch", "expected shape", "weights")):
+            raise WeightsError(f"{path}: the weights do not fit: {reason}") from error
+        if isinstance(error, KeyError | TypeError | AttributeError | IndexError) and not _says_where(error):
+            raise InputError(
+                f"{path}: its configuration is damaged: {type(error).__name__}: {reason}",
+                advice="save the model anew with this Keras",
+            ) from error
+        raise InputError(f"{path} cannot be loaded: {reason}", advice=_way_out(path, reason)) from error
+
+
+def _says_where(error: Exception) -> bool:
+    """Whether an error is Keras's own account of a layer that could not be made."""
+    return len(str(error)) > 100
+
+
+def _way_out(path: Path, reason: str) -> str | None:
+    """What helps where Keras cannot load a file."""
+    if missing := re.search(r"name '(\w+)' is not defined", reason):
+        return f"code in the file uses {missing[1]}: give a Python file that defines it, --import names.py"
+    if "truncated" in reason:
+        return "is it truncated?"
+    wrote, here = _version_of(path), _version_here()
+    if wrote and here < wrote:
+        return f"Keras {'.'.join(map(str, wrote))} wrote it and this is Keras {'.'.join(map(str, here))}"
+    if wrote and wrote < (3,):
+        return "a file of Keras 2 that Keras 3 no longer reads can be read with tf-keras: pip install tf-keras"
+    return None
+
+
+def _version_here() -> tuple[int, ...]:
+    import keras
+
+    return _version(keras.__version__)
+
+
+def _version_of(path: Path) -> tuple[int, ...]:
+    """The version of Keras that wrote a file; empty where the file does not say."""
+    with contextlib.suppress(Exception):
+        if sniff(path) == "keras":
+            with zipfile.ZipFile(path) as archive:
+                return _version(json.loads(archive.read("metadata.json"))["keras_version"])
+        if sniff(path) == "json":
+            return _version(json.loads(path.read_text(encoding="utf-8"))["keras_version"])
+        import h5py
+
+        with h5py.File(path) as file:
+            return _version(str(file.attrs["keras_version"]))
+    return ()
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
 
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _CAUSES = (
     re.compile(r"Exception encountered when calling (.+?)\.call\(\)\.\s*(.+)"),
     re.compile(r"(?s).*Exception encountered: (.+)"),
+    re.compile(r"(?s)A total of \d+ objects could not be loaded\. Example error message for object <(.+?)>:\s*(.+)"),
 )
 """What Keras says around the reason that it has; the last group is the reason."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 WORTH = 6
@@ -45,12 +45,13 @@ class Block:
     layers: Mapping[str, str]
 
 
-def blocks(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> list[Block]:
+def blocks(names: Sequence[str], edges: Iterable[tuple[str, str]], functions: Collection[str] = ()) -> list[Block]:
     """The blocks among a model's layers.
 
     Args:
         names: the names of the layers, those that are called more than once left out.
         edges: from which layer a tensor goes to which; calls of functions and of shared layers have names too.
+        functions: the names of the calls of functions among these.
     """
     table = _Edges(edges)
     found: list[Block] = []
@@ -58,8 +59,9 @@ def blocks(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> list[Block
     taken = set(names)
     while level := _level(left):
         members = {key: rest for key, rest in _members(left, level).items() if table.is_block(rest)}
-        found += _placed(members, taken)
-        used = {name for rest in _members(left, level).values() for name in rest}
+        merging = {key: table.merged_into(rest, {*left, *functions}) for key, rest in members.items()}
+        found += _placed(members, merging, taken)
+        used = {name for rest in _members(left, level).values() for name in rest} | set(merging.values())
         left = [name for name in left if name not in used]
     return found
 
@@ -101,8 +103,9 @@ def _level(names: Sequence[str]) -> tuple[int, str] | None:
     return min(level for level, one in saved.items() if one >= NEARLY * best)
 
 
-def _placed(members: Mapping[Key, list[str]], taken: set[str]) -> list[Block]:
-    """The blocks of one level: those with a common stem are the items of a list."""
+def _placed(members: Mapping[Key, list[str]], merging: Mapping[Key, str | None], taken: set[str]) -> list[Block]:
+    """The blocks of one level: those with a common stem are the items of a list. `merging` is each block's last layer,
+    where its name does not say that it is the block's."""
     stems: dict[str, list[Key]] = {}
     for key in members:
         stems.setdefault(key.stem, []).append(key)
@@ -112,7 +115,10 @@ def _placed(members: Mapping[Key, list[str]], taken: set[str]) -> list[Block]:
         home = _free(_plural(stem) if listed else keys[0].text, taken)
         for position, key in enumerate(sorted(keys, key=lambda one: one.number)):
             path = f"{home}.{position}" if listed else home
-            found.append(Block(path, _class_name(stem), _renamed(key, members[key])))
+            layers = _renamed(key, members[key])
+            if (last := merging[key]) is not None:
+                layers[last] = _free(re.sub(r"_\d+$", "", last), set(layers.values()))
+            found.append(Block(path, _class_name(stem), layers))
     return found
 
 
@@ -162,6 +168,18 @@ class _Edges:
         if len(leaving) > 1:
             return False
         return not any(self._reaches(one, inside) for name in leaving for one in self.after[name] - inside)
+
+    def merged_into(self, names: list[str], others: Collection[str]) -> str | None:
+        """The layer or function behind a block that merges what the block makes with what it was given, as a residual
+        block ends; None where there is none without a numbered name of its own."""
+        inside = set(names)
+        behind = {one for name in names for one in self.after.get(name, set()) - inside}
+        given = {one for name in names for one in self.before.get(name, set()) - inside}
+        if len(behind) != 1 or len(given) != 1:
+            return None
+        (last,) = behind
+        merges = self.before[last] - inside == given
+        return last if merges and last in others and not _keys(last) else None
 
     def _reaches(self, start: str, wanted: set[str]) -> bool:
         seen, stack = set(), [start]

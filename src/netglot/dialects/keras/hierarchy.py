@@ -43,7 +43,7 @@ class Hierarchy:
     variables: dict[str, Any] = field(default_factory=dict)
     """Each variable by the name of its parameter."""
     blocks: dict[int, Module] = field(default_factory=dict)
-    """The block that a layer belongs to by its name, by the layer's identity."""
+    """The block that a layer or function belongs to by its name or place, by its identity."""
 
 
 def hierarchy(model: Any) -> Hierarchy:
@@ -94,7 +94,7 @@ def _add_containers(found: Hierarchy, path: str, name: str) -> None:
 
 def _add_blocks(found: Hierarchy, layer: Any, path: str, held: dict[str, Any]) -> dict[str, str]:
     """Makes modules of the blocks that the names of a flat model tell of; the paths of their layers by old name."""
-    if not isinstance(layer, Functional) or any(isinstance(child, keras.Model) for child in held.values()):
+    if not isinstance(layer, Functional):
         return {}
     nodes = [node for level in layer._nodes_by_depth.values() for node in level]
     calls = Counter(id(node.operation) for node in nodes)
@@ -105,11 +105,16 @@ def _add_blocks(found: Hierarchy, layer: Any, path: str, held: dict[str, Any]) -
 
     edges = [(named(one.operation), named(node.operation)) for node in nodes for one in node.parent_nodes]
     edges += [(named(tensor._keras_history.operation), "(out)") for tensor in layer.outputs]
+    once = [name for name, child in held.items() if calls[id(child)] == 1]
+    functions = {
+        named(node.operation): node.operation for node in nodes if not isinstance(node.operation, keras.layers.Layer)
+    }
     renamed = {}
-    for block in blocks([name for name, child in held.items() if calls[id(child)] == 1], edges):
+    for block in blocks(once, edges, functions):
         for name, new in block.layers.items():
-            renamed[name] = f"{block.path}.{new}"
-            found.blocks[id(held[name])] = Module(_join(path, block.path), block.class_name)
+            found.blocks[id(functions.get(name, held.get(name)))] = Module(_join(path, block.path), block.class_name)
+            if name in held:
+                renamed[name] = f"{block.path}.{new}"
     return renamed
 
 

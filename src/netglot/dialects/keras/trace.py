@@ -211,6 +211,17 @@ class Tracer:
 
     def operation(self, operation: Operation, args: tuple, kwargs: dict) -> Any:
         """Reads one call of a function of `keras.ops`."""
+        block = self.tree.blocks.get(id(operation))
+        if block is None:
+            return self._operation(operation, args, kwargs)
+        number = self.calls[id(operation)] = self.calls.get(id(operation), -1) + 1
+        self.frames.append(Frame(block.path, number))
+        try:
+            return self._operation(operation, args, kwargs)
+        finally:
+            self.frames.pop()
+
+    def _operation(self, operation: Operation, args: tuple, kwargs: dict) -> Any:
         spec = _spec_of(operation, _plain(args), _plain(kwargs))
         self.total += 1
         spelling = function_name(operation)
