@@ -1,4 +1,4 @@
-"""Modules held under several names, lists with gaps, what a forward pass keeps, and copies that it writes to."""
+"""Ways in which modules are held and called: under several names, in lists with gaps, without inputs; and pairs."""
 
 from __future__ import annotations
 
@@ -109,6 +109,56 @@ class WritingToCopy(nn.Module):
         return F.linear(x, self.linear.weight, bias)
 
 
+class Bias(nn.Module):
+    """Called without an input."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(2, 5))
+
+    def forward(self):
+        return torch.tanh(self.table).sum(0)
+
+
+class Biased(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.bias = Bias()
+
+    def forward(self, x):
+        return x + self.bias()
+
+
+class Branches(nn.Module):
+    """As many branches as it is told, added up; one with another layer behind it."""
+
+    def __init__(self, count, behind):
+        super().__init__()
+        self.branches = nn.ModuleList(Block() for _ in range(count))
+        self.behind = nn.Linear(5, 5) if behind else nn.Identity()
+
+    def forward(self, x):
+        total = self.branches[0](x)
+        for branch in self.branches[1:]:
+            total = total + branch(x)
+        return self.behind(total)
+
+
+class Rotary(nn.Module):
+    """Turns pairs of features by angles, in complex numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(5, 8)
+        self.turns = torch.polar(torch.ones(3, 4), torch.randn(3, 4))
+        self.register_buffer("shift", torch.complex(torch.randn(4), torch.randn(4)))
+
+    def forward(self, x):
+        pairs = torch.view_as_complex(self.linear(x).reshape(x.shape[0], 4, 2))
+        turned = pairs * self.turns[: x.shape[0]] / (pairs.abs() + 1) - self.shift
+        return torch.view_as_real(turned.conj().resolve_conj()).flatten(1), (turned * pairs).imag, torch.angle(turned)
+
+
 def _twice(part):
     return [part, nn.ReLU(), part]
 
@@ -124,6 +174,9 @@ NETWORKS = {
     "two_owners": lambda: (lambda block: Chain(Holder(block), Holder(block)))(Block()),
     "skipping": Skipping,
     "normed_beside": NormedBeside,
+    "without_inputs": lambda: Chain(Biased(), Biased()),
+    "branches": lambda: Chain(Branches(3, True), Branches(2, True), Branches(3, False)),
+    "complex_numbers": Rotary,
     "keeping": Keeping,
     "writing_to_copy": WritingToCopy,
 }

@@ -286,6 +286,8 @@ class BodyMaker:
             held = self.variables.expression(value, instance) if value in self.outline.offline else None
             arguments.append(ast.Name(f"_{len(given)}", ast.Load()) if held is None else held)
             given += [value] if held is None else []
+        if not arguments and not listed and self.outline.style.forward:
+            target = ast.Attribute(target, self.outline.style.forward, ast.Load())
         call_ast = ast.Call(target, [ast.List(arguments, ast.Load())] if listed else arguments, [])
         node = next(iter(call.nodes()), None)
         return _statement(results, given, call_ast, member, node)

@@ -258,6 +258,8 @@ def _search(base, other, matches, i, j, values, matched, passing, budget):
                 return found
     if len(base.statements) - i <= len(other.statements) - j or len(statement.results) != 1:
         return None
+    if statement.member is not None and statement.member.index is not None:  # a list is made as a whole
+        return None
     for position, operand in enumerate(statement.operands):
         more = values | {statement.results[0]: values.get(operand, operand)}
         found = _search(base, other, matches, i + 1, j, more, [*matched, None], passing | {i: position}, budget)

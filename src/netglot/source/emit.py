@@ -548,6 +548,8 @@ class _BodyPrinter:
             return None
         if self._has_later_part(statement, node):
             return None
+        if len(names) == 1 and statement.results[0].hint in ("real", "imaginary"):  # one half of a complex number
+            return [f"{names[0].rstrip('_')}_{statement.results[0].hint}"]
         return names if len(names) == len(statement.results) else None
 
     def _has_later_part(self, statement: Statement, node) -> bool:

@@ -40,6 +40,9 @@ class Style(Protocol):
     loose: frozenset[str]
     """Layers that a person writes as functions where they stand beside another layer of the same source module."""
 
+    forward: str
+    """The method by which a module is called that takes no input; empty where the module itself can be called."""
+
     def construct(self, layer: spell.Layer) -> spell.Call:
         """The constructor call of a layer."""
         ...

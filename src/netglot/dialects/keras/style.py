@@ -79,6 +79,7 @@ class KerasStyle:
     omitted = frozenset(_DEFAULTS)
     append = "add"
     loose: frozenset[str] = frozenset()
+    forward = "call"  # Keras calls a layer for its input only
     order: tuple[str, ...] = ()
     last: tuple[str, ...] = ()
     reserved = _RESERVED

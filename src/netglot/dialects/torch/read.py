@@ -19,8 +19,10 @@ import torch
 from torch.export.graph_signature import InputKind
 
 import netglot.dialects.torch.ops  # noqa: F401  (fills the dialect)
+from netglot.dialects.torch import complex_numbers
 from netglot.dialects.torch.aliases import call_by_one_path
 from netglot.dialects.torch.capture import _PLACES, ARGUMENTS, Captured, capture
+from netglot.dialects.torch.complex_numbers import PARTS, REAL, Complex
 from netglot.dialects.torch.construction import arguments_of, as_the_others, initialiser_of
 from netglot.dialects.torch.dialect import torch as dialect
 from netglot.dialects.torch.symbols import size
@@ -150,6 +152,7 @@ class _Reader:
         self.storage = _Storage(self)
         self.title = name or (type(model).__name__ if model is not None else "Network")
         self.modules: dict[str, Module] = {}
+        self.pairs: dict[Parameter, Complex] = {}
         self.total = 0
 
     def read(self) -> Graph:
@@ -159,6 +162,9 @@ class _Reader:
         if self.refused:
             raise UnsupportedOps(self.refused, self.total, "pivot")
         output = self._output()
+        for held, pair in self.pairs.items():
+            parameters = {name: one for name, one in parameters.items() if one is not held}
+            parameters.update({one.name: one for one in (pair.real, pair.imaginary)})
         graph = Graph(self.title, inputs, parameters, self.nodes, output, self._modules(), self.notes)
         graph.prune()
         graph.notes.extend(_unused(graph))
@@ -372,25 +378,43 @@ class _Reader:
     def apply(self, node: torch.fx.Node, target: str, first: Value | None = None) -> Any:
         """Reads one functional call; `first` replaces the first operand (for views that are made again)."""
         reader = dialect.readers.get(target)
-        if reader is None:
-            known = dialect.unread.get(target)
-            raise Refusal(known or notimpl(f"{target} has no mapping yet"))
         arguments = [self._argument(a) for a in node.args]
         if first is not None:
             arguments[0] = first
         options = {k: self._argument(v) for k, v in node.kwargs.items() if k not in _DROPPED_OPTIONS}
+        pairs = complex_numbers.concerns(
+            target.removeprefix("aten.").partition(".")[0], [*arguments, *options.values()]
+        )
+        if reader is None and not pairs:
+            known = dialect.unread.get(target)
+            raise Refusal(known or notimpl(f"{target} has no mapping yet"))
         fake = node.meta.get("val")
         scope, sites = self._place(node)
         try:
-            read = reader(*arguments, **options)
+            read = complex_numbers.read(target, arguments, options, reader) if pairs else reader(*arguments, **options)
         except (Refusal, _Poisoned):
             raise
         except Exception as error:
-            raise Bug(f"reading {target}{inspect.signature(reader)} failed: {type(error).__name__}: {error}") from error
+            shown = inspect.signature(reader) if reader else ""
+            raise Bug(f"reading {target}{shown} failed: {type(error).__name__}: {error}") from error
         fakes = fake if isinstance(fake, tuple | list) else [fake]
+        if pairs:
+            return self._built_pairs(node, read, fakes, scope, sites)
         if isinstance(read, tuple | list):
             built: dict = {}
             return tuple(self._build(node, r, [f], scope, sites, built) for r, f in zip(read, fakes, strict=False))
+        return self._build(node, read, fakes, scope, sites)
+
+    def _built_pairs(self, node, read, fakes, scope, sites) -> Any:
+        """Adds what was read of complex numbers; the types of pairs are not those of PyTorch's results."""
+        if isinstance(read, tuple):
+            return tuple(self._built_pairs(node, one, fakes, scope, sites) for one in read)
+        if isinstance(read, Complex):
+            parts = [self._build(node, part, [], scope, sites) for part in (read.real, read.imaginary)]
+            for part, name in zip(parts, PARTS, strict=True):
+                if isinstance(part, Value) and part.hint is None:
+                    part.hint = name
+            return Complex(*parts)
         return self._build(node, read, fakes, scope, sites)
 
     def _build(self, node, read, fakes, scope=None, sites=None, built=None) -> Any:
@@ -414,6 +438,8 @@ class _Reader:
             held = self.storage.current(argument)
             if held is _POISON:
                 raise _Poisoned
+            if isinstance(held, Value) and held.dtype in REAL:
+                return self._pair(held)
             return held
         if isinstance(argument, torch.dtype):
             return dtype_name(argument)
@@ -422,6 +448,22 @@ class _Reader:
         if isinstance(argument, torch.SymInt):
             return size(argument, self._symbol)
         return argument
+
+    def _pair(self, held: Value) -> Complex:
+        """The parts of a complex constant."""
+        if not isinstance(held, Parameter):
+            raise Refusal(notimpl("a complex input", "give its real and its imaginary part"))
+        if held not in self.pairs:
+            type = TensorType(REAL[held.dtype], held.shape)
+            parts = [
+                Parameter(self.names.unique(f"{held.name}_{part}"), type, load, kind="constant", trainable=False)
+                for part, load in (
+                    ("real", lambda: np.ascontiguousarray(np.real(held.load()))),
+                    ("imaginary", lambda: np.ascontiguousarray(np.imag(held.load()))),
+                )
+            ]
+            self.pairs[held] = Complex(*parts)
+        return self.pairs[held]
 
     def _place(self, node) -> tuple[tuple[Frame, ...], tuple[Site | None, ...]]:
         stack = node.meta.get("nn_module_stack") or {}
@@ -463,6 +505,8 @@ class _Reader:
             for argument, spec in zip(node.args[0], specs, strict=True)
             if spec.kind.name == "USER_OUTPUT"
         ]
+        if any(isinstance(leaf, Complex) for leaf in leaves):
+            raise Refusal(notimpl("a complex output", "return torch.view_as_real of it"))
         tree = torch.utils._pytree.tree_unflatten(leaves, self.program.call_spec.out_spec)
         return self._plain(tree)
 

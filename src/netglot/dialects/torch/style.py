@@ -78,6 +78,7 @@ class TorchStyle:
     append = "append"
     loose = frozenset({"nn.Flatten", "nn.Unflatten"})
     order = _ORDER
+    forward = ""
 
     def __init__(self):
         self.last: list[str] = []
