@@ -23,6 +23,7 @@ from netglot.pivot.graph import (
     Node,
     Parameter,
     Rearranged,
+    Scope,
     Value,
     is_weight,
     map_tree,
@@ -99,6 +100,7 @@ class _Arranger:
         """Flattened values whose last axis runs in another order: the sizes before flattening and their order."""
         self.cache: dict[tuple, Value] = {}
         self.consumers = graph.consumers()
+        self.scopes = {value: node.scope for node in graph.nodes for value in node.results}
         self.wishes = self._wishes()
         self.output_values = {value for _, value in graph.outputs}
 
@@ -206,8 +208,20 @@ class _Arranger:
         axes = tuple(current.index(axis) for axis in permutation)
         key = (moved, axes, self.builder.scope)
         if key not in self.cache:
+            here, self.builder.scope = self.builder.scope, self._meeting(value)
             self.cache[key] = self.builder.one(ops.Permute(moved, axes), name=f"{moved.name}_transposed")
+            self.builder.scope = here
         return self.cache[key]
+
+    def _meeting(self, value: Value) -> Scope:
+        """Where a value that all users want in the same order is transposed: not in the first block that uses it."""
+        here, made = self.builder.scope, self.scopes.get(value)
+        if made is None or len(self.consumers.get(value, ())) < 2:
+            return here
+        common = 0
+        while common < min(len(here), len(made)) and here[common] == made[common]:
+            common += 1
+        return here[:common] if len(made) == common else here
 
     def _plain(self, value):
         """The new value for `value` with its axes in source order."""

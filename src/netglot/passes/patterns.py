@@ -95,19 +95,27 @@ def _attention(op: ops.Matmul, find: Matcher) -> Op | None:
     query, more = _scaled(product.x, find)
     turned, again = _scaled(product.y, find)
     more *= again
-    keys = find.op(turned, ops.Permute)
-    if keys is None or len(keys.axes) != 4:
-        return None
-    if tuple(keys.axes) == (0, 1, 3, 2):
-        key = keys.x
-    else:  # the key was permuted from another order as well: undo only the last swap
-        axes = (keys.axes[0], keys.axes[1], keys.axes[3], keys.axes[2])
-        key = ops.Permute(keys.x, axes)
+    key = _turned_back(turned, find)
     if query.type.rank != 4 or query.shape[1] != op.y.shape[1]:
         return None
     if isinstance(mask, Value) and mask.type.rank != 4:
         mask = ops.Reshape(mask, (1,) * (4 - mask.type.rank) + tuple(mask.shape))
     return ops.Attention(query, key, op.y, mask, scale * more, False, rate, 1)
+
+
+def _turned_back(value: Value, find: Matcher) -> Value | Op:
+    """Keys whose last two axes were swapped for a product, as they were before."""
+    keys = find.op(value, ops.Permute)
+    if keys is not None:
+        axes = (keys.axes[0], keys.axes[1], keys.axes[3], keys.axes[2])
+        return keys.x if axes == (0, 1, 2, 3) else ops.Permute(keys.x, axes)
+    apart = find.op(value, ops.Reshape)  # an axis of one element before those of a permutation
+    keys = find.op(apart.x, ops.Permute) if apart is not None else None
+    if keys is not None and len(keys.axes) == 3 and tuple(value.shape) == (1, *keys.result_types()[0].shape):
+        batch, size, length = value.shape[1:]
+        axes = (keys.axes[0], keys.axes[2], keys.axes[1])
+        return ops.Reshape(ops.Permute(keys.x, axes), (1, batch, length, size))
+    return ops.Permute(value, (0, 1, 3, 2))
 
 
 def _guards(op: ops.Where, find: Matcher) -> bool:

@@ -51,8 +51,9 @@ class ClassEmitter:
             arguments.append(f"{parameter.name}{default}")
         yield f"def __init__({', '.join([*arguments, *self.style.more_arguments()])}):"
         yield f"    {self.style.super_init()}"
+        members = {member.attr for member in self.blueprint.base.members}
         for parameter in self.blueprint.parameters:
-            if parameter.in_call:
+            if parameter.in_call and parameter.name not in members:  # else the layer, or None, tells as much
                 yield f"    self.{parameter.name} = {parameter.name}"
         for statement in self._members():
             yield from (f"    {line}" for line in statement.split("\n"))

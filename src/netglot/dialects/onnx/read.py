@@ -12,11 +12,16 @@ import numpy as np
 from netglot.dialects.onnx.common import ELEMENT_TYPES, NARROW, decimal
 from netglot.dialects.onnx.interpret import Frame, Interpreter, Sink
 from netglot.dialects.onnx.known import BIND, Sizes, Stored
-from netglot.dialects.onnx.scopes import Scopes
+from netglot.dialects.onnx.scopes import Scopes, made_up
 from netglot.errors import InputError, Refusal, RefusedOp, RequestError, UnsupportedOps, never, notimpl
 from netglot.formats.onnx_file import OnnxModel, read_file
 from netglot.frontend.inputs import Inputs, as_numpy
 from netglot.passes.canonical import canonicalise
+from netglot.passes.fold import fold
+from netglot.passes.patterns import raise_patterns
+from netglot.passes.raising import raise_ops
+from netglot.passes.shared import share
+from netglot.passes.structure import is_flat, structured
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim, parse
 from netglot.pivot.graph import Builder, Graph, Names, Node, Parameter, Part, Value, flatten_tree
@@ -125,10 +130,14 @@ class _Reading:
         graph = Graph(self.name, inputs, self.parameters, self.nodes, output, {}, self.notes)
         graph.prune()
         self._drop_unused(graph)
+        kept = {p for p in graph.parameters.values() if not made_up(p.name)}
         self.scopes.finish(graph)
         if proto.training_info:
             graph.notes.append("the model's training information is left out")
-        return canonicalise(graph)
+        graph = canonicalise(graph)
+        if not is_flat(graph):
+            return graph
+        return structured(share(raise_ops(raise_patterns(canonicalise(fold(graph))))), kept)
 
     def _frame(self) -> Frame:
         proto = self.model.proto
@@ -313,10 +322,13 @@ class _Reading:
                 for one in held if isinstance(held, tuple) else (held,):
                     if isinstance(one, Parameter):
                         role = field.name if isinstance(node.op, ops.BatchNorm) else ""
+                        role = "mask" if isinstance(node.op, ops.Add | ops.Where | ops.Attention) else role
                         roles.setdefault(one, set()).add(role)
         for parameter, used in roles.items():
             if parameter.name in frozen:
                 parameter.trainable = False
+            if used == {"mask"} and _forbids(parameter):
+                parameter.kind, parameter.trainable = "constant", False
             if used <= {"mean", "variance"} and parameter.kind == "parameter":
                 parameter.kind, parameter.trainable = "buffer", False
 
@@ -369,6 +381,22 @@ def _numbered(op: Op) -> Op:
     rank = max(o.type.rank for o in others)
     changes = {n: _number(o) for n, o in plain.items() if o.type.rank <= rank}
     return op.replace(**{n: v for n, v in changes.items() if v is not None}) if changes else op
+
+
+def _forbids(parameter: Parameter) -> bool:
+    """Whether a tensor that is added to something forbids what it stands beside: no weight grows as large."""
+    if parameter.kind != "parameter" or _elements(parameter) > _LARGEST_MASK:
+        return False
+    lowest = np.asarray(parameter.load()).min(initial=0)
+    return bool(lowest <= -1e30)
+
+
+_LARGEST_MASK = 1 << 22
+"""Elements of a mask beyond which it is not looked into."""
+
+
+def _elements(parameter: Parameter) -> int:
+    return int(np.prod(parameter.shape, dtype=object))
 
 
 def _single(parameter: Parameter) -> bool:

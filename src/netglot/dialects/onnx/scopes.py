@@ -24,6 +24,12 @@ _MADE_UP = re.compile(
 )
 """Names of initialisers that exporters make up."""
 
+
+def made_up(name: str) -> bool:
+    """Whether an exporter, and no person, named an initialiser."""
+    return bool(_MADE_UP.search(name))
+
+
 _LONGEST = 20_000
 """Characters of metadata beyond which they are no hierarchy."""
 
@@ -175,7 +181,7 @@ def _numbered(children: list[str]) -> bool:
 def _of_the_weight(node: Node) -> Scope:
     """The scope of a node, in the module that its weight is named after: a fused layer stands where its norm stood."""
     weight = getattr(node.op, "weight", None)
-    if not node.scope or not isinstance(weight, Parameter) or _MADE_UP.search(weight.name):
+    if not node.scope or not isinstance(weight, Parameter) or made_up(weight.name):
         return node.scope
     path, own = weight.name.rpartition(".")[0], node.scope[-1]
     if path and path != own.path and path.rpartition(".")[0] == own.path.rpartition(".")[0]:
@@ -273,12 +279,12 @@ def name_parameters(graph: Graph) -> None:
     """Gives parameters whose names were made up those of the layers that use them."""
     users = _users(graph)
     renamed: dict[str, Parameter] = {}
-    taken = {p.name for p in graph.parameters.values() if not _MADE_UP.search(p.name)}
+    taken = {p.name for p in graph.parameters.values() if not made_up(p.name)}
     taken |= {value.name for value in graph.values() if not isinstance(value, Parameter)}
     stems: dict[int, str] = {}
     counts: dict[str, int] = {}
     for name, parameter in graph.parameters.items():
-        if _MADE_UP.search(name) and parameter in users and parameter.kind != "constant":
+        if made_up(name) and parameter in users and parameter.kind != "constant":
             node, field = users[parameter]
             place = _place(node, stems, counts)
             role = _ROLES.get((type(node.op).__name__, field), field)

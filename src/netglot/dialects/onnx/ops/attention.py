@@ -91,7 +91,7 @@ def attention_microsoft(
         offset = None if bias is None else ops.Slice(bias, 0, columns, columns + size, 1)
         parts.append(heads_apart(ops.Linear(input, weight, offset), num_heads))
         columns += size
-    mask = _mask(mask_index, mask_filter_value, dtype(input))
+    mask = _mask(mask_index, mask_filter_value, dtype(input), shape_of(input)[0], shape_of(input)[1])
     if attention_bias is not None:
         mask = attention_bias if mask is None else ops.Add(mask, attention_bias)
     factor = 1 / math.sqrt(shape_of(parts[0])[3]) if scale is None else scale
@@ -99,15 +99,33 @@ def attention_microsoft(
     return heads_together(made)
 
 
-def _mask(keep, value: float, kind: str):
-    """What is added to the logits for a mask of ones where a key is seen: (batch, key) or (batch, query, key)."""
+def _mask(keep, value: float, kind: str, batch, keys):
+    """What is added to the logits for a mask of ones where a key is seen: (batch, key) or (batch, query, key); or for
+    how many keys there are: (batch,)."""
     if keep is None:
         return None
+    if rank(keep) == 1:
+        if shape_of(keep)[0] != batch:
+            raise Refusal(notimpl("a mask of attention that holds the beginnings and ends of sequences"))
+        places = ops.Arange(0, keys, 1, dtype(keep))
+        keep = ops.Less(reshaped(places, (1, keys)), reshaped(keep, (batch, 1)))
     if rank(keep) not in (2, 3):
-        raise Refusal(notimpl("a mask of attention that holds lengths of sequences"))
+        raise Refusal(notimpl("a mask of attention that is laid out for a whole cache"))
     shape = shape_of(keep)
     apart = reshaped(keep, (shape[0], 1, 1, shape[1]) if rank(keep) == 2 else (shape[0], 1, *shape[1:]))
     return ops.Multiply(ops.Subtract(1.0, ops.Cast(apart, kind)), value)
+
+
+def _heads(query, key, value, heads: int) -> list:
+    """Queries, keys and values as (batch, head, time, feature), from whatever onnxruntime packs them into."""
+    if rank(query) == 5:  # (batch, time, head, 3, feature)
+        return [ops.Permute(ops.Select(query, 3, i), (0, 2, 1, 3)) for i in range(3)]
+    q = heads_apart(query, heads)
+    if key is not None and rank(key) == 5:  # (batch, time, head, 2, feature)
+        return [q, *(ops.Permute(ops.Select(key, 3, i), (0, 2, 1, 3)) for i in range(2))]
+    if key is None or value is None:
+        raise Refusal(notimpl("attention without keys, as onnxruntime fuses it"))
+    return [q, *(one if rank(one) == 4 else heads_apart(one, heads) for one in (key, value))]
 
 
 @onnx.reads("com.microsoft.MultiHeadAttention-1")
@@ -127,16 +145,21 @@ def multi_head_attention(
     unidirectional=0,
     outputs=(),
 ):
-    if past_key is not None or any(outputs[1:]) or key is None or rank(query) != 3 or rank(key) != 3:
-        raise Refusal(notimpl("attention with a cache or packed projections, as onnxruntime fuses it"))
-    given, start = [query, key, value], 0
+    if past_key is not None or any(outputs[1:]):
+        raise Refusal(notimpl("attention with a cache, as onnxruntime fuses it"))
+    if bias is not None and (rank(query) != 3 or key is None):
+        raise Refusal(notimpl("attention with packed projections and biases, as onnxruntime fuses it"))
     if bias is not None:
-        for i, one in enumerate(given):
-            size = shape_of(one)[-1]
-            given[i] = ops.Add(one, ops.Slice(bias, 0, start, start + size, 1))
-            start += size
-    parts = [heads_apart(one, num_heads) for one in given]
-    mask = _mask(key_padding_mask, mask_filter_value, dtype(query))
+        sizes = [shape_of(query)[2]] * 2 + [shape_of(bias)[0] - 2 * shape_of(query)[2]]
+        starts = (0, sizes[0], 2 * sizes[0])
+        offsets = [ops.Slice(bias, 0, start, start + size, 1) for start, size in zip(starts, sizes, strict=True)]
+        query = ops.Add(query, offsets[0])
+        key, value = (
+            ops.Add(one, offset) if rank(one) == 3 else one
+            for one, offset in zip((key, value), offsets[1:], strict=True)
+        )
+    parts = _heads(query, key, value, num_heads)
+    mask = _mask(key_padding_mask, mask_filter_value, dtype(query), shape_of(parts[1])[0], shape_of(parts[1])[2])
     if attention_bias is not None:
         mask = attention_bias if mask is None else ops.Add(mask, attention_bias)
     factor = 1 / math.sqrt(shape_of(parts[0])[3]) if scale is None else scale

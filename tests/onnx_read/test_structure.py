@@ -1,0 +1,171 @@
+"""Files without names of modules: blocks are found, and named by what they compute or by what weights still tell."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+
+from tests.onnx_read.models import graph_of, model, node, result
+
+from netglot.dialects.torch.write import write
+
+
+class Network:
+    """A model under construction, with weights that nobody named."""
+
+    def __init__(self, seed=0):
+        self.nodes, self.weights, self.random = [], {}, np.random.default_rng(seed)
+
+    def weight(self, *shape, name=None):
+        name = name or str(1000 + len(self.weights))
+        self.weights[name] = self.random.normal(0, 0.4, shape).astype("float32")
+        return name
+
+    def add(self, kind, *inputs, **attributes):
+        made = str(len(self.nodes))
+        self.nodes.append(node(kind, " ".join(inputs), made, **attributes))
+        return made
+
+    def conv(self, x, inside, outside, size, name=None, stride=1, groups=1):
+        names = (f"{name}.weight", f"{name}.bias") if name else (None, None)
+        weight = self.weight(outside, inside // groups, size, size, name=names[0])
+        bias = self.weight(outside, name=names[1])
+        pads = [size // 2] * 4
+        return self.add("Conv", x, weight, bias, pads=pads, strides=[stride, stride], group=groups)
+
+    def linear(self, x, inside, outside, name=None):
+        names = (f"{name}.weight", f"{name}.bias") if name else (None, None)
+        made = self.add("MatMul", x, self.weight(inside, outside, name=names[0]))
+        return self.add("Add", made, self.weight(outside, name=names[1]))
+
+    def finish(self, x, shape):
+        self.nodes.append(node("Identity", x, "y"))
+        return model(self.nodes, {"x": shape}, ["y"], self.weights)
+
+
+def bottleneck(net, x, inside, width, stride=1, name=None):
+    layer = (lambda part: f"{name}.{part}") if name else (lambda part: None)
+    inner = net.add("Relu", net.conv(x, inside, width, 1, layer("reduce")))
+    inner = net.add("Relu", net.conv(inner, width, width, 3, layer("middle"), stride=stride))
+    inner = net.conv(inner, width, 4 * width, 1, layer("widen"))
+    if inside != 4 * width:
+        x = net.conv(x, inside, 4 * width, 1, layer("shortcut"), stride=stride)
+    return net.add("Relu", net.add("Add", inner, x))
+
+
+def residual(named=False):
+    net = Network()
+    x = net.add("Relu", net.conv("x", 3, 8, 3, "stem" if named else None))
+    inside = 8
+    for stage, count in enumerate((2, 3)):
+        for block in range(count):
+            name = f"body.{stage}.{block}" if named else None
+            x = bottleneck(net, x, inside, 4 * 2**stage, 1 + (stage and not block), name)
+            inside = 16 * 2**stage
+    x = net.add("Flatten", net.add("GlobalAveragePool", x))
+    return net.finish(net.linear(x, inside, 5, "head" if named else None), [2, 3, 9, 9])
+
+
+def modules(graph):
+    return {path: module.class_name for path, module in graph.modules.items() if path}
+
+
+def test_residual_blocks_are_found_in_stages_and_compute_the_same():
+    proto = residual()
+    graph = graph_of(proto)
+    found = modules(graph)
+    assert [path for path, name in found.items() if name == "Bottleneck"] == [
+        *("stage1.0", "stage1.1", "stage2.0", "stage2.1", "stage2.2")
+    ]
+    assert {"stage1.0.downsample.weight", "stage2.2.conv3.bias", "conv.weight", "fc.bias"} <= set(graph.parameters)
+    assert "stage1.1.downsample.weight" not in graph.parameters
+
+    onnxruntime = pytest.importorskip("onnxruntime")
+    x = np.random.default_rng(1).normal(size=(2, 3, 9, 9)).astype("float32")
+    wanted = onnxruntime.InferenceSession(proto.SerializeToString()).run(None, {"x": x})[0]
+    np.testing.assert_allclose(result(graph, x), wanted, rtol=1e-4, atol=1e-4)
+
+    source = write(graph).source
+    assert source.count("class ") == 2 and "downsample=True" in source
+    assert "Bottleneck(32, 8) for _ in range(2)" in source or source.count("Bottleneck(32, 8)") == 2
+
+
+def test_weights_that_are_still_named_name_the_blocks():
+    graph = graph_of(residual(named=True))
+    assert "middle" in write(graph).source
+    names = [name for name in graph.parameters if name.endswith("middle.weight")]
+    assert len(names) == 5 and all(name.rsplit(".", 3)[1].isdigit() or "." in name for name in names)
+    assert {"stem.weight", "head.bias"} <= set(graph.parameters)
+
+
+def test_a_branch_without_its_residual_is_the_same_block():
+    net = Network()
+    x, inside = net.conv("x", 3, 4, 3), 4
+    for outside in (6, 6, 8, 8):
+        inner = net.add("Relu", net.conv(x, inside, 12, 1))
+        inner = net.add("Relu", net.conv(inner, 12, 12, 3, groups=12))
+        inner = net.conv(inner, 12, outside, 1)
+        x, inside = (inner if inside != outside else net.add("Add", x, inner)), outside
+    graph = graph_of(net.finish(x, [1, 3, 8, 8]))
+    assert list(modules(graph).values()).count("InvertedResidual") == 4
+    assert sum(name.endswith("depthwise.weight") for name in graph.parameters) == 4
+    assert write(graph).source.count("class ") == 2
+
+
+def test_the_layers_of_a_dense_block_take_all_that_came_before():
+    net = Network()
+    features, width = [net.conv("x", 3, 4, 3)], 4
+    for _ in range(4):
+        x = net.add("Concat", *features, axis=1) if len(features) > 1 else features[0]
+        inner = net.add("Relu", net.conv(x, width, 8, 1))
+        features.append(net.add("Relu", net.conv(inner, 8, 4, 3)))
+        width += 4
+    graph = graph_of(net.finish(net.add("Concat", *features, axis=1), [1, 3, 8, 8]))
+    assert list(modules(graph).values()).count("DenseLayer") == 4
+    assert "DenseBlock" in modules(graph).values()
+
+
+def test_what_every_block_makes_for_itself_without_weights_is_made_once_and_handed_in():
+    net = Network()
+    x = net.linear("x", 4, 8)
+    net.weights["half"] = np.float32(0.5)
+    for _ in range(4):
+        mask = net.add("ReduceSum", "x", keepdims=1)
+        inner = net.add("Relu", net.linear(x, 8, 8))
+        inner = net.add("Mul", net.linear(inner, 8, 8), net.add("Mul", mask, "half"))
+        x = net.add("Add", x, inner)
+    graph = graph_of(net.finish(x, [3, 4]))
+    assert [type(node.op).__name__ for node in graph.nodes].count("Sum") == 1
+    assert list(modules(graph).values()).count("ResidualBlock") == 4
+    source = write(graph).source
+    assert "nn.ModuleList" in source and source.count("for ") >= 2
+
+
+def test_a_decoder_is_taken_apart_though_all_of_it_uses_what_was_encoded():
+    net = Network()
+
+    def block(x, other):
+        inner = net.add("Relu", net.linear(x, 8, 8))
+        return net.add("Add", x, net.add("Mul", net.linear(inner, 8, 8), other))
+
+    memory = net.linear("x", 4, 8)
+    for _ in range(3):
+        memory = block(memory, memory)
+    x = net.linear("x", 4, 8)
+    for _ in range(3):
+        x = block(x, memory)
+    graph = graph_of(net.finish(x, [3, 4]))
+    blocks = [path for path, name in modules(graph).items() if name == "ResidualBlock"]
+    assert len(blocks) == 6
+
+
+def test_a_hierarchy_that_the_file_has_is_left_alone():
+    net = Network()
+    x = "x"
+    for place in range(3):
+        x = net.linear(x, 4, 4)
+        for one in net.nodes[-2:]:
+            one.name = f"/trunk/trunk.{place}/{one.op_type}"
+    graph = graph_of(net.finish(x, [3, 4]))
+    assert {"trunk.0", "trunk.1", "trunk.2"} <= set(modules(graph))
+    assert not any("no modules" in note for note in graph.notes)
