@@ -73,7 +73,7 @@ class Conversion:
     graph: Graph | None = None
     written: Written | None = None
     folder: Path | None = None
-    """The folder that holds the emitted files until `save` copies them."""
+    """The folder that holds the emitted files."""
 
     def __post_init__(self):
         if self.folder is not None:  # the files live as long as the conversion does
@@ -105,17 +105,23 @@ class Conversion:
         spec.loader.exec_module(module)
         return module.load()
 
-    def save(self, folder: str | Path) -> Path:
-        """Copies the emitted files into `folder`, which is made where it does not exist."""
+    def save(self, folder: str | Path, *, move: bool = False) -> Path:
+        """Copies the emitted files into `folder`, which is made where it does not exist.
+
+        `move` moves them instead, and the conversion goes on with those in `folder`.
+        """
         folder = Path(folder)
         if self.folder is None:
             raise RequestError("there is nothing to save: the conversion was refused")
         folder.mkdir(parents=True, exist_ok=True)
         for name in _target_of(self.written).files:
-            if (self.folder / name).is_dir():
+            if move and (self.folder / name).exists():
+                shutil.move(self.folder / name, folder / name)
+            elif (self.folder / name).is_dir():
                 shutil.copytree(self.folder / name, folder / name, dirs_exist_ok=True)
             elif (self.folder / name).exists():
                 shutil.copyfile(self.folder / name, folder / name)
+        self.folder = folder if move else self.folder
         return folder
 
 

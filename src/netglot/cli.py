@@ -144,7 +144,7 @@ def convert(
         record = record_of(conversion.report)
         if conversion.verdict != "refused":
             with staged(output) as folder:
-                conversion.save(folder)
+                conversion.save(folder, move=True)
     _tell(record, json_, written=output if conversion.verdict != "refused" else None)
     return EXIT[conversion.verdict]
 

@@ -17,6 +17,7 @@ import numpy as np
 from netglot.errors import InputError, MissingFramework
 from netglot.pivot.dims import product
 from netglot.pivot.op import TensorType, numpy_dtype
+from netglot.pivot.storage import Stretch, opened
 
 Load = Callable[[], np.ndarray]
 
@@ -70,11 +71,12 @@ def read_file(path: Path) -> OnnxModel:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     skeleton, cuts = _skeleton(memoryview(data), path)
+    del data  # the pages that were looked at
     try:
         proto = onnx.ModelProto.FromString(skeleton)
     except Exception as error:
         raise InputError(f"{path} is no ONNX model, or it is damaged", advice="the file may be truncated") from error
-    return _model(proto, path.parent, path, data, cuts)
+    return _model(proto, path.parent, path, opened(path), cuts)
 
 
 def read_proto(proto: Any, folder: Path | None = None) -> OnnxModel:
@@ -255,11 +257,7 @@ def _initialiser(tensor: Any, folder: Path | None, data: Any, cut: tuple[int, in
         begin, end = cut
         _check_length(tensor.name, kind, end - begin, where)
 
-        def load_cut() -> np.ndarray:
-            view = np.frombuffer(data, np.uint8, end - begin, begin)
-            return _aligned(view, kind)
-
-        return kind, load_cut
+        return kind, Stretch(data, begin, end - begin, kind)
     if tensor.data_location == 1:
         return kind, _external(tensor, kind, folder, where)
     _check_tensor(tensor, kind, where)
@@ -396,9 +394,4 @@ def _external(tensor: Any, kind: TensorType, folder: Path | None, where: str) ->
     if offset < 0 or offset + length > size:
         raise InputError(f"{name} reach beyond the end of {location!r}", advice="the file may be truncated")
 
-    def load() -> np.ndarray:
-        if not length:
-            return np.zeros(kind.shape, numpy_dtype(kind.dtype))
-        return _aligned(np.asarray(np.memmap(path, np.uint8, "r", offset, (length,))), kind)
-
-    return load
+    return Stretch(opened(path), offset, length, kind)

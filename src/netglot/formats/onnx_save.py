@@ -13,6 +13,7 @@ import numpy as np
 from netglot.formats.onnx_file import varint
 from netglot.pivot.dims import product
 from netglot.pivot.op import TensorType, numpy_dtype
+from netglot.pivot.storage import put
 
 LARGEST = 2**31 - 2**24
 """Bytes of a message beyond which nothing reads it; a little is left for what stands around the weights."""
@@ -48,7 +49,8 @@ def save(proto: Any, weights: Iterable[Weight], path: Path, *, largest: int = LA
         file.write(_without_graph(proto) + b"\x3a" + varint(inside) + graph)
         for weight, header, length in zip(weights, headers, lengths, strict=True):
             file.write(b"\x2a" + varint(length) + header + _raw_tag(weight.size))
-            file.write(_bytes(weight))
+            if not put(file, weight.type, weight.load):
+                file.write(_bytes(weight))
 
 
 def _save_apart(proto: Any, weights: list[Weight], path: Path) -> None:
@@ -75,7 +77,8 @@ def _save_apart(proto: Any, weights: list[Weight], path: Path) -> None:
             for key, value in (("location", data.name), ("offset", offset), ("length", weight.size)):
                 entry = tensor.external_data.add()
                 entry.key, entry.value = key, str(value)
-            file.write(_bytes(weight))
+            if not put(file, weight.type, weight.load):
+                file.write(_bytes(weight))
             offset += weight.size
     with _placed(path) as file:
         file.write(made.SerializeToString())

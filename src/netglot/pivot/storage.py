@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -55,6 +57,69 @@ def stored_type(type: TensorType) -> TensorType:
     return type
 
 
+_AT_ONCE = 1 << 28
+"""Bytes that are read at once: no system reads more than two gigabytes."""
+
+
+def opened(path: Path) -> BinaryIO:
+    """A file of which tensors are read, open as long as one of them may be.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return open(path, "rb", buffering=0)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+
+
+class Stretch:
+    """A tensor that stands in a file as it is in memory: a call loads it, and it is copied without being loaded."""
+
+    def __init__(self, file: BinaryIO, begin: int, length: int, type: TensorType):
+        self.file, self.begin, self.length, self.type = file, begin, length, type
+
+    def __call__(self) -> np.ndarray:
+        """The tensor, in memory of its own.
+
+        Raises:
+            InputError: the file has become shorter.
+        """
+        made = np.empty(self.length, np.uint8)
+        view, done = memoryview(made), 0
+        while done < self.length:
+            self.file.seek(self.begin + done)
+            count = self.file.readinto(view[done : done + _AT_ONCE])  # type: ignore[attr-defined]
+            done += self._some(count)
+        return made.view(numpy_dtype(self.type.dtype)).reshape(self.type.shape)
+
+    def copy_to(self, file: BinaryIO) -> None:
+        """Appends the bytes of the tensor to a file.
+
+        Raises:
+            InputError: the file that holds it has become shorter.
+        """
+        file.flush()
+        done = 0
+        while done < self.length:
+            wanted = min(self.length - done, _AT_ONCE)
+            done += self._some(os.sendfile(file.fileno(), self.file.fileno(), self.begin + done, wanted))
+        file.seek(0, os.SEEK_END)
+
+    def _some(self, count: int | None) -> int:
+        if not count:
+            raise InputError(f"{self.file.name} has become shorter while it was read")
+        return count
+
+
+def put(file: BinaryIO, type: TensorType, load: Load) -> bool:
+    """Copies a tensor that stands in a file as it is wanted; False where it must be loaded."""
+    if not isinstance(load, Stretch) or load.type != type or sys.platform != "linux":
+        return False
+    load.copy_to(file)
+    return True
+
+
 def write_tensors(
     path: Path, tensors: Iterable[tuple[str, TensorType, Load]], metadata: dict[str, str] | None = None
 ) -> None:
@@ -74,7 +139,8 @@ def write_tensors(
         with open(aside, "wb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
             for name, type, load in wide_first:
-                file.write(_bytes(name, type, load()))
+                if not put(file, type, load):
+                    file.write(_bytes(name, type, load()))
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)

@@ -375,12 +375,21 @@ def _numbered(op: Op) -> Op:
     plain = {n: o for n, o in tensors.items() if isinstance(o, Parameter) and o.kind == "constant" and _single(o)}
     others = [o for n, o in tensors.items() if n not in plain]
     if isinstance(op, ops.Where) and not others:
-        return op
+        return _chosen(op)
     if not others:
         return op
     rank = max(o.type.rank for o in others)
     changes = {n: _number(o) for n, o in plain.items() if o.type.rank <= rank}
     return op.replace(**{n: v for n, v in changes.items() if v is not None}) if changes else op
+
+
+def _chosen(op: ops.Where) -> Op:
+    """A choice between two numbers; the first keeps the dtype."""
+    first, second = (_number(one) if isinstance(one, Parameter) and _single(one) else None for one in (op.x, op.y))
+    plain = all(isinstance(one, Parameter) and one.kind == "constant" for one in (op.x, op.y))
+    if not plain or first is None or second is None or op.y.type.rank > op.x.type.rank:
+        return op
+    return op.replace(x=ops.Full(tuple(op.x.shape), first, op.x.dtype), y=second)
 
 
 def _forbids(parameter: Parameter) -> bool:

@@ -25,6 +25,7 @@ from netglot.pivot.dims import Dim
 from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import Graph, Parameter, Value
 from netglot.pivot.op import type_of
+from netglot.pivot.storage import Stretch
 from netglot.source.module_file import TargetVariable
 
 FROZEN = "netglot.frozen"
@@ -88,6 +89,9 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
 
 
 def _loader(recipe: Any):
+    if isinstance(recipe, Parameter) and isinstance(recipe.load, Stretch):
+        return recipe.load
+
     def load() -> np.ndarray:
         made = recipe.load() if isinstance(recipe, Parameter) else evaluate_op(recipe)
         return np.asarray(made[0] if isinstance(made, tuple) else made)

@@ -24,7 +24,7 @@ from netglot.pivot import ops
 from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import Builder, Graph, Node, Parameter, names_of
 from netglot.pivot.op import FLOATS, Op, TensorType, numpy_dtype, type_of
-from netglot.pivot.storage import write_tensors
+from netglot.pivot.storage import Stretch, write_tensors
 from netglot.source.classes import blueprints
 from netglot.source.module_file import TargetVariable, Written, frozen_parts, helpers_used, module_text
 from netglot.source.outline import Instance, Member, Outline
@@ -176,7 +176,9 @@ def save_weights(written: Written, path: str | Path) -> None:
     def entries():
         for variable in written.variables:
             kind = type_of(variable.recipe)
-            yield variable.stored, kind, lambda v=variable, k=kind: _array(v, k)
+            load = getattr(variable.recipe, "load", None)
+            as_it_is = isinstance(load, Stretch) and load.type == kind
+            yield variable.stored, kind, load if as_it_is else lambda v=variable, k=kind: _array(v, k)
             if variable.stored.endswith("running_mean"):
                 yield _counter(variable, parameters)
 

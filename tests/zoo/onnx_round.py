@@ -1,0 +1,276 @@
+"""Networks to ONNX and back: `python -m tests.zoo.onnx_round [--only PATTERN ...] [--again] [--table]`.
+
+A network is written as ONNX and read again twice: with the names of its modules, and without any, so that its blocks
+must be found. Both come out as PyTorch and are run beside the network itself; so is the model, in onnxruntime. It goes
+on where it stopped, and writes docs/zoo-onnx.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import fnmatch
+import gc
+import json
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tests.zoo.network import Network, catalogue
+from tests.zoo.results import FOLDER, ROOT, append, load
+
+RESULTS = FOLDER / "onnx.jsonl"
+DOCUMENT = ROOT / "docs" / "zoo-onnx.md"
+
+SIZES: dict[str, tuple[int, ...]] = {
+    "alexnet": (1, 3, 64, 64), "vgg11_bn": (1, 3, 32, 32), "resnet18": (1, 3, 33, 33), "resnet50": (1, 3, 33, 33),
+    "resnext50_32x4d": (1, 3, 33, 33), "wide_resnet50_2": (1, 3, 33, 33), "inception_v3": (1, 3, 75, 75),
+    "googlenet": (1, 3, 64, 64), "densenet121": (1, 3, 32, 32), "squeezenet1_1": (1, 3, 65, 65),
+    "shufflenet_v2_x1_0": (1, 3, 33, 33), "mobilenet_v2": (1, 3, 33, 33), "mobilenet_v3_small": (1, 3, 33, 33),
+    "mnasnet0_5": (1, 3, 33, 33), "efficientnet_b0": (1, 3, 33, 33), "efficientnet_v2_s": (1, 3, 33, 33),
+    "regnet_y_400mf": (1, 3, 33, 33), "regnet_x_400mf": (1, 3, 33, 33), "convnext_tiny": (1, 3, 64, 64),
+    "vit_b_32": (1, 3, 96, 96), "swin_t": (1, 3, 56, 56), "swin_v2_t": (1, 3, 64, 64), "maxvit_t": (1, 3, 224, 224),
+    "fcn_resnet50": (1, 3, 33, 41), "deeplabv3_resnet50": (1, 3, 33, 41),
+    "lraspp_mobilenet_v3_large": (1, 3, 33, 41), "r3d_18": (1, 3, 4, 32, 32), "r2plus1d_18": (1, 3, 4, 32, 32),
+}  # fmt: skip
+"""One network of each family of torchvision, or two, with small images; `None` where it needs those of the catalogue."""
+
+APPLICATIONS = (
+    "ConvNeXtTiny DenseNet121 EfficientNetB0 EfficientNetV2B0 InceptionV3 InceptionResNetV2 Xception MobileNet "
+    "MobileNetV2 MobileNetV3Small NASNetMobile ResNet50 ResNet50V2 VGG16"
+).split()
+"""The networks of keras.applications."""
+
+DOUBLE, SINGLE = 1e-9, 5e-4
+"""How far outputs may be apart, relative to the largest: in double precision, and where something runs in single."""
+
+
+def chosen() -> dict[str, Network]:
+    """The networks by name."""
+    found = {}
+    for name, network in catalogue().items():
+        if network.library == "torchvision" and network.variant in SIZES:
+            found[name] = Network(
+                network.library, network.family, network.variant, network.build, (SIZES[network.variant],)
+            )
+        elif network.library.startswith("keras") and network.variant in APPLICATIONS:
+            found[name] = network
+    return found
+
+
+# -- one network
+
+
+def run(network: Network) -> dict[str, Any]:
+    """The record of one network."""
+    record: dict[str, Any] = {"name": network.name, "verdict": "failed"}
+    start = time.process_time()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            _round(network, record, Path(folder))
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        record["error"] = f"{type(error).__name__}: {error}"[:600]
+        record["trace"] = traceback.format_exc()[-4000:]
+        record["verdict"] = "refused" if type(error).__name__ in ("UnsupportedOps", "Refusal") else "failed"
+    record["seconds"] = time.process_time() - start
+    return record
+
+
+def _round(network: Network, record: dict[str, Any], folder: Path) -> None:
+    from netglot.dialects.onnx.write import save_weights, write
+
+    graph, wanted, inputs, double = _from_torch(network) if network.library == "torchvision" else _from_keras(network)
+    path = folder / "model.onnx"
+    save_weights(write(graph, keep_layout=True), path)
+    record["parameters"] = sum(int(np.prod(p.shape)) for p in graph.parameters.values() if p.trainable)
+    record["onnxruntime"] = _apart(_in_onnxruntime(path, inputs), wanted)
+    record |= _back(path, folder, inputs, wanted, double, "")
+    bare = folder / "bare.onnx"
+    _without_names(path, bare)
+    record |= _back(bare, folder, inputs, wanted, double, "bare ")
+    limit = DOUBLE if double else SINGLE
+    good = record["onnxruntime"] <= SINGLE and record["back"] <= limit and record["bare back"] <= limit
+    record["verdict"] = "equal" if good else "different"
+
+
+def _from_torch(network: Network):
+    import torch
+
+    import netglot
+
+    torch.manual_seed(0)
+    module = network.build().eval()
+    with torch.no_grad():
+        for name, tensor in module.named_buffers():
+            if "running" in name:
+                tensor.uniform_(0.5, 1.5) if "var" in name else tensor.normal_(0, 0.1)
+    (shape,) = network.inputs
+    graph = netglot.read(module, inputs=[("B", *shape[1:])])
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(2, *shape[1:])).astype("float32"))
+    with torch.no_grad():
+        wanted = _arrays(module.double()(x.double()))
+    return graph, wanted, [x.numpy()], True
+
+
+def _from_keras(network: Network):
+    import keras
+
+    import netglot
+
+    keras.utils.set_random_seed(0)
+    model = network.build()
+    generator = np.random.default_rng(0)
+    for variable in model.weights:
+        if "moving_variance" in variable.path:
+            variable.assign(generator.uniform(0.5, 1.5, variable.shape))
+        elif "moving_mean" in variable.path:
+            variable.assign(generator.normal(0, 0.1, variable.shape))
+    graph = netglot.read(model)
+    shape = [2 if i == 0 else size for i, size in enumerate(model.inputs[0].shape)]
+    x = np.random.default_rng(1).normal(size=shape).astype("float32")
+    wanted = _arrays(keras.ops.convert_to_numpy(model(x, training=False)))
+    return graph, wanted, [x], False
+
+
+def _in_onnxruntime(path: Path, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return session.run(None, {held.name: x for held, x in zip(session.get_inputs(), inputs, strict=True)})
+
+
+def _back(path: Path, folder: Path, inputs, wanted, double: bool, label: str) -> dict[str, Any]:
+    """The model read again, as PyTorch: how far its outputs are apart, and how its source looks."""
+    import importlib.util
+
+    import torch
+
+    from netglot.dialects.onnx.read import read_onnx
+    from netglot.dialects.torch.write import save_weights, write
+
+    written = write(read_onnx(path), keep_layout=True)
+    place = folder / (label.strip() or "named")
+    place.mkdir()
+    (place / "model.py").write_text(written.source, encoding="utf-8")
+    save_weights(written, place / "model.safetensors")
+    spec = importlib.util.spec_from_file_location("emitted", place / "model.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    model = module.load()
+    tensors = [torch.from_numpy(x) for x in inputs]
+    with torch.no_grad():
+        made = model.double()(*[t.double() for t in tensors]) if double else model(*tensors)
+    tree = ast.parse(written.source)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    return {
+        f"{label}back": _apart(_arrays(made), wanted),
+        f"{label}lines": len(written.source.splitlines()),
+        f"{label}classes": sum(isinstance(node, ast.ClassDef) for node in tree.body),
+        f"{label}longest": max(sum(isinstance(n, ast.stmt) for n in ast.walk(f)) - 1 for f in functions),
+    }
+
+
+def _without_names(path: Path, bare: Path) -> None:
+    """The model without names of nodes, modules and tensors."""
+    import onnx
+
+    proto = onnx.load(path)
+    graph = proto.graph
+    outside = {info.name for info in (*graph.input, *graph.output)}
+    table = {tensor.name: f"w{i}" for i, tensor in enumerate(graph.initializer) if tensor.name not in outside}
+    for node in graph.node:
+        node.name = ""
+        del node.metadata_props[:]
+        table |= {name: f"t{len(table)}" for name in node.output if name not in outside and name not in table}
+    for tensor in graph.initializer:
+        tensor.name = table.get(tensor.name, tensor.name)
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [table.get(name, name) for name in names]
+    del graph.value_info[:], proto.metadata_props[:]
+    onnx.save(proto, bare)
+
+
+def _arrays(made: Any) -> list[np.ndarray]:
+    if isinstance(made, dict):
+        made = list(made.values())
+    return [np.asarray(one) for one in (made if isinstance(made, list | tuple) else [made])]
+
+
+def _apart(made: list[np.ndarray], wanted: list[np.ndarray]) -> float:
+    """The largest difference, relative to the largest number."""
+    assert [one.shape for one in made] == [one.shape for one in wanted], "the outputs have other shapes"
+    return max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)) for a, b in zip(made, wanted, strict=True))
+
+
+# -- the page
+
+HEAD = """# Networks to ONNX and back
+
+Generated by `python -m tests.zoo.onnx_round`. Do not edit.
+
+Each network, with random weights and statistics and a small image, is written as ONNX and read again: as it is, and
+without the names of nodes, modules and tensors, so that blocks must be found by what repeats. Both come out as PyTorch.
+Numbers are the largest difference of an output from the network itself, relative to its largest number: of the model in
+onnxruntime, in single precision; and of the PyTorch network, in double precision for those of torchvision and in single
+for those of Keras. *Lines*, *classes* and *longest* (the statements of the longest function) are of the source; those in
+parentheses are without names.
+
+"""
+
+
+def page(known: dict[str, Any], networks: dict[str, Network]) -> str:
+    """The document."""
+    rows = [known[name] for name in networks if name in known]
+    good = sum(row["verdict"] == "equal" for row in rows)
+    text = HEAD + f"{good} of {len(rows)} are equal.\n\n"
+    text += "| network | verdict | onnxruntime | back | without names | lines | classes | longest |\n"
+    text += "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+    for row in rows:
+        numbers = [f"{row[key]:.1e}" if key in row else "" for key in ("onnxruntime", "back", "bare back")]
+        sizes = [f"{row.get(key, '')} ({row.get(f'bare {key}', '')})" for key in ("lines", "classes", "longest")]
+        cells = [row["name"], row["verdict"], *numbers, *(sizes if "back" in row else [""] * 3)]
+        text += f"| {' | '.join(cells)} |\n"
+    reasons = [f"* {row['name']}: {row['error'].splitlines()[0]}" for row in rows if "error" in row]
+    return text + ("\n" + "\n".join(reasons) + "\n" if reasons else "")
+
+
+def main() -> None:
+    """Runs, tells, and writes the page."""
+    parser = argparse.ArgumentParser(prog="python -m tests.zoo.onnx_round", description=__doc__)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="names or patterns: resnet18, 'keras*'")
+    parser.add_argument(
+        "--again", nargs="*", metavar="VERDICT", help="run again (only these verdicts: failed different)"
+    )
+    parser.add_argument("--table", action="store_true", help="write the page from what is there and stop")
+    options = parser.parse_args()
+    from tests.conftest import register_torchvision_operators
+
+    networks, known = chosen(), load(RESULTS)
+    for name, network in networks.items() if not options.table else ():
+        names = (name, network.variant)
+        if options.only and not any(fnmatch.fnmatch(n, pattern) for n in names for pattern in options.only):
+            continue
+        again = options.again == [] or (options.again and known.get(name, {}).get("verdict") in options.again)
+        if name in known and not again:
+            continue
+        register_torchvision_operators()
+        known[name] = run(network)
+        append(known[name], RESULTS)
+        shown = {k: v for k, v in known[name].items() if k not in ("trace", "name")}
+        print(name, json.dumps(shown, default=str), flush=True)
+        gc.collect()
+    DOCUMENT.write_text(page(known, networks), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
