@@ -17,7 +17,7 @@ import numpy as np
 from netglot.errors import InputError, MissingFramework
 from netglot.pivot.dims import product
 from netglot.pivot.op import TensorType, numpy_dtype
-from netglot.pivot.storage import Stretch, opened
+from netglot.pivot.storage import Opened, Stretch
 
 Load = Callable[[], np.ndarray]
 
@@ -76,7 +76,7 @@ def read_file(path: Path) -> OnnxModel:
         proto = onnx.ModelProto.FromString(skeleton)
     except Exception as error:
         raise InputError(f"{path} is no ONNX model, or it is damaged", advice="the file may be truncated") from error
-    return _model(proto, path.parent, path, opened(path), cuts)
+    return _model(proto, path.parent, path, Opened(path), cuts)
 
 
 def read_proto(proto: Any, folder: Path | None = None) -> OnnxModel:
@@ -394,4 +394,4 @@ def _external(tensor: Any, kind: TensorType, folder: Path | None, where: str) ->
     if offset < 0 or offset + length > size:
         raise InputError(f"{name} reach beyond the end of {location!r}", advice="the file may be truncated")
 
-    return Stretch(opened(path), offset, length, kind)
+    return Stretch(Opened(path), offset, length, kind)

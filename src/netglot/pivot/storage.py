@@ -7,9 +7,11 @@ reads them.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
+import weakref
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -61,22 +63,45 @@ _AT_ONCE = 1 << 28
 """Bytes that are read at once: no system reads more than two gigabytes."""
 
 
-def opened(path: Path) -> BinaryIO:
-    """A file of which tensors are read, open as long as one of them may be.
+class Opened:
+    """A file of which tensors are read; open as long as one of them may be."""
 
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        return open(path, "rb", buffering=0)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    def __init__(self, path: Path):
+        """Raises InputError where it cannot be read."""
+        self.path = path
+        try:
+            self.handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        weakref.finalize(self, os.close, self.handle)
+
+    def read_into(self, view: memoryview, begin: int) -> None:
+        """Fills memory with the bytes that begin there.
+
+        Raises:
+            InputError: the file has become shorter.
+        """
+        done = 0
+        with io.FileIO(self.handle, closefd=False) as file:
+            file.seek(begin)
+            while done < len(view):
+                done += self.some(file.readinto(view[done : done + _AT_ONCE]))
+
+    def some(self, count: int | None) -> int:
+        """A number of bytes that is not 0.
+
+        Raises:
+            InputError: it is.
+        """
+        if not count:
+            raise InputError(f"{self.path} has become shorter while it was read")
+        return count
 
 
 class Stretch:
     """A tensor that stands in a file as it is in memory: a call loads it, and it is copied without being loaded."""
 
-    def __init__(self, file: BinaryIO, begin: int, length: int, type: TensorType):
+    def __init__(self, file: Opened, begin: int, length: int, type: TensorType):
         self.file, self.begin, self.length, self.type = file, begin, length, type
 
     def __call__(self) -> np.ndarray:
@@ -86,11 +111,7 @@ class Stretch:
             InputError: the file has become shorter.
         """
         made = np.empty(self.length, np.uint8)
-        view, done = memoryview(made), 0
-        while done < self.length:
-            self.file.seek(self.begin + done)
-            count = self.file.readinto(view[done : done + _AT_ONCE])  # type: ignore[attr-defined]
-            done += self._some(count)
+        self.file.read_into(memoryview(made), self.begin)
         return made.view(numpy_dtype(self.type.dtype)).reshape(self.type.shape)
 
     def copy_to(self, file: BinaryIO) -> None:
@@ -103,13 +124,8 @@ class Stretch:
         done = 0
         while done < self.length:
             wanted = min(self.length - done, _AT_ONCE)
-            done += self._some(os.sendfile(file.fileno(), self.file.fileno(), self.begin + done, wanted))
+            done += self.file.some(os.sendfile(file.fileno(), self.file.handle, self.begin + done, wanted))
         file.seek(0, os.SEEK_END)
-
-    def _some(self, count: int | None) -> int:
-        if not count:
-            raise InputError(f"{self.file.name} has become shorter while it was read")
-        return count
 
 
 def put(file: BinaryIO, type: TensorType, load: Load) -> bool:
