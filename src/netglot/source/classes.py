@@ -323,7 +323,7 @@ class _Parameters:
             parameter = parameter or self._existing(present) or self._from_source(present, flags=True)
             if parameter is None:
                 wanted = statement.member.attr if statement.member else f"has_{_operation(statement)}"
-                parameter = self._new(wanted, present, flag=True)
+                parameter = self._new(wanted, present)
             blueprint.flags[index] = parameter
             if statement.member is not None:
                 blueprint.member_flags[statement.member] = parameter
@@ -529,10 +529,9 @@ class _Parameters:
                 return parameter, ratio
         return None
 
-    def _new(self, wanted: str, values: list[Any], flag: bool = False) -> Parameter:
+    def _new(self, wanted: str, values: list[Any]) -> Parameter:
         wanted = re.sub(r"\W", "_", str(wanted))
-        members = set() if flag else {member.attr for member in self.blueprint.base.members}
-        name = next(n for n in numbered(wanted) if n not in self.taken | members)
+        name = next(n for n in numbered(wanted) if n not in self.taken)
         self.taken.add(name)
         parameter = Parameter(name, list(values))
         self.blueprint.parameters.append(parameter)
