@@ -36,8 +36,9 @@ format: $(READY)  ## format the code and fix what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-zoo: $(READY)  ## convert and verify the networks of the zoos; the table goes to docs/zoo.md
+zoo: $(READY)  ## convert and verify the networks of the zoos; the tables go to docs/zoo*.md
 	@$(BIN)/python -m tests.zoo
+	@$(BIN)/python -m tests.zoo.onnx_round
 
 conformance: $(READY)  ## PyTorch's test databases and ONNX's backend tests; the tables go to docs/conformance*.md
 	$(BIN)/python -m tests.conformance

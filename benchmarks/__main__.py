@@ -40,9 +40,15 @@ def steps(rounds: int) -> Iterator[Step]:
         yield "growth", family, lambda family=family: fresh("benchmarks.growth", family)
     for name in APPLICATIONS:
         yield "from keras", name, lambda name=name: fresh("benchmarks.from_keras", name, str(rounds))
+    for name in (*NETWORKS, "gigabyte"):
+        yield "onnx", name, lambda name=name: _onnx(name, rounds)
     for converter, name in [("netglot", name) for name in (*NETWORKS, "resnet18")] + others.RUNS:
         key = f"{converter} {name}"
         yield "others", key, lambda converter=converter, name=name: others.measure(converter, name)
+
+
+def _onnx(name: str, rounds: int) -> Any:
+    return fresh("benchmarks.from_onnx", name, str(rounds), python=others.python_of("onnx2torch"))
 
 
 def _memory(name: str) -> dict[str, Any]:

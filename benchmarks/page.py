@@ -80,6 +80,22 @@ def bars(known: dict[str, Any]) -> Iterator[Bar]:
         if "latency" in found:
             own = found["latency"]["ratio"]
             yield Bar("emitted PyTorch network / torchvision's, eager", name, own["cpu"], 1.05, own["wall"])
+    yield from _onnx_bars(known.get("onnx", {}))
+
+
+def _onnx_bars(found: dict[str, Any]) -> Iterator[Bar]:
+    for name, one in found.items():
+        if name != "gigabyte":
+            what = "conversion to ONNX / torch.onnx.export"
+            yield Bar(what, TITLES[name], one["ratio to"]["cpu"], 1.0, one["ratio to"]["wall"])
+            continue
+        for to, title in _WRITTEN.items():
+            what = "reading and writing / copying the file"
+            yield Bar(what, f"a gigabyte of ONNX to {title}", one["ratio"][to]["cpu"], 2.0, one["ratio"][to]["wall"])
+            yield Bar("peak memory / the file", f"a gigabyte of ONNX to {title}", one["memory"][to], 1.2)
+
+
+_WRITTEN = {"torch": "PyTorch", "onnx": "ONNX"}
 
 
 def _per_node(row: dict[str, Any], what: str, clock: str) -> float:
@@ -202,6 +218,30 @@ def _from_keras(found: dict[str, Any]) -> str:
     return text + _table(["network", "build", "read weights", "netglot", "ratio"], rows)
 
 
+def _onnx(found: dict[str, Any]) -> str:
+    text = (
+        "## ONNX\n\nWithout verification. *torch.onnx.export* is PyTorch's newer exporter; onnx2torch makes a live module and "
+        "writes no file. Memory is the peak above what was there before, in sizes of the weights.\n\n"
+    )
+    titles = {"export": "torch.onnx.export", "to onnx": "netglot", "onnx2torch": "onnx2torch", "from onnx": "netglot"}
+    head = ["network", *(f"{title}, {'to' if i < 2 else 'from'} ONNX" for i, title in enumerate(titles.values()))]
+    nets = {name: one for name, one in found.items() if name != "gigabyte"}
+    rows = (
+        [TITLES[n], *(f"{_seconds(one['seconds'][k])}, {one['memory'][k]:.2f}" for k in titles)]
+        for n, one in nets.items()
+    )
+    text += _table(head, rows)
+    if "gigabyte" not in found:
+        return text
+    one = found["gigabyte"]
+    text += f"\nA model of {one['bytes'] / 2**30:.2f} GiB, read and written, and the file copied:\n\n"
+    rows = [["copy", _seconds(one["seconds"]["copy"]), "", ""]]
+    for to, title in _WRITTEN.items():
+        cells = [_seconds(one["seconds"][to]), f"{one['ratio'][to]['cpu']:.2f}", f"{one['memory'][to]:.2f}"]
+        rows.append([f"to {title}", *cells])
+    return text + _table(["", "seconds", "ratio", "peak memory / file"], rows)
+
+
 def _growth(found: dict[str, Any]) -> str:
     text = "## Growth\n\nNarrow networks of the same kind, made deeper: milliseconds of processor time per node of the graph.\n\n"
     rows = (
@@ -242,5 +282,6 @@ _PARTS = {
     "latency": _latency,
     "growth": _growth,
     "from keras": _from_keras,
+    "onnx": _onnx,
     "others": _others,
 }

@@ -326,7 +326,9 @@ def _read(request: Request) -> tuple[Graph, dict[str, int]]:
         request.inputs = Inputs(*call_of(request.network, request.inputs or None))
         return read_keras(request.network, inputs=request.inputs), {}
     if request.kind == "graph":
-        return request.network, {}
+        from netglot.verify.open_sizes import open_sizes
+
+        return request.network, open_sizes(request.network)
     if request.kind == "exported":
         return _read_exported(request), {}
     if request.kind == "saved_model":

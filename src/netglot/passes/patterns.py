@@ -9,9 +9,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from netglot.passes import spelled_out
 from netglot.passes.split_layers import RULES
 from netglot.pivot import ops
-from netglot.pivot.graph import Builder, Graph, Node, Parameter, Value, is_weight, names_of
+from netglot.pivot.graph import Builder, Graph, Node, Value, is_weight, names_of
 from netglot.pivot.op import Op, is_scalar
 
 
@@ -42,20 +43,21 @@ _ROUNDS = 4
 
 def raise_patterns(graph: Graph) -> Graph:
     """The graph with all patterns raised, as long as any is found."""
-    for _ in range(_ROUNDS):
-        if not _raise_once(graph):
-            break
-        graph.prune()
+    for rules in (_RULES, spelled_out.LATE):
+        for _ in range(_ROUNDS):
+            if not _raise_once(graph, rules):
+                break
+            graph.prune()
     return graph
 
 
-def _raise_once(graph: Graph) -> bool:
+def _raise_once(graph: Graph, rules: dict[type[Op], list[Any]]) -> bool:
     matcher = Matcher(graph)
     names = names_of(graph)
     nodes: list[Node] = []
     changed = False
     for node in graph.nodes:
-        raised = next((r for rule in _RULES.get(type(node.op), ()) if (r := rule(node.op, matcher)) is not None), None)
+        raised = next((r for rule in rules.get(type(node.op), ()) if (r := rule(node.op, matcher)) is not None), None)
         if raised is not None:
             builder = Builder(names, scope=node.scope, sites=node.sites)
             op = raised.map_operands(lambda o, b=builder: b.one(o) if isinstance(o, Op) else o)
@@ -172,11 +174,11 @@ def _linear(op: ops.Matmul, find: Matcher) -> Op | None:
     """x W = Linear(x, W^T) where W is a matrix of weights"""
     if not isinstance(op.x, Value) or is_weight(op.x) or op.x.type.rank < 2:
         return None
-    if isinstance(op.y, Parameter) and op.y.type.rank == 2 and op.y.kind == "parameter":
-        return ops.Linear(op.x, ops.Permute(op.y, (1, 0)), None)
     turned = find.anywhere(op.y, ops.Permute)
-    if turned is not None and tuple(turned.axes) == (1, 0) and isinstance(turned.x, Parameter):
+    if turned is not None and tuple(turned.axes) == (1, 0) and is_weight(turned.x):
         return ops.Linear(op.x, turned.x, None)
+    if is_weight(op.y) and op.y.type.rank == 2 and getattr(op.y, "kind", "parameter") == "parameter":
+        return ops.Linear(op.x, ops.Permute(op.y, (1, 0)), None)
     return None
 
 
@@ -184,7 +186,7 @@ def _linear_bias(op: ops.Add, find: Matcher) -> Op | None:
     """Linear(x, W) + b = Linear(x, W, b)"""
     for product, bias in ((op.x, op.y), (op.y, op.x)):
         linear = find.op(product, ops.Linear)
-        own = isinstance(bias, Parameter) and bias.kind == "parameter" and bias.type.rank == 1
+        own = is_weight(bias) and getattr(bias, "kind", "parameter") == "parameter" and bias.type.rank == 1
         if linear is not None and linear.bias is None and own and bias.shape == linear.weight.shape[:1]:
             return linear.replace(bias=bias)
     return None
@@ -334,5 +336,5 @@ _RULES: dict[type[Op], list[Callable[[Any, Matcher], Op | None]]] = {
     ops.Multiply: [_gelu],
     ops.AdvancedIndex: [_whole_axes],
 }
-for _kind, _more in RULES.items():
+for _kind, _more in [*RULES.items(), *spelled_out.RULES.items()]:
     _RULES.setdefault(_kind, []).extend(_more)

@@ -43,12 +43,8 @@ class Siamese(keras.Model):
     def call(self, inputs):
         left = inputs["left"]
         right = inputs["right"]
-        x = self.branch(left)
-        linear = self.branch(right)
-        x = (
-            x
-            / ops.maximum(ops.norm(x, axis=-1, keepdims=True), 1e-08)
-            * (linear / ops.maximum(ops.norm(linear, axis=-1, keepdims=True), 1e-08))
+        x = ops.normalize(self.branch(left), epsilon=1e-08) * ops.normalize(
+            self.branch(right), epsilon=1e-08
         )
         return self.scale * ops.sum(x, axis=-1)
 

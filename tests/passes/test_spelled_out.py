@@ -1,0 +1,93 @@
+"""What exporters spell out is read as the op that it is, with the same numbers; what only looks like it is left alone."""
+
+import numpy as np
+import pytest
+
+from netglot.passes.patterns import raise_patterns
+from netglot.pivot import ops
+from netglot.pivot.evaluate import evaluate
+from netglot.pivot.graph import Builder, Graph, Names, Parameter, Part, Value
+from netglot.pivot.op import TensorType
+
+RANDOM = np.random.default_rng(0)
+
+
+def weight(*shape, value=None):
+    array = RANDOM.normal(size=shape).astype("float32") if value is None else np.full(shape, value, "float32")
+    name = f"w{RANDOM.integers(10**9)}"
+    return Parameter(name, TensorType("float32", shape), lambda: array)
+
+
+def graph_of(shape, build):
+    x = Value("x", TensorType("float32", shape))
+    builder = Builder(Names(["x"]))
+    made = builder.one(build(x))
+    held = {v.name: v for node in builder.nodes for v in node.operand_values() if isinstance(v, Parameter)}
+    return Graph("net", [x], held, builder.nodes, made)
+
+
+def grouped(x, scale=1.0, shape=(2, 6, 4, 5)):
+    norm = ops.InstanceNorm(ops.Reshape(x, (2, 3, 40)), weight(3, value=scale), weight(3, value=0.0), 1e-5, 1)
+    return ops.Reshape(norm, shape)
+
+
+def affine(x):
+    return ops.Add(ops.Multiply(grouped(x), weight(6, 1, 1)), weight(1, 6, 1, 1))
+
+
+def glu(x, swap=False):
+    halves = ops.Split(x, (3, 3), 1)
+    first, second = Part(halves, int(swap)), Part(halves, int(not swap))
+    return ops.Multiply(first, ops.Sigmoid(second))
+
+
+def length(x, keepdims=True):
+    return ops.Divide(x, ops.Broadcast(ops.Clip(ops.Norm(x, (1,), keepdims, 2.0), 1e-12, None), (2, 6, 4, 5)))
+
+
+def spread(x, axes=(1, 2), inner=(1, 2)):
+    apart = ops.Subtract(x, ops.Mean(x, inner, True))
+    return ops.Mean(ops.Multiply(apart, apart), axes, False)
+
+
+def softplus(x, above=20.0):
+    return ops.Where(ops.Greater(x, above), x, ops.Softplus(x, 1.0, 1e9))
+
+
+FOUND = {
+    "group norm": (affine, "GroupNorm"),
+    "group norm without weights": (grouped, "GroupNorm"),
+    "gate": (glu, "Glu"),
+    "unit length": (length, "Normalize"),
+    "variance": (spread, "Variance"),
+    "softplus": (softplus, "Softplus"),
+}
+LEFT = {
+    "a norm with weights of its own": lambda x: grouped(x, scale=2.0),
+    "a norm in another shape": lambda x: grouped(x, shape=(2, 3, 8, 5)),
+    "the other half opens": lambda x: glu(x, swap=True),
+    "a mean over other axes": lambda x: spread(x, inner=(2, 3)),
+    "a low threshold": lambda x: softplus(x, above=0.5),
+}
+
+
+def both(build):
+    graph = graph_of((2, 6, 4, 5), build)
+    x = RANDOM.normal(size=(2, 6, 4, 5)).astype("float32") * 3
+    before = evaluate(graph, {"x": x}, precision="float64")
+    raised = raise_patterns(graph)
+    np.testing.assert_allclose(evaluate(raised, {"x": x}, precision="float64"), before, rtol=1e-9, atol=1e-12)
+    return [type(node.op).__name__ for node in raised.nodes]
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_found(name):
+    build, wanted = FOUND[name]
+    names = both(build)
+    assert names[-1] == wanted
+    assert set(names) <= {wanted, "Reshape"}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_left_alone(name):
+    assert not set(both(LEFT[name])) & {"GroupNorm", "Glu", "Variance"}
