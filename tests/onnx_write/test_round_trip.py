@@ -4,8 +4,9 @@ import importlib.util
 
 import pytest
 
-for package in ("onnx", "onnxruntime", "torch"):
-    pytest.importorskip(package)
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+pytest.importorskip("torch")
 
 from tests.zoo.onnx_round import chosen, run
 

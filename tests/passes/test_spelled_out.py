@@ -1,4 +1,4 @@
-"""What exporters spell out is read as the op that it is, with the same numbers; what only looks like it is left alone."""
+"""What exporters spell out is read as the op that it is, with the same numbers; what only looks like it is left."""
 
 import numpy as np
 import pytest
