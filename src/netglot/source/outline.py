@@ -404,8 +404,6 @@ class Outline:
             if held[item.path] > 1 or len(self.called_by[self._first_path(item.path)]) > 1:  # one object, held twice
                 return
             entering, leaving = self._flow(item, inside)
-            if self._uses_foreign(item):
-                return
             if len(leaving) != 1 or len(entering) != 1 or (flow is not None and entering != [flow]):
                 return
             if item is not tree.items[-1] and any(self._leaves(leaving[0], inside)):
@@ -415,27 +413,6 @@ class Outline:
             if item.kind == "leaf" and not self._is_chain_of_layers(item):
                 item.kind = "class"
         tree.kind = "sequence"
-
-    def _uses_foreign(self, tree: CallTree) -> bool:
-        """Whether a call needs a bare weight that others need too, which must be handed to it."""
-        inside = set(tree.nodes())
-        for node in inside:
-            if isinstance(self.spelled[node], spell.Layer):
-                continue
-            for value in node.operand_values():
-                if value in self.offline and any(user not in inside for user in self._bare_users(value)):
-                    return True
-        return False
-
-    def _bare_users(self, value: Value) -> list[Node]:
-        """The nodes that run and use a weight, or something rearranged of it."""
-        found: list[Node] = []
-        for user in self.consumers.get(value, ()):
-            if all(result in self.offline for result in user.results):
-                found += [inner for result in user.results for inner in self._bare_users(result)]
-            else:
-                found.append(user)
-        return found
 
     def _is_chain_of_layers(self, leaf: CallTree) -> bool:
         nodes = list(leaf.nodes())
