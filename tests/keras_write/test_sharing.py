@@ -159,6 +159,16 @@ class Rotary(nn.Module):
         return torch.view_as_real(turned.conj().resolve_conj()).flatten(1), (turned * pairs).imag, torch.angle(turned)
 
 
+class Spectral(nn.Module):
+    """Transforms of Fourier: of real and of complex numbers, whole and halved, with every norm."""
+
+    def forward(self, x):
+        half = torch.fft.rfft(x, norm="ortho")
+        whole = torch.fft.fft2(x * half.abs().sum(), norm="forward")
+        back = torch.fft.irfftn(torch.fft.rfftn(x, dim=(0, 1)), s=x.shape, dim=(0, 1))
+        return half.imag, torch.fft.ifft2(whole * (x + 1)).real, back, torch.fft.irfft(half, n=5, norm="ortho")
+
+
 def _twice(part):
     return [part, nn.ReLU(), part]
 
@@ -177,6 +187,7 @@ NETWORKS = {
     "without_inputs": lambda: Chain(Biased(), Biased()),
     "branches": lambda: Chain(Branches(3, True), Branches(2, True), Branches(3, False)),
     "complex_numbers": Rotary,
+    "spectral": Spectral,
     "keeping": Keeping,
     "writing_to_copy": WritingToCopy,
 }

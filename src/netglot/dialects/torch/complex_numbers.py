@@ -30,7 +30,7 @@ class Complex:
 
 def concerns(name: str, arguments: list[Any]) -> bool:
     """Whether an op makes or takes complex numbers; `name` is that of the op without its overload."""
-    return name in _MAKERS or any(isinstance(a, Complex) for a in _flat(arguments))
+    return name in MAKERS or any(isinstance(a, Complex) for a in _flat(arguments))
 
 
 def read(target: str, arguments: list[Any], options: dict[str, Any], reader: Callable | None) -> Any:
@@ -43,8 +43,8 @@ def read(target: str, arguments: list[Any], options: dict[str, Any], reader: Cal
         Refusal: the op has no form on pairs.
     """
     name = target.removeprefix("aten.").partition(".")[0]
-    if name in _MAKERS:
-        return _MAKERS[name](*arguments, **options)
+    if name in MAKERS:
+        return MAKERS[name](*arguments, **options)
     if name in _OPS:
         return _OPS[name](*arguments, **options)
     if name in _CASTS:
@@ -54,6 +54,13 @@ def read(target: str, arguments: list[Any], options: dict[str, Any], reader: Cal
     if reader is not None and name in _PRODUCTS:
         return _product(reader, arguments, options)
     raise Refusal(notimpl(f"{target} of complex numbers", "compute with the real and the imaginary part"))
+
+
+def note(target: str) -> str:
+    """What the user should know of how an op was carried over; empty where there is nothing to say."""
+    if target.startswith("aten.fft_"):
+        return "Fourier transforms are written as products with matrices of cosines and sines: right, and slower"
+    return ""
 
 
 def _flat(arguments: Any):
@@ -161,7 +168,7 @@ def _divide(a, b) -> Complex:
     return Complex(ops.Divide(real, size), ops.Divide(imaginary, size))
 
 
-_MAKERS: dict[str, Callable] = {
+MAKERS: dict[str, Callable] = {
     "view_as_complex": _view_as_complex,
     "complex": lambda real, imag: Complex(real, imag),
     "polar": _polar,

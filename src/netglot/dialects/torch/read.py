@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch.export.graph_signature import InputKind
 
-import netglot.dialects.torch.ops  # noqa: F401  (fills the dialect)
+import netglot.dialects.torch.ops
+import netglot.dialects.torch.spectral  # noqa: F401  (fills the makers of complex numbers)
 from netglot.dialects.torch import complex_numbers
 from netglot.dialects.torch.aliases import call_by_one_path
 from netglot.dialects.torch.capture import _PLACES, ARGUMENTS, Captured, capture
@@ -399,6 +400,8 @@ class _Reader:
             raise Bug(f"reading {target}{shown} failed: {type(error).__name__}: {error}") from error
         fakes = fake if isinstance(fake, tuple | list) else [fake]
         if pairs:
+            note = complex_numbers.note(target)
+            self.notes.extend([note] if note and note not in self.notes else [])
             return self._built_pairs(node, read, fakes, scope, sites)
         if isinstance(read, tuple | list):
             built: dict = {}
@@ -410,7 +413,8 @@ class _Reader:
         if isinstance(read, tuple):
             return tuple(self._built_pairs(node, one, fakes, scope, sites) for one in read)
         if isinstance(read, Complex):
-            parts = [self._build(node, part, [], scope, sites) for part in (read.real, read.imaginary)]
+            built: dict = {}
+            parts = [self._build(node, part, [], scope, sites, built) for part in (read.real, read.imaginary)]
             for part, name in zip(parts, PARTS, strict=True):
                 if isinstance(part, Value) and part.hint is None:
                     part.hint = name
