@@ -16,7 +16,7 @@ export KERAS_BACKEND ?= tensorflow
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format zoo conformance bench docs fuzz oracles clean
+.PHONY: help demo test lint format zoo conformance bench docs fuzz family oracles clean
 
 help:  ## print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ docs: $(READY)  ## generate the matrix, the op pages in docs/ and the example in
 fuzz: $(READY)  ## N=10000 random networks, each converted and proven; and damaged files
 	@$(BIN)/python -m tests.fuzz $(N)
 	$(BIN)/python -m pytest -m fuzz -n $(WORKERS) --dist worksteal
+
+family: $(READY)  ## 300 Keras networks made at random, each migrated to PyTorch and trained on both sides
+	@$(BIN)/python -m tests.migrate.family_to_torch 300
 
 oracles:  ## environments of the frameworks that run what is written: MXNet, OpenCV, CNTK, Paddle, TensorFlow 1
 	@tests/oracles/setup.sh build/oracles

@@ -201,7 +201,16 @@ declare("tf.random.uniform|keras.random.uniform(shape, minval=0, maxval=1, dtype
         when={"minval": 0, "maxval": 1}, infers="seed dtype")  # fmt: skip
 declare("tf.random.uniform(shape, minval=0, maxval=1, dtype=None, seed=None)", "torch.randint({minval}, {maxval}, {shape:sizes})",
         when={}, infers="seed dtype")  # fmt: skip
-declare("tf.cast|keras.ops.cast(x, dtype)", "{x:p}.to({dtype:dtype})")
+
+
+@rule("tf.cast|keras.ops.cast|keras.backend.cast(x, dtype)")
+def _cast(c: Bound) -> str:
+    """Numbers of Python may be cast too."""
+    fact = c.rewriter.fact(c.given["x"])
+    whole = bool(fact.kinds) and "tensor" not in fact.kinds
+    return c.filled("torch.as_tensor({x}, dtype={dtype:dtype})" if whole else "{x:p}.to({dtype:dtype})")
+
+
 declare("tf.random.set_seed|keras.utils.set_random_seed(seed)", "torch.manual_seed({seed})")
 declare("tf.Variable|keras.Variable(value, trainable=True, name=None, dtype=None)", "nn.Parameter(torch.as_tensor({value})<, requires_grad={trainable}>)",
         infers="dtype")  # fmt: skip
@@ -218,7 +227,6 @@ declare("keras.backend.squeeze(x, axis)", "torch.squeeze({x}, {axis})")
 declare("keras.backend.reshape(x, shape)", "torch.reshape({x}, {shape:sizes})")
 declare("keras.backend.permute_dimensions(x, pattern)", "torch.permute({x}, {pattern})")
 declare("keras.backend.stack(x, axis=0)", "torch.stack({x}<, dim={axis}>)")
-declare("keras.backend.cast(x, dtype)", "{x:p}.to({dtype:dtype})")
 declare("keras.backend.shape|keras.backend.int_shape(x)", "{x:p}.shape")
 declare("keras.backend.softmax(x, axis=-1)", "torch.softmax({x}, dim={axis})")
 declare("keras.backend.relu(x)", "F.relu({x})")

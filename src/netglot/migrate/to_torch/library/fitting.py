@@ -7,6 +7,7 @@ import torch
 
 from netglot.migrate.to_torch.library.callbacks import Callbacks
 from netglot.migrate.to_torch.library.data import batches_of, first_of, mapped
+from netglot.migrate.to_torch.library.losses import alike
 from netglot.migrate.to_torch.library.metrics import Mean
 from netglot.migrate.to_torch.library.penalties import losses_of
 
@@ -55,7 +56,8 @@ def loss_of(model, targets, outputs, weights=None):
         loss = part_of(plan.loss, name, place, model)
         if loss is None:
             continue
-        values = getattr(loss, "each", loss)(part_of(targets, name, place, model), output)
+        target = part_of(targets, name, place, model)
+        values = getattr(loss, "each", loss)(target if target is None else alike(target, output), output)
         given = part_of(weights, name, place, model)
         if given is not None:
             values = values * given.to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))

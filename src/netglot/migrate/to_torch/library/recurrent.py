@@ -36,7 +36,7 @@ class Recurrent(Layer):
             if self.gates == 4 and unit_forget_bias:
                 self.bias.data[units : 2 * units] = 1
 
-    def initialize_parameters(self, x, *others):
+    def initialize_parameters(self, x, *others, **options):
         if self.has_uninitialized_params():
             self.kernel.materialize((x.shape[-1], self.gates * self.units))
             start(self.kernel, self.kernel_initializer, x.shape[-1], self.gates * self.units)
