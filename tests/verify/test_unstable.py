@@ -1,11 +1,14 @@
-"""Only a source that parts from itself is compared again with smaller steps."""
+"""Only a source that parts from itself is compared again: with smaller steps, or with smaller weights."""
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from netglot.verify.compare import Comparison
 from netglot.verify.findings import Findings
-from netglot.verify.plan import CALMER, Lesson, _Verification
+from netglot.verify.plan import CALMED, CALMER, OWN, RANDOM, Judged, Lesson, Run, _Verification
+from netglot.verify.steadiness import calmed, sensitivity
 
 
 def lessons(monkeypatch, own):
@@ -31,3 +34,68 @@ def lessons(monkeypatch, own):
 @pytest.mark.parametrize("own, expected", [(1e-5, ([1.0, 1.0 / CALMER], "equivalent")), (1e-12, ([1.0], "different"))])
 def test_a_steady_source_stays_different(monkeypatch, own, expected):
     assert lessons(monkeypatch, own) == expected
+
+
+class Logistic:
+    """A source of `steps` steps of the logistic map, whose differences double with each step."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def put(self, arrays):
+        return dict(arrays)
+
+    def get(self, arrays):
+        return arrays
+
+    def request(self, op, inputs):
+        x = inputs["x"]
+        for _ in range(self.steps):
+            x = 4 * x * (1 - x)
+        return {"output": x}
+
+
+@pytest.mark.parametrize("steps, low, high", [(1, 0.0, 1e-13), (100, 1e-2, 3.0)])
+def test_a_source_is_asked_how_far_it_parts_from_itself(steps, low, high):
+    inputs = {"x": np.linspace(0.1, 0.4, 7, dtype="float32"), "ids": np.arange(3)}
+    assert low <= sensitivity(Logistic(steps), inputs) <= high
+    assert sensitivity(Logistic(steps), {"x": np.arange(3)}) == 0.0
+
+
+def judged(states, own, calm):
+    """The verdict where one output differs by a tenth in these states, and the source parts from itself by `own`."""
+    run = Run("batch 3", {})
+    it = object.__new__(_Verification)
+    it.pair = SimpleNamespace(set_random=lambda: None, random={})
+    it.spec = SimpleNamespace(roles={})
+    it.findings, it.report, it.wrong = Findings(), {}, None
+    it._sensitivity = lambda state, run: own
+
+    def one(state, same):
+        off = 0.0 if same else 0.1
+        return Judged(Comparison("output", same, off, 1.0, reason="off"), run, "float64", state, "output")
+
+    it._judge = lambda state: [one(state, calm)] if state == CALMED else []
+    it._conclude(it._comparable([one(state, state not in states) for state in (OWN, RANDOM)]))
+    return it.findings.verdict, len(it.findings.notes)
+
+
+@pytest.mark.parametrize(
+    "states, own, calm, expected",
+    [
+        ([OWN], 1e-12, True, ("different", 0)),
+        ([OWN], 1e-2, True, ("equivalent", 1)),
+        ([OWN, RANDOM], 1e-2, True, ("equivalent", 2)),
+        ([OWN, RANDOM], 1e-2, False, ("different", 2)),
+        ([OWN, RANDOM], 1e-12, True, ("different", 0)),
+    ],
+)
+def test_only_a_sensitive_source_is_judged_elsewhere(states, own, calm, expected):
+    assert judged(states, own, calm) == expected
+
+
+def test_smaller_weights_are_those_that_multiply():
+    drawn = {name: np.ones(2, "float32") for name in ("w", "b")}
+    smaller = calmed(drawn, {"w": "weight", "b": "bias"})
+    assert smaller["w"].tolist() == [0.5, 0.5] and smaller["b"].tolist() == [1.0, 1.0]
+    assert smaller["w"].dtype == np.float32
