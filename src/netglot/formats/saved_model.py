@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from netglot.errors import InputError, RequestError
+from netglot.formats import wire
+from netglot.formats.mapped import mapped
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph
 from netglot.pivot.op import TensorType
@@ -72,9 +74,28 @@ def read_served(served: Served, *, inputs: Mapping[str, TensorType] | None = Non
     return graph
 
 
+_TABLES = wire.schema("""
+SavedModel
+  2 meta_graphs MetaGraph*
+MetaGraph
+  7 objects bytes
+""")
+
+
 def is_frozen(path: Path) -> bool:
-    """Whether a file holds a graph of TensorFlow 1 and is no part of a SavedModel."""
-    return path.suffix in (".pb", ".pbtxt", ".meta") and path.stem != "saved_model"
+    """Whether a path is a graph of TensorFlow 1: a file that is no part of a SavedModel, or a SavedModel's folder.
+
+    A SavedModel of TensorFlow 2 says which objects hold its variables, one of TensorFlow 1 does not.
+    """
+    if path.suffix in (".pb", ".pbtxt", ".meta") and path.stem != "saved_model":
+        return True
+    if not (path / "saved_model.pb").is_file():
+        return False
+    try:
+        graphs = wire.parse(mapped(path / "saved_model.pb"), _TABLES, "SavedModel").records("meta_graphs")
+    except InputError:
+        return False
+    return bool(graphs) and not any("objects" in one for one in graphs)
 
 
 def read(path: str | Path, *, signature: str | None = None) -> Graph:

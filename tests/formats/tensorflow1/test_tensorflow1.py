@@ -1,11 +1,15 @@
 """Frozen graphs against what TensorFlow 1.15 computed of them."""
 
+import io
 import pathlib
+import zipfile
 
 import numpy as np
 import pytest
 
 from netglot.errors import InputError, UnsupportedOps
+from netglot.formats.registry import format_of
+from netglot.frontend.extending import extended
 from netglot.pivot import ops
 from netglot.pivot.evaluate import evaluate
 
@@ -13,8 +17,10 @@ tf = pytest.importorskip("tensorflow")
 from netglot.dialects.tensorflow.frozen import read_tensorflow  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
-with np.load(HERE / "recorded.npz") as _file:
-    RECORDED = dict(_file)
+RECORDED = {}
+for _path in sorted(HERE.glob("recorded*.npz")):
+    with np.load(_path) as _file:
+        RECORDED |= dict(_file)
 NAMES = sorted({name.split("/")[0] for name in RECORDED})
 
 
@@ -74,6 +80,76 @@ def test_a_meta_graph_with_its_checkpoint(tmp_path):
     assert list(graph.parameters) == ["layer.weight"]
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "count"),
+    [("basic_lstm", ops.Lstm, 1), ("deep", ops.Lstm, 2), ("both", ops.Gru, 2), ("rnn_time_major", ops.Rnn, 1)],
+)
+def test_loops_over_known_cells_are_layers(name, kind, count, tmp_path):
+    graph = read_tensorflow(written(tmp_path, name))
+    assert sum(isinstance(node.op, kind) for node in graph.nodes) == count
+    assert "B" in str(graph.inputs[0].type)
+
+
+def test_weights_of_cells_have_the_names_of_their_cells(tmp_path):
+    graph = read_tensorflow(written(tmp_path, "deep"))
+    assert "rnn.multi_rnn_cell.cell_1.lstm_cell.weight_hh" in graph.parameters
+    assert "rnn.gru_cell.weight_ih" in read_tensorflow(written(tmp_path, "gru")).parameters
+
+
+@pytest.mark.parametrize("change", ["forget", "gates", "axis"])
+def test_a_loop_that_computes_something_else_is_none(change, tmp_path):
+    """A cell is known by its formula: one operation that differs, and the loop is refused."""
+    definition = tf.compat.v1.GraphDef.FromString(RECORDED["basic_lstm/file"].tobytes())
+    nodes = {node.name.rpartition("basic_lstm_cell/")[2]: node for node in definition.node}
+    if change == "forget":
+        nodes["Sigmoid_2"].op = "Tanh"
+    elif change == "gates":
+        nodes["Tanh"].input[0] = nodes["Tanh"].input[0].replace("split:1", "split:3")
+    else:
+        nodes["Mul_1"].op = "AddV2"
+    (tmp_path / "net.pb").write_bytes(definition.SerializeToString())
+    with pytest.raises(UnsupportedOps, match="no known cell"):
+        read_tensorflow(tmp_path / "net.pb")
+
+
+@pytest.mark.parametrize("name", ["words", "basic_lstm"])
+def test_a_saved_model_of_tensorflow_1(name, tmp_path):
+    """Its variables lie in a checkpoint, and its signature names inputs and outputs."""
+    with zipfile.ZipFile(io.BytesIO(RECORDED[f"{name}/saved"].tobytes())) as held:
+        held.extractall(tmp_path / "model")
+    assert format_of(tmp_path / "model").name == "tensorflow"
+    graph = read_tensorflow(tmp_path / "model")
+    assert [value.name for value in graph.inputs] == ["given0"]
+    found = evaluate(graph, {"given0": RECORDED[f"{name}/in/x0"]}, precision="float64")
+    found = found if isinstance(found, dict) else {"found0": found}
+    for number, key in enumerate(sorted(key for key in RECORDED if key.startswith(f"{name}/out/"))):
+        np.testing.assert_allclose(found[f"found{number}"], RECORDED[key], rtol=2e-5, atol=2e-5)
+
+
+def test_a_saved_model_of_tensorflow_2_is_another_format(tmp_path):
+    tf.saved_model.save(tf.Module(), str(tmp_path / "model"))
+    assert format_of(tmp_path / "model") is None
+
+
+def test_an_op_of_ones_own_is_read_by_an_extension(tmp_path):
+    definition = tf.compat.v1.GraphDef.FromString(RECORDED["dense/file"].tobytes())
+    for node in definition.node:
+        if node.op == "Elu":
+            node.op = "MyElu"
+            node.attr["slope"].f = 1.0
+    (tmp_path / "net.pb").write_bytes(definition.SerializeToString())
+    with pytest.raises(UnsupportedOps, match="a user defined") as refused:
+        read_tensorflow(tmp_path / "net.pb")
+    assert "--extend my_ops.py" in str(refused.value)
+    (tmp_path / "my_ops.py").write_text(
+        "from netglot.dialects.tensorflow.dialect import tensorflow\nfrom netglot.pivot import ops\n\n\n"
+        '@tensorflow.reads("MyElu")\ndef my_elu(x, slope):\n    return ops.Elu(x, slope)\n'
+    )
+    with extended([tmp_path / "my_ops.py"]):
+        found = evaluate(read_tensorflow(tmp_path / "net.pb"), given("dense"), precision="float64")
+    np.testing.assert_allclose(found, RECORDED["dense/out/out00"], rtol=2e-5, atol=2e-5)
+
+
 def test_loops_are_refused(tmp_path):
     with tf.Graph().as_default() as graph:
         tf.compat.v1.disable_control_flow_v2()
@@ -87,6 +163,11 @@ def test_loops_are_refused(tmp_path):
 
 def test_damaged_files_are_errors(damage, tmp_path):
     path = written(tmp_path, "dense")
+    damage(path, lambda: read_tensorflow(path), any_bytes=True)
+
+
+def test_damaged_loops_are_errors(damage, tmp_path):
+    path = written(tmp_path, "deep")
     damage(path, lambda: read_tensorflow(path), any_bytes=True)
 
 

@@ -7,21 +7,25 @@ choose their branch. No function of the file is run; TensorFlow itself only take
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from google.protobuf import text_format
+from tensorflow.core.protobuf import saved_model_pb2
 
 from netglot.dialects.assembly import class_name, with_open_batch
 from netglot.dialects.fitting import fitted
 from netglot.dialects.tensorflow.biases import with_biases
 from netglot.dialects.tensorflow.graphdef import Interpreter, Resource, Sink
 from netglot.dialects.tensorflow.known import known
+from netglot.dialects.tensorflow.loops import CELL, Cell, gru_weights, lstm_weights, plain_weights, raised
 from netglot.dialects.tensorflow.read import _Reading
 from netglot.errors import InputError, Refusal, RefusedOp, UnsupportedOps, WeightsError, never, notimpl
-from netglot.pivot.graph import Graph, Parameter, Value
+from netglot.pivot import ops
+from netglot.pivot.graph import Graph, Parameter, Part, Value
 from netglot.pivot.op import TensorType
 
 _LOOPS = {"Enter", "Exit", "NextIteration", "LoopCond", "RefEnter", "RefExit"}
@@ -41,13 +45,17 @@ _DEAD = object()
 
 
 def read_tensorflow(path: Path, *, weights: Path | None = None, inputs: Any = None) -> Graph:
-    """Reads a frozen graph (`.pb`, `.pbtxt`), or a `.meta` with its checkpoint.
+    """Reads a frozen graph (`.pb`, `.pbtxt`), a `.meta` with its checkpoint, or the folder of a SavedModel.
 
     Raises:
         InputError: the file is missing, damaged or something else.
         UnsupportedOps: ops without a pivot form.
     """
     path = Path(path)
+    if path.is_dir():
+        definition, signature = _saved(path)
+        checkpoint = _checkpoint(weights or path / "variables" / "variables") if _has_variables(path, weights) else {}
+        return with_open_batch(lambda free: _read(path, definition, checkpoint, inputs, free, signature), asked=inputs)
     definition = _definition(path)
     if weights is None and path.suffix == ".meta" and path.with_suffix(".index").is_file():
         weights = path.with_suffix("")
@@ -78,6 +86,39 @@ def _definition(path: Path) -> Any:
     if not graph.node or any(not node.op for node in graph.node):
         raise InputError(f"{path} holds no graph of TensorFlow")
     return graph
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The names of a SavedModel's inputs, by their node, and of its outputs with the tensor that each is."""
+
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+
+
+def _saved(path: Path) -> tuple[Any, Signature]:
+    """The graph of a SavedModel of TensorFlow 1, and its signature: that of serving, or the first.
+
+    Raises:
+        InputError: it is damaged, or has no signature.
+    """
+    message: Any = saved_model_pb2.SavedModel()
+    try:
+        message.ParseFromString((path / "saved_model.pb").read_bytes())
+    except Exception as error:  # the parser raises whatever it stumbles over
+        raise InputError(f"{path} is no SavedModel of TensorFlow", advice="is it complete?") from error
+    graphs = sorted(message.meta_graphs, key=lambda one: "serve" not in one.meta_info_def.tags)
+    if not graphs or not graphs[0].signature_def:
+        raise InputError(f"{path} has no signature", advice="give the frozen graph, or the .meta with its checkpoint")
+    held = graphs[0].signature_def
+    chosen = held["serving_default"] if "serving_default" in held else held[min(held)]
+    inputs = {_name(one.name): key for key, one in sorted(chosen.inputs.items())}
+    outputs = {key: one.name for key, one in sorted(chosen.outputs.items())}
+    return graphs[0].graph_def, Signature(inputs, outputs)
+
+
+def _has_variables(path: Path, weights: Any) -> bool:
+    return weights is not None or (path / "variables" / "variables.index").is_file()
 
 
 def _checkpoint(path: Any) -> dict[str, Any]:
@@ -123,10 +164,13 @@ class _Walker(Interpreter):
     def __init__(self, library: Any, sink: Sink, reading: _Frozen, checkpoint: dict[str, Any]):
         super().__init__(library, sink)
         self.reading, self.checkpoint = reading, checkpoint
+        self.cells: dict[str, Cell] = {}
 
     def _step(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
         if node.op in _WRITES:
             return []
+        if node.op == CELL:
+            return self._cell(node, inputs, prefix)
         if node.op in _VARIABLES:
             return [self._variable(node)]
         if node.op == "Merge":
@@ -152,6 +196,53 @@ class _Walker(Interpreter):
         plain = [one.value if isinstance(one, Resource) and node.op != "ReadVariableOp" else one for one in inputs]
         return super()._step(node, plain, prefix)
 
+    def _cell(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
+        """A recurrent layer over the whole sequence: its outputs, and its last states."""
+        cell = self.cells[node.name]
+        count = len(cell.states)
+        x, starts, given = inputs[0], inputs[1 : count + 1], inputs[count + 1 :]
+        if known(x):
+            raise Refusal(notimpl("a recurrence over a constant"))
+        given = [one.value if isinstance(one, Resource) else one for one in given]
+        if not all(known(one) or isinstance(one, Parameter) for one in given):
+            raise Refusal(notimpl("a recurrence whose weights are computed"))
+        arrays = [np.asarray(one.load() if isinstance(one, Parameter) else one) for one in given]
+        title = re.sub("/(gates|candidate)$", "", self._title(given[0])) or node.name
+        make = {"lstm": lstm_weights, "gru": gru_weights}.get(cell.kind, plain_weights)
+        made = make(*arrays, cell.forget) if cell.kind == "lstm" else make(*arrays)
+        weights = [
+            self._weight(f"{title}/{role}", one)
+            for role, one in zip(("weight_ih", "weight_hh", "bias_ih"), made, strict=True)
+        ]
+        h0 = self._starts(starts)
+        w_ih, w_hh, bias = ((one,) for one in weights)
+        if cell.kind == "lstm":
+            op: Any = ops.Lstm(x, h0[:1], h0[1:], w_ih, w_hh, bias, (), "forward", 0, None, False)
+        elif cell.kind == "gru":
+            op = ops.Gru(x, h0, w_ih, w_hh, bias, (), False, "forward", 0, None, False)
+        else:
+            op = ops.Rnn(x, h0, w_ih, w_hh, bias, (), cell.kind, "forward", 0, None, False)
+        return list(self.sink.build([Part(op, i) for i in range(count + 1)], _path(f"{title}/x").rpartition(".")[0]))
+
+    def _title(self, held: Any) -> str:
+        """The scope of a weight."""
+        name = held.name.replace(".", "/") if isinstance(held, Parameter) else self.reading.titles.get(id(held), "")
+        return name.rpartition("/")[0]
+
+    def _weight(self, title: str, array: np.ndarray) -> Parameter:
+        made = Parameter(
+            self.reading.names.unique(_path(title)), TensorType(str(array.dtype), array.shape), lambda: array,
+            kind="parameter", trainable=True,
+        )  # fmt: skip
+        self.reading.parameters[made.name] = made
+        return made
+
+    def _starts(self, states: list[Any]) -> tuple:
+        """The initial states; none where they are zeros."""
+        if all(known(one) and not np.any(one) for one in states):
+            return ()
+        return tuple(self.reading.constant(np.asarray(one)) if known(one) else one for one in states)
+
     def _variable(self, node: Any) -> Any:
         name = node.attr["shared_name"].s.decode() or node.name
         key = next((one for one in (name, node.name) if one in self.checkpoint), None)
@@ -165,12 +256,17 @@ class _Walker(Interpreter):
         return Resource(self.reading.constant(array))
 
 
-def _read(path: Path, definition: Any, checkpoint: dict[str, Any], given: Any, free: bool) -> Graph:
+def _read(
+    path: Path, definition: Any, checkpoint: dict[str, Any], given: Any, free: bool, signature: Signature | None = None
+) -> Graph:
     reading = _Frozen(class_name(path.stem) or "Network")
     nodes = list(definition.node)
     used = {_name(reference) for node in nodes for reference in node.input}
     places = [node for node in nodes if node.op == "Placeholder"]
-    wanted = [(node.name, _shape(node)) for node in places]
+    if signature is not None:
+        places = [node for node in places if node.name in signature.inputs]
+    names = {node.name: signature.inputs[node.name] if signature else node.name for node in places}
+    wanted = [(names[node.name], _shape(node)) for node in places]
     dtypes = [tf.dtypes.as_dtype(node.attr["dtype"].type).name for node in places]
     if any(kind not in ("float32", "float64", "float16", "int32", "int64", "uint8", "bool") for kind in dtypes):
         raise InputError(f"{path}: an input of {', '.join(sorted(set(dtypes)))}")
@@ -182,30 +278,38 @@ def _read(path: Path, definition: Any, checkpoint: dict[str, Any], given: Any, f
     feeds: dict[str, Any] = {}
     inputs = []
     for node, (shape, dtype) in zip(places, shapes, strict=True):
-        value = Value(reading.names.unique(re.sub(r"\W+", "_", node.name)), TensorType(dtype, tuple(shape)))
+        value = Value(reading.names.unique(re.sub(r"\W+", "_", names[node.name])), TensorType(dtype, tuple(shape)))
         inputs.append(value)
         feeds[node.name] = value
     sink = Sink(reading.build, reading.constant, reading.refused.append)
     walker = _Walker(definition.library.function, sink, reading, checkpoint)
     ends = [n for n in nodes if n.name not in used and n.op not in (*_WRITES, "Placeholder", "Const", *_VARIABLES)]
+    if signature is not None:
+        wanted_ends = {_name(reference) for reference in signature.outputs.values()}
+        ends = [node for node in nodes if node.name in wanted_ends]
+    nodes, walker.cells = raised(nodes)
     wanted_nodes = _needed(nodes, ends)
     for node in wanted_nodes:
         if node.op in _LOOPS and not reading.refused:
             advice = "unroll the recurrence, or export with TensorFlow 2"
-            reading.refused.append(RefusedOp(node.name, f"tf.{node.op}", notimpl("a loop of TensorFlow 1", advice)))
+            reading.refused.append(
+                RefusedOp(node.name, f"tf.{node.op}", notimpl("a loop of TensorFlow 1 that is no known cell", advice))
+            )
     if reading.refused:
         raise UnsupportedOps(reading.refused, len(wanted_nodes), "pivot")
     try:
         results = walker.run(wanted_nodes, feeds)
-    except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, tf.errors.OpError) as error:
         raise InputError(f"{path}: the graph does not fit together: {type(error).__name__}") from error
     if reading.refused:
         raise UnsupportedOps(reading.refused, len(reading.nodes) + len(reading.refused), "pivot")
+    said = signature.outputs if signature is not None else {node.name: node.name for node in ends}
     outputs: dict[str, Value] = {}
-    for node in ends:
-        held = [one for one in results.get(node.name, []) if isinstance(one, Value)]
+    for title, reference in said.items():
+        name, _, index = reference.partition(":")
+        held = [one for one in results.get(name, [])[int(index or 0) :] if isinstance(one, Value)]
         if held and not isinstance(held[0], Parameter):
-            outputs[re.sub(r"\W+", "_", node.name)] = held[0]
+            outputs[re.sub(r"\W+", "_", title)] = held[0]
     if not outputs:
         raise InputError(f"{path}: the graph has no output that depends on its inputs")
     found = list(outputs.values())

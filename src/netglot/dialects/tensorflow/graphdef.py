@@ -153,13 +153,16 @@ class Interpreter:
     def _read(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
         self.total += 1
         reader = dialect.readers.get(node.op)
+        definition = op_def_registry.get(node.op)
         if reader is None:
-            raise Refusal(dialect.unread.get(node.op, notimpl(f"tf.{node.op} has no reading yet")))
+            advice = None if definition else f'--extend my_ops.py, with a reader of "{node.op}" in it'
+            what = "has no reading yet" if definition else "is an op that a user defined"
+            raise Refusal(dialect.unread.get(node.op, notimpl(f"tf.{node.op} {what}", advice)))
         if any(isinstance(one, Resource) for one in inputs):
             raise Refusal(never(f"tf.{node.op} changes or hands on a variable while the network runs"))
-        definition = op_def_registry.get(node.op)
         parameters = inspect.signature(reader).parameters
-        arguments = _tensors(definition, node, inputs) | {
+        tensors = _tensors(definition, node, inputs) if definition else dict(zip(parameters, inputs, strict=False))
+        arguments = tensors | {
             name: _attribute(node.attr[name]) for name in node.attr if not name.startswith("_")
         }
         given = {name: held for name, held in arguments.items() if name in parameters}
