@@ -396,6 +396,23 @@ def rnn_relu():
     return Recurrent("SimpleRNN", activation="relu", num_layers=2)
 
 
+class Padded(nn.Layer):
+    """Sequences of different lengths in one batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.LSTM(4, 3, direction="bidirect")
+
+    def forward(self, x, lengths):
+        out, (h, _) = self.rnn(x, sequence_length=paddle.clip(lengths, 1, 5))
+        return out, h
+
+
+@layer([None, 5, 4], [[None], INTEGER])
+def lstm_lengths():
+    return Padded()
+
+
 class Started(nn.Layer):
     """A recurrent layer with initial states, between others."""
 

@@ -96,6 +96,10 @@ def test_weights_of_cells_have_the_names_of_their_cells(tmp_path):
     assert "rnn.gru_cell.weight_ih" in read_tensorflow(written(tmp_path, "gru")).parameters
 
 
+def test_rows_of_weights_are_an_embedding(tmp_path):
+    assert any(isinstance(node.op, ops.Embedding) for node in read_tensorflow(written(tmp_path, "words")).nodes)
+
+
 @pytest.mark.parametrize("change", ["forget", "gates", "axis"])
 def test_a_loop_that_computes_something_else_is_none(change, tmp_path):
     """A cell is known by its formula: one operation that differs, and the loop is refused."""

@@ -303,6 +303,7 @@ def _read(
         raise InputError(f"{path}: the graph does not fit together: {type(error).__name__}") from error
     if reading.refused:
         raise UnsupportedOps(reading.refused, len(reading.nodes) + len(reading.refused), "pivot")
+    _name_embeddings(reading.nodes)
     said = signature.outputs if signature is not None else {node.name: node.name for node in ends}
     outputs: dict[str, Value] = {}
     for title, reference in said.items():
@@ -320,6 +321,16 @@ def _read(
     graph.inputs = [value for value in graph.inputs if id(value) in needed]
     graph.parameters = {name: one for name, one in graph.parameters.items() if id(one) in needed}
     return graph
+
+
+def _name_embeddings(nodes: list[Any]) -> None:
+    """Rows that are taken from a matrix of weights are an embedding."""
+    for node in nodes:
+        op = node.op
+        if not isinstance(op, ops.Take) or op.axis != 0 or isinstance(op.indices, Parameter):
+            continue
+        if isinstance(op.x, Parameter) and op.x.kind == "parameter" and op.x.type.rank == 2:
+            node.op = ops.Embedding(op.indices, op.x, None)
 
 
 def _name(reference: str) -> str:

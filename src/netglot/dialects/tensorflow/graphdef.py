@@ -162,9 +162,7 @@ class Interpreter:
             raise Refusal(never(f"tf.{node.op} changes or hands on a variable while the network runs"))
         parameters = inspect.signature(reader).parameters
         tensors = _tensors(definition, node, inputs) if definition else dict(zip(parameters, inputs, strict=False))
-        arguments = tensors | {
-            name: _attribute(node.attr[name]) for name in node.attr if not name.startswith("_")
-        }
+        arguments = tensors | {name: _attribute(node.attr[name]) for name in node.attr if not name.startswith("_")}
         given = {name: held for name, held in arguments.items() if name in parameters}
         given = {name: self._operand(held, parameters[name]) for name, held in given.items()}
         built = self.sink.build(reader(**given), _scope(node.name, prefix))

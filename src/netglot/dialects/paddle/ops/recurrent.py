@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from netglot.dialects.paddle.dialect import paddle
-from netglot.errors import InputError, Refusal, notimpl
+from netglot.errors import InputError, notimpl
 from netglot.pivot import ops
 from netglot.pivot.graph import Part
-from netglot.pivot.op import shape_of
+from netglot.pivot.op import shape_of, type_of
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 
@@ -18,8 +18,6 @@ def rnn(node, x, states, weights, lengths=None, dropout_state=None):
     sides = 2 if node.flag("is_bidirec") else 1
     if mode not in _GATES or not 0 < levels <= 64:
         raise InputError(f"rnn: {levels} levels of the kind {mode!r}")
-    if lengths is not None:
-        raise Refusal(notimpl("sequences of different lengths in one batch", "export the network without lengths"))
     shape = shape_of(x)
     if len(shape) != 3 or not isinstance(shape[2], int):
         raise InputError(f"rnn: a sequence of shape {list(shape)}")
@@ -27,10 +25,14 @@ def rnn(node, x, states, weights, lengths=None, dropout_state=None):
     states = states if isinstance(states, list) else [states]
     if len(states) != (2 if mode == "LSTM" else 1):
         raise InputError(f"rnn: {len(states)} states of the kind {mode}")
+    mask = None
+    if lengths is not None:  # behind its end a sequence has no steps: its state stays, and its outputs are zeros
+        steps = ops.Reshape(ops.Arange(0, shape[0], 1, type_of(lengths).dtype), (shape[0], 1))
+        mask = ops.Less(steps, ops.Reshape(lengths, (1, shape[1])))
     finals: list[list] = [[], []]
     for level in range(levels):
         starts = [tuple(ops.Select(one, 0, level * sides + side) for side in range(sides)) for one in states]
-        op = _layer(mode, x, held[level], starts, "both" if sides == 2 else "forward")
+        op = _layer(mode, x, held[level], starts, "both" if sides == 2 else "forward", mask)
         x = Part(op, 0)
         for number in range(sides * len(states)):
             finals[number % len(states)].append(Part(op, 1 + number))
@@ -40,12 +42,12 @@ def rnn(node, x, states, weights, lengths=None, dropout_state=None):
     return [x, None, [ops.Stack(tuple(one), 0) for one in finals[: len(states)]], None]
 
 
-def _layer(mode: str, x, weights, starts, direction: str):
+def _layer(mode: str, x, weights, starts, direction: str, mask):
     if mode == "LSTM":
-        return ops.Lstm(x, starts[0], starts[1], *weights, direction, 0, None, False)
+        return ops.Lstm(x, starts[0], starts[1], *weights, direction, 0, mask, False)
     if mode == "GRU":
-        return ops.Gru(x, starts[0], *weights, True, direction, 0, None, False)
-    return ops.Rnn(x, starts[0], *weights, mode.partition("_")[2].lower(), direction, 0, None, False)
+        return ops.Gru(x, starts[0], *weights, True, direction, 0, mask, False)
+    return ops.Rnn(x, starts[0], *weights, mode.partition("_")[2].lower(), direction, 0, mask, False)
 
 
 def _weights(node, given, mode: str, hidden: int, levels: int, sides: int, features: int) -> list[tuple]:
