@@ -5,9 +5,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from netglot.pivot.dims import Dim
+from netglot.pivot.graph import Graph, Value
+from netglot.pivot.op import TensorType
 from netglot.verify.compare import Comparison
 from netglot.verify.findings import Findings
-from netglot.verify.plan import CALMED, CALMER, OWN, RANDOM, Judged, Lesson, Run, _Verification
+from netglot.verify.plan import CALMED, CALMER, OWN, RANDOM, Judged, Lesson, Options, Run, _runs, _Verification
+from netglot.verify.process import OperationError
+from netglot.verify.spec import spec_from_graph
 from netglot.verify.steadiness import calmed, sensitivity
 
 
@@ -99,3 +104,25 @@ def test_smaller_weights_are_those_that_multiply():
     smaller = calmed(drawn, {"w": "weight", "b": "bias"})
     assert smaller["w"].tolist() == [0.5, 0.5] and smaller["b"].tolist() == [1.0, 1.0]
     assert smaller["w"].dtype == np.float32
+
+
+def test_a_source_of_short_tables_is_given_short_sequences(monkeypatch):
+    it = object.__new__(_Verification)
+    it.pair = SimpleNamespace(set_random=lambda: None)
+    it.options, it.findings, it.single, it.refusal = Options(), Findings(), {}, None
+    time = Dim.symbol("T")
+    value = Value("x", TensorType("float32", (Dim.symbol("B"), time)))
+    it.spec = spec_from_graph(Graph("Net", [value], {}, [], {"out": value}), [])
+    it.runs = _runs(it.spec, it.options)
+
+    def run(self, one):
+        if one.inputs["x"].shape[1] <= 4:
+            return {}, {}
+        self.runs.remove(one)
+        self.refusal = OperationError("too long", kind="ValueError", trace="")
+        self.findings.notes.append("could not be compared")
+
+    monkeypatch.setattr(_Verification, "_run", run)
+    it._outputs_single()
+    assert {state for state, _ in it.single} == {OWN, RANDOM} and it.spec.sizes["T"] == 3
+    assert it.findings.notes[0].startswith("sizes above 3 could not be compared")
