@@ -169,6 +169,29 @@ class Spectral(nn.Module):
         return half.imag, torch.fft.ifft2(whole * (x + 1)).real, back, torch.fft.irfft(half, n=5, norm="ortho")
 
 
+class Table(nn.Module):
+    """Looks up what belongs to another; its row 0 is padding."""
+
+    def __init__(self, table):
+        super().__init__()
+        self.table = nn.Embedding(4, 5, padding_idx=0)
+        self.table.weight = table.weight
+        self.out = nn.Linear(5, 5)
+
+    def forward(self, x):
+        return self.out(self.table(x.argmax(-1) % 4))
+
+
+class TwoTables(nn.Module):
+    def __init__(self):
+        super().__init__()
+        table = nn.Embedding(4, 5, padding_idx=0)
+        self.encoder, self.decoder = Table(table), Table(table)
+
+    def forward(self, x):
+        return self.encoder(x) + self.decoder(-x)
+
+
 def _twice(part):
     return [part, nn.ReLU(), part]
 
@@ -186,6 +209,7 @@ NETWORKS = {
     "normed_beside": NormedBeside,
     "without_inputs": lambda: Chain(Biased(), Biased()),
     "branches": lambda: Chain(Branches(3, True), Branches(2, True), Branches(3, False)),
+    "two_tables": TwoTables,
     "complex_numbers": Rotary,
     "spectral": Spectral,
     "keeping": Keeping,

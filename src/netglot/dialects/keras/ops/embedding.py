@@ -24,11 +24,13 @@ def lower_embedding(op):
 @keras.writes(ops.Embedding)
 def embedding(op):
     layer, helper, options = "layers.Embedding", None, {}
+    rows = call("ops.take", op.weight, op.ids, axis=0)
     if op.padding_idx is not None:
         layer = helper = "PaddedEmbedding"
         options = {"padding_idx": op.padding_idx}
+        padding = call("ops.expand_dims", call("ops.equal", op.ids, op.padding_idx), axis=-1)
+        rows = call("ops.where", padding, call("ops.stop_gradient", rows), rows)
     weights = {"embeddings": op.weight}
-    rows = None if op.padding_idx is not None else call("ops.take", op.weight, op.ids, axis=0)
     return Layer(
         layer, (op.ids,), options=options, weights=weights, arguments=shape_of(op.weight), helper=helper, function=rows
     )
