@@ -28,12 +28,14 @@ def measure(name: str, rounds: int) -> dict[str, Any]:
 
 
 def _network(name: str, rounds: int) -> dict[str, Any]:
+    model = network(name)  # before onnx2torch, which imports torchvision as it is
     import onnx2torch
     import torch
 
     import netglot
 
-    model = network(name)
+    for parameter in model.parameters():  # equal ones would be kept once, which onnx2torch does not read
+        torch.nn.init.normal_(parameter, std=0.02)
     x = torch.zeros(1, *IMAGE)
     with tempfile.TemporaryDirectory() as folder:
         path, other = Path(folder) / "model.onnx", Path(folder) / "other.onnx"
@@ -42,7 +44,7 @@ def _network(name: str, rounds: int) -> dict[str, Any]:
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                 torch.onnx.export(model, (x,), to, dynamo=True, external_data=False, verbose=False)
 
-        export(path)
+        torch.onnx.export(model, (x,), path, dynamo=False, opset_version=13)  # what onnx2torch reads
         candidates = {
             "export": export,
             "to onnx": lambda: netglot.convert(model, to="onnx", inputs=[(1, *IMAGE)], verify=False),

@@ -230,7 +230,7 @@ def _onnx(found: dict[str, Any]) -> str:
         [TITLES[n], *(f"{_seconds(one['seconds'][k])}, {one['memory'][k]:.2f}" for k in titles)]
         for n, one in nets.items()
     )
-    text += _table(head, rows)
+    text += _table(head, rows) if nets else ""
     if "gigabyte" not in found:
         return text
     one = found["gigabyte"]

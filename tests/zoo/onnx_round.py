@@ -190,7 +190,9 @@ def _without_names(path: Path, bare: Path) -> None:
     for node in graph.node:
         node.name = ""
         del node.metadata_props[:]
-        table |= {name: f"t{len(table)}" for name in node.output if name not in outside and name not in table}
+        for name in node.output:
+            if name not in outside:
+                table.setdefault(name, f"t{len(table)}")
     for tensor in graph.initializer:
         tensor.name = table.get(tensor.name, tensor.name)
     for node in graph.node:
