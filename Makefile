@@ -71,5 +71,5 @@ $(READY): pyproject.toml constraints.txt
 	@echo "installing into $(VENV), once"
 	@$(BIN)/python -m pip install --quiet torch==2.13.0
 	@$(BIN)/python -m pip install --quiet torchvision==0.28.0 --constraint constraints.txt
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[torch,keras,onnx,zoo,dev]'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[torch,keras,onnx,coreml,zoo,dev]'
 	@touch $@

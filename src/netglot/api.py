@@ -225,7 +225,9 @@ def convert(
                 (folder / target.source).write_text(written.source, encoding="utf-8")
             target.module().save_weights(written, folder / target.weights)
         report = _facts(graph, written)
-        if verify:
+        if verify and not _can_run(_target_of(written), limits):
+            report["differences"] += _how_it_ran(_target_of(written), limits.runtimes)
+        elif verify:
             report = _verified(request, graph, sizes, written, folder, report, limits, phases)
         notes = [
             *report.get("differences", []),
@@ -613,9 +615,17 @@ def _target_call(graph: Graph, written: Any, runtimes: Mapping[str, str]) -> dic
     return {"args": [{"dict": {name: name for name in names}}], "kwargs": {}}
 
 
+def _can_run(target: Target, limits: Limits) -> bool:
+    """Whether what is written can be compared: something runs it, or it can be read back."""
+    return not target.is_file or target.reads_back or target.name in limits.runtimes
+
+
 def _how_it_ran(target: Target, runtimes: Mapping[str, str]) -> list[str]:
     """What is to be said of how a written file was run."""
     notes = []
+    if target.is_file and not target.reads_back and target.name not in runtimes:
+        advice = f"--runtime {target.name}=PATH/python runs it in {target.runs}"
+        return [f"nothing was compared, because nothing ran it: {advice}"]
     if target.is_file and target.name not in runtimes:
         advice = f" (--runtime {target.name}=PATH/python runs it in {target.runs})" if target.runs else ""
         notes.append(f"the written file was compared by reading it back, and not run in {target.title} itself{advice}")

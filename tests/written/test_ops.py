@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 from tests.written import harness
 
@@ -12,7 +14,7 @@ from netglot.report.matrix import all_dialects
 
 MOST = 4
 """Cases of an op that are tried: the last ones."""
-FILES = ("mxnet", "caffe", "darknet")
+FILES = ("mxnet", "caffe", "darknet", "paddle", "coreml")
 """The targets whose files are checked op by op."""
 
 
@@ -36,16 +38,18 @@ def cases(target: str, name: str, folder):
         yield op.reference(), feeds, place
 
 
+if importlib.util.find_spec("coremltools") is None:
+    FILES = tuple(one for one in FILES if one != "coreml")
 PAIRS = [(target, name) for target in FILES for name in told(target)]
 
 
-@pytest.mark.parametrize(("target", "name"), PAIRS)
+@pytest.mark.parametrize(("target", "name"), [pair for pair in PAIRS if TARGETS[pair[0]].reads_back])
 def test_read_back(target, name, tmp_path):
     for expected, feeds, place in cases(target, name, tmp_path):
         harness.same(expected, harness.read_back(target, place, feeds))
 
 
-@pytest.mark.parametrize(("target", "name"), PAIRS)
+@pytest.mark.parametrize(("target", "name"), [pair for pair in PAIRS if pair[0] in harness.INTERPRETERS])
 def test_run(target, name, tmp_path):
     if harness.interpreter(target) is None:
         pytest.skip(f"no environment of {target}: make oracles")

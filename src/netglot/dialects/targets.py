@@ -35,6 +35,9 @@ class Target:
     runs: str = ""
     """What runs a written file, in words, where that is an interpreter of its own."""
 
+    reads_back: bool = True
+    """Whether a written file can be compared by reading it back, where nothing runs it."""
+
     @property
     def is_file(self) -> bool:
         """Whether it is a model file, which another interpreter runs or which is read back."""
@@ -82,7 +85,9 @@ TARGETS = {
         ),
         _through_keras("tensorflow", "TensorFlow", "saved_model"),
         _through_keras("tflite", "TensorFlow Lite", "model.tflite"),
+        _file("coreml", "Core ML", "model.mlmodel", needs="coreml", doubles=False),
         _file("mxnet", "MXNet", "model-0000.params", source="model-symbol.json", doubles=True, runs="MXNet 1.9"),
+        _file("paddle", "PaddlePaddle", "model.npz", source="model.py", reads_back=False, runs="PaddlePaddle 3"),
         _file("darknet", "Darknet", "model.weights", source="model.cfg", doubles=False, runs="OpenCV 4"),
         _file("caffe", "Caffe", "model.caffemodel", source="model.prototxt", doubles=False, runs="OpenCV 4"),
     )

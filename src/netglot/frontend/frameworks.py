@@ -31,6 +31,7 @@ FRAMEWORKS: dict[str, Framework] = {
         Framework("torch", "PyTorch", ("torch",), "torch", "reading and writing PyTorch networks and their files"),
         Framework("keras", "Keras", ("keras", "tensorflow"), "keras", "reading, writing and running Keras networks"),
         Framework("onnx", "ONNX", ("onnx",), "onnx", "reading and writing ONNX models"),
+        Framework("coreml", "Core ML", ("coremltools",), "coreml", "writing Core ML files"),
         Framework(
             "zoo",
             "zoo",

@@ -14,12 +14,15 @@ _TRAINING = {
 }
 _FILE = "Train: the file says nothing of it; convert the source to PyTorch or Keras."
 _LOADING = {
+    "coreml": "Load: drag `model.mlmodel` into Xcode, or `coremltools.models.MLModel` on a Mac.",
+    "paddle": "Load: `from model import load; model = load()` builds the network and reads `model.npz`.",
     "darknet": 'Load: `network = cv2.dnn.readNetFromDarknet("model.cfg", "model.weights")`, in OpenCV 4 or in Darknet.',
     "caffe": 'Load: `network = cv2.dnn.readNetFromCaffe("model.prototxt", "model.caffemodel")`, in OpenCV 4.',
     "mxnet": 'Load: `symbol, args, states = mx.model.load_checkpoint("model", 0)`.',
     "onnx": 'Load: `import onnxruntime; model = onnxruntime.InferenceSession("model.onnx")`.',
 }
 _RUNNING = {
+    "coreml": "Run: `model.predict({{{named}}})`, without the batch",
     "darknet": "Run: `network.setInput(x); y = network.forward()`",
     "caffe": "Run: `network.setInput(x); y = network.forward()`",
     "mxnet": "Run: `symbol.bind(mx.cpu(), {{**args, {named}}}, aux_states=states).forward()`",
