@@ -1,0 +1,139 @@
+"""What is asked of a whole network: its layers, its weights and their names, copies."""
+
+from __future__ import annotations
+
+HELPERS: dict[str, str] = {
+    "clone": '''
+def clone(layer, known=None):
+    """A copy of a layer and of all that it holds; what several of its parts share, their copies share."""
+    known = {} if known is None else known
+    if id(layer) in known:
+        return known[id(layer)]
+    if isinstance(layer, (list, tuple)):
+        return type(layer)([clone(one, known) for one in layer])
+    if isinstance(layer, dict):
+        return {key: clone(one, known) for key, one in layer.items()}
+    if isinstance(layer, keras.Variable):
+        known[id(layer)] = keras.Variable(layer, trainable=layer.trainable, dtype=layer.dtype, name=layer.name)
+        return known[id(layer)]
+    if not isinstance(layer, layers.Layer):
+        return layer
+    if type(layer) is keras.Sequential:
+        known[id(layer)] = keras.Sequential([clone(one, known) for one in layer.layers])
+        return known[id(layer)]
+    plain, made = layers.Layer(), type(layer).__new__(type(layer))
+    known[id(layer)] = made
+    (keras.Model if isinstance(layer, keras.Model) else layers.Layer).__init__(made)
+    for name, value in vars(layer).items():
+        if name not in vars(plain) and name not in vars(made):
+            setattr(made, name, clone(value, known))
+    made.built = layer.built
+    return made
+''',
+    "layer_name": '''
+def layer_name(layer):
+    """The name of a layer's class as PyTorch has it, which is what is asked for here."""
+    name = type(layer).__name__
+    if "Conv" in name:
+        return ("ConvTranspose" if "Transpose" in name else "Conv") + name[name.index("D") - 1] + "d"
+    names = {"Dense": "Linear", "BatchNormalization": "BatchNorm2d", "LayerNormalization": "LayerNorm"}
+    return names.get(name, name.replace("Normalization", "Norm"))
+''',
+    "freeze": '''
+def freeze(model):
+    """Holds the weights of a network as they are, those also that its layers have yet to make."""
+    for variable in model.trainable_variables:
+        variable.trainable = False
+    for layer in model._flatten_layers():
+        layer.add_weight = lambda *args, make=layer.add_weight, **options: make(*args, **{**options, "trainable": False})
+''',
+    "named_layers": '''
+def named_layers(layer, path=""):
+    """A layer and all that it holds, each with its name from the outermost one."""
+    yield path, layer
+    held = dict(enumerate(layer.layers)) if isinstance(layer, keras.Sequential) else vars(layer)
+    rest = [(f"{path}.{name}".lstrip("."), one) for name, one in held.items() if not str(name).startswith("_")]
+    while rest:
+        name, one = rest.pop(0)
+        if isinstance(one, layers.Layer):
+            yield from named_layers(one, name)
+        elif isinstance(one, (list, tuple)):
+            rest = [(f"{name}.{number}", two) for number, two in enumerate(one)] + rest
+        elif isinstance(one, dict):
+            rest = [(f"{name}.{key}", two) for key, two in one.items()] + rest
+''',
+    "weight_name": '''
+def weight_name(path, variable):
+    """The name of a weight as PyTorch has it: `fc.weight` for `fc.kernel`."""
+    names = {"kernel": "weight", "gamma": "weight", "embeddings": "weight", "alpha": "weight", "beta": "bias"}
+    return f"{path}.{names.get(variable.name, variable.name)}".lstrip(".")
+''',
+    "named_parameters": '''
+def named_parameters(model):
+    """The trained weights of a network with their names."""
+    for path, layer in named_layers(model):
+        for variable in layer._trainable_variables:
+            yield weight_name(path, variable), variable
+''',
+    "each_weight": '''
+def each_weight(model):
+    """Calls a function with the name and the value of each weight, those also that layers have yet to make."""
+
+    class Coming:
+        value, trainable = None, True
+
+        def __init__(self, name, shape, dtype):
+            self.name, self.shape, self.dtype = name, tuple(shape), dtype
+
+        def assign(self, value):
+            self.value = value
+
+    def called(function):
+        for path, layer in named_layers(model):
+            for variable in layer._trainable_variables:
+                function(weight_name(path, variable), variable)
+
+            def add_weight(shape=None, initializer=None, *, path=path, make=layer.add_weight, **options):
+                own = keras.initializers.get(initializer)
+
+                def start(shape, dtype=None):
+                    coming = Coming(options.get("name", ""), shape, dtype)
+                    function(weight_name(path, coming), coming)
+                    return own(shape, dtype=dtype) if coming.value is None else ops.cast(coming.value, dtype)
+
+                trained = Coming(options.get("name", ""), shape, options.get("dtype") or "float32")
+                function(weight_name(path, trained), trained)
+                options["trainable"] = options.get("trainable", True) and trained.trainable
+                return make(shape=shape, initializer=start, **options)
+
+            layer.add_weight = add_weight
+        return function
+
+    return called
+''',
+    "started": '''
+def started(initializer, shape):
+    """A weight in PyTorch's order of axes, by an initialiser that reads its inputs and outputs from Keras's order."""
+    if len(shape) < 2:
+        return initializer(shape)
+    order = (*range(2, len(shape)), 1, 0)
+    return ops.transpose(initializer([shape[axis] for axis in order]), np.argsort(order))
+''',
+    "inputs_of": '''
+def inputs_of(layer):
+    """The number of a layer's input channels; None before its first call, where it was not told."""
+    if getattr(layer, "fan_in", None) is not None:
+        return layer.fan_in
+    return layer.kernel.shape[-2] * getattr(layer, "groups", 1) if layer.built else None
+''',
+    "parameter": '''
+def parameter(value, trainable=True):
+    """A weight that starts at `value`."""
+    return keras.Variable(value, trainable=trainable, dtype=value.dtype)
+''',
+    "modules": '''
+def modules(layer):
+    """A layer and all that it holds."""
+    return layer._flatten_layers()
+''',
+}
