@@ -24,6 +24,32 @@ def made_array(one: dict[str, Any], double: bool = False) -> np.ndarray:
     return rng.integers(low, max(one.get("high", 2), low + 1), one["shape"]).astype(dtype)
 
 
+def start_of(array: np.ndarray) -> list[float] | None:
+    """How a weight starts: its mean, its spread, its largest size and its count; None for whole numbers."""
+    if array.dtype.kind != "f" or not array.size:
+        return None
+    return [float(array.mean()), float(array.std()), float(np.abs(array).max()), float(array.size)]
+
+
+def unlike(a: list[float] | None, b: list[float] | None) -> bool:
+    """Whether two starts are surely not drawn from one distribution."""
+    if a is None or b is None or a[3] != b[3] or a[3] < 2:
+        return False
+    (mean, spread, most, count), (other, width, largest, _) = a, b
+    if min(spread, width) < 1e-9:
+        return max(spread, width) > 1e-3 * max(most, largest) if max(spread, width) > 1e-9 else abs(mean - other) > 1e-5
+    if count < FEW:
+        return False
+    noise = 8 * max(spread, width) / count**0.5
+    if abs(mean - other) > 1.5 * noise or abs(spread - width) > noise:
+        return True
+    return count >= MANY and (most / spread < UNIFORM) != (largest / width < UNIFORM)
+
+
+FEW, MANY, UNIFORM = 100, 2000, 1.85
+"""Numbers below which a spread, and a shape, cannot be told; the largest of uniform numbers is below 1.85 spreads."""
+
+
 DATASETS = {
     "mnist": ((28, 28), 10), "fashion_mnist": ((28, 28), 10), "cifar10": ((32, 32, 3), 10),
     "cifar100": ((32, 32, 3), 100),

@@ -88,8 +88,11 @@ class _Doubled(ast.NodeTransformer):
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         self.generic_visit(node)
-        if node.attr == "float32" and isinstance(node.value, ast.Name) and node.value.id in ("tf", "torch", "np"):
+        place = node.value.id if isinstance(node.value, ast.Name) else ""
+        if node.attr == "float32" and place in ("tf", "torch", "np", "numpy"):
             node.attr = "float64"
+        elif place == "torch" and node.attr in ("float", "FloatTensor"):
+            node.attr = {"float": "double", "FloatTensor": "DoubleTensor"}[node.attr]
         return node
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from netglot.migrate.known import unlike
 from netglot.migrate.networks import Network
 from netglot.verify.arrays import read_arrays
 from netglot.verify.process import Worker
@@ -58,6 +59,11 @@ def prove(source: Worker, target: Worker, network: Network, place: Any, renamed:
     ]  # fmt: skip
     if wrong:
         return _failed("weights", wrong)
+    starts = zip(rows, described.get("starts", ()), matched.get("starts", ()), strict=False)
+    begun = [
+        f"{path}.{name}: {_told(y)} instead of {_told(x)}"
+        for (path, name, _, trained), x, y in starts if trained and unlike(x, y)
+    ]  # fmt: skip
     target.request("set_weights", arrays=target.put({f"w:{i}": v for i, v in enumerate(arranged)}))
     found: dict[str, Any] = {"differences": []}
     mine, other = (
@@ -86,9 +92,14 @@ def prove(source: Worker, target: Worker, network: Network, place: Any, renamed:
     over = [f"{key.partition('_')[0]}: {found[key]:.2g}" for key, limit in limits.items() if not found[key] <= limit]
     if not found["losses"]["distance"] <= LOSS:
         over.append(f"losses: {found['losses']['distance']:.2g}")
+    over += [f"start: {one}" for one in begun[:20]]
     found["verdict"] = "different" if over else "equivalent"
     found["differences"] += over
     return found
+
+
+def _told(start: list[float] | None) -> str:
+    return "nothing" if start is None else f"mean {start[0]:.3g}, spread {start[1]:.3g}, at most {start[2]:.3g}"
 
 
 def replay(

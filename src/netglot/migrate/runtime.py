@@ -10,6 +10,8 @@ import importlib
 import os
 import random
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,8 +32,21 @@ class Draws:
         self.count = 0
 
     def reset(self) -> None:
-        """The next draw is the first again."""
+        """The next draw is the first again, Python's and NumPy's own too."""
         self.count = 0
+        random.seed(0)
+        np.random.seed(0)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """What is drawn inside was not drawn."""
+        count, plain, numbers = self.count, random.getstate(), np.random.get_state()
+        try:
+            yield
+        finally:
+            self.count = count
+            random.setstate(plain)
+            np.random.set_state(numbers)
 
     def take(self, kind: str, shape: Any, low: float = 0.0, high: float = 1.0) -> np.ndarray:
         """The next numbers: "normal", "uniform" or "integers"."""
@@ -71,10 +86,10 @@ class Side:
         if aside := os.environ.get("NETGLOT_FOLDER"):
             os.chdir(aside)
 
-    def load(self, root: str, files: dict[str, list[str]]) -> None:
+    def load(self, root: str, files: dict[str, list[str]], argv: list[str] | None = None) -> None:
         """Takes the files of a project: module name to [file name, text]."""
         sys.path.insert(0, root)
-        sys.argv = [os.path.join(root, "script.py")]
+        sys.argv = [os.path.join(root, "script.py"), *(argv or [])]
         self.files = Files({name: (one[0], one[1]) for name, one in files.items()}, doubled)
         self.files.install()
         self.prepare()

@@ -5,14 +5,17 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import random
+import re
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
+from keras.src.random import seed_generator
 
-from netglot.migrate.known import DATASETS, cotangent, made_array, made_dataset
+from netglot.migrate.known import DATASETS, cotangent, made_array, made_dataset, start_of
 from netglot.migrate.observe_keras import Keras
 from netglot.migrate.observing import Observing
 from netglot.migrate.runtime import Side, flat
@@ -79,6 +82,8 @@ class Runtime(Observing, Side):
         _double_pooling()
         _double_leaky()
         _double_numbers()
+        if self.files and any(_TORCH.search(text) for _, text in self.files.files.values()):
+            _known_torch(self.draws)
         _double_made()
         _made_data()
         for holder, name, repaired in REPAIRS.values():
@@ -124,6 +129,7 @@ class Runtime(Observing, Side):
             "left": left,
             "shapes": [None if v is None else list(v.shape) for v in self.variables],
             "unused": [i for i, v in enumerate(self.variables) if v is None],
+            "starts": [None if v is None else start_of(np.asarray(v)) for v in self.variables],
         }
 
     def weights(self, randomised: bool = False) -> dict[str, Any]:
@@ -135,6 +141,7 @@ class Runtime(Observing, Side):
             trainable = {id(v) for v in self.model.trainable_variables}
             self.variables = [v for *_, v in entries]
             self.trained = [id(v) in trainable for v in self.variables]
+        starts = [start_of(np.asarray(v)) for *_, v in entries] if randomised else []
         if randomised:
             rng = np.random.default_rng(1)
             for (_, _, name, variable), trained in zip(entries, self.trained, strict=True):
@@ -144,6 +151,7 @@ class Runtime(Observing, Side):
                     variable.assign_add(0.1 * rng.standard_normal(tuple(variable.shape)))
         return {
             "entries": [[p, k, n, t] for (p, k, n, _), t in zip(entries, self.trained, strict=False)],
+            "starts": starts,
             "arrays": self.written({f"w:{i}": np.asarray(v) for i, v in enumerate(self.variables) if v is not None}),
         }
 
@@ -195,10 +203,9 @@ class Runtime(Observing, Side):
         """Gives a network its weights at its first call."""
         if any(isinstance(one, keras.KerasTensor) for one in args):
             return
-        count = self.draws.count
-        for training in (True, False) if "training" in kwargs else (None,):
-            call(layer, *args, **({**kwargs, "training": training} if training is not None else kwargs))
-        self.draws.count = count
+        with self.draws.held():
+            for training in (True, False) if "training" in kwargs else (None,):
+                call(layer, *args, **({**kwargs, "training": training} if training is not None else kwargs))
         if not layer.weights:
             return
         self.met.append({"model": layer})
@@ -246,7 +253,7 @@ class Runtime(Observing, Side):
             for one in leaves:
                 tape.watch(one)
             outputs = [t for t in self._call(given, False) if _floating(t)]
-            total = tf.add_n([tf.reduce_sum(t * cotangent(t.shape)) for t in outputs])
+            total = tf.add_n([tf.reduce_sum(t * cotangent(t.shape)) for t in outputs]) if outputs else tf.constant(0.0)
         found = tape.gradient(total, [*values, *leaves], unconnected_gradients="zero")
         names = [f"g:{i}" for i, _ in rows] + [f"i:{i}" for i in range(len(leaves))]
         return {
@@ -262,7 +269,8 @@ class Runtime(Observing, Side):
         for inputs in batches:
             with tf.GradientTape() as tape:
                 outputs = [t for t in self._call(self.tensors(inputs), True) if _floating(t)]
-                loss = tf.add_n([tf.reduce_mean((t - cotangent(t.shape)) ** 2) for t in outputs])
+                squares = [tf.reduce_mean((t - cotangent(t.shape)) ** 2) for t in outputs]
+                loss = tf.add_n(squares) if squares else tf.constant(0.0)
             values = [v.value if isinstance(v, keras.Variable) else v for v in variables]
             for variable, gradient in zip(variables, tape.gradient(loss, values), strict=True):
                 if gradient is not None:
@@ -346,7 +354,8 @@ def _no_dropping() -> None:
 
 
 def _known_draws(draws: Any) -> None:
-    """Random tensors come from draws that the other side can repeat."""
+    """Random tensors come from draws that the other side can repeat; Keras's own seeds leave Python's draws alone."""
+    seed_generator.python_random = random.Random(0)
 
     symbolic = tf.random.normal
 
@@ -365,9 +374,26 @@ def _known_draws(draws: Any) -> None:
     def integers(shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", **kwargs: Any) -> Any:
         return tf.cast(draws.take("integers", _plain(shape), int(minval), int(maxval)), dtype)
 
-    keras.random.randint = integers
+    def shuffled(x: Any, axis: int = 0, **kwargs: Any) -> Any:
+        places = draws.take("uniform", (int(x.shape[axis]),)).argsort(kind="stable")
+        return keras.ops.take(x, places, axis=axis)
+
+    keras.random.randint, keras.random.shuffle = integers, shuffled
     keras.random.normal, keras.random.uniform = normal, uniform
     tf.random.normal, tf.random.uniform = normal, uniform
+
+
+_TORCH = re.compile(r"(?m)^\s*(?:import|from) torch")
+
+
+def _known_torch(draws: Any) -> None:
+    """What a migrated file still has of PyTorch, such as its data sets, draws as the source does."""
+    import torch
+
+    from netglot.migrate import runtime_torch
+
+    torch.set_default_dtype(torch.float64)
+    runtime_torch.known_draws(draws)
 
 
 def _known(shape: Any) -> bool:
@@ -421,6 +447,23 @@ def _double_numbers() -> None:
 
     for holder in (core, backend, backend.core):
         holder.cast = cast
+    made = keras.ops.convert_to_tensor
+
+    def convert_to_tensor(x: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if dtype is None and isinstance(x, (list, tuple)) and any(isinstance(one, float) for one in _leaves(x)):
+            dtype = "float64"
+        return made(x, dtype, *args, **kwargs)
+
+    keras.ops.convert_to_tensor = convert_to_tensor
+
+
+def _leaves(value: Any) -> Any:
+    """The numbers in nested lists."""
+    if isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _leaves(one)
+    else:
+        yield value
 
 
 def _double_leaky() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from netglot.migrate.known import cotangent, made_array, made_dataset
+from netglot.migrate.known import cotangent, made_array, made_dataset, start_of
 from netglot.migrate.observe_torch import Torch
 from netglot.migrate.observing import Observing
 from netglot.migrate.runtime import Side, flat
@@ -44,7 +44,8 @@ class Runtime(Observing, Side):
         return {"name": name, "shape": list(value.shape), "dtype": dtype, "low": low, "high": high}
 
     def size(self, model: nn.Module) -> int:
-        return sum(p.numel() for p in model.parameters())
+        known = [p for p in model.parameters() if not isinstance(p, nn.parameter.UninitializedParameter)]
+        return sum(p.numel() for p in known)
 
     def firsts(self, model: nn.Module) -> list[dict[str, Any]]:
         return _firsts(model)
@@ -77,8 +78,9 @@ class Runtime(Observing, Side):
 
     def prepare(self) -> None:
         torch.set_default_dtype(torch.float64)
+        torch.Tensor.float = torch.Tensor.double
         _no_dropping()
-        _known_draws(self.draws)
+        known_draws(self.draws)
         _stamp()
         if any("torchvision_arrays(" in text for _, text in (self.files.files if self.files else {}).values()):
             _made_data()
@@ -135,6 +137,7 @@ class Runtime(Observing, Side):
             self.rows = (self.model, [e[3] for e in entries], [e[4] for e in entries])
         else:
             entries = []
+        starts = [start_of(t.detach().numpy()) for *_, t, _ in entries] if randomised else []
         if randomised:
             rng = np.random.default_rng(1)
             with torch.no_grad():
@@ -144,9 +147,10 @@ class Runtime(Observing, Side):
                     if name == "running_var":
                         tensor.copy_(torch.from_numpy(rng.uniform(0.5, 1.5, tuple(tensor.shape))))
                     elif name == "running_mean" or (trained and tensor.ndim <= 1):
-                        tensor.add_(torch.from_numpy(0.1 * rng.standard_normal(tuple(tensor.shape))))
+                        tensor.add_(torch.from_numpy(np.asarray(0.1 * rng.standard_normal(tuple(tensor.shape)))))
         return {
             "entries": [[p, k, n, trained] for p, k, n, _, trained in entries],
+            "starts": starts,
             "arrays": self.written({f"w:{i}": t.detach().numpy() for i, t in enumerate(self.rows[1])}),
         }
 
@@ -166,7 +170,10 @@ class Runtime(Observing, Side):
         known = {id(t) for t in found}
         every = [*self.model.named_parameters(), *self.model.named_buffers()]
         left = [n for n, t in every if id(t) not in known and t.requires_grad]
-        return {"missing": missing, "left": left, "shapes": [None if t is None else list(t.shape) for t in found]}
+        return {
+            "missing": missing, "left": left, "shapes": [None if t is None else list(t.shape) for t in found],
+            "starts": [None if t is None else start_of(t.detach().numpy()) for t in found],
+        }  # fmt: skip
 
     def set_weights(self, arrays: list) -> None:
         """Overwrites the matched tensors, in order."""
@@ -202,7 +209,6 @@ class Runtime(Observing, Side):
             return taken(outputs, *args, **kwargs)
 
         torch.Tensor.backward, torch.autograd.grad = backward, grad
-        torch.Tensor.float = torch.Tensor.double
         torch.utils.data.RandomSampler.__iter__ = lambda sampler: iter(
             side._permuted(len(sampler.data_source)).tolist()
         )
@@ -232,11 +238,10 @@ class Runtime(Observing, Side):
         ):
             return
         if self.starts:
-            kept, count = module.training, self.draws.count
-            with torch.no_grad():
+            kept = module.training
+            with torch.no_grad(), self.draws.held():
                 call(module.eval(), *args, **kwargs)
             module.train(kept)
-            self.draws.count = count
             start = self.starts.pop(0)
             tensors = [_tensor(module, path, attribute) for path, attribute in start["entries"]]
             with torch.no_grad():
@@ -245,6 +250,11 @@ class Runtime(Observing, Side):
             entries = [("", "", "", tensor, True) for tensor in tensors]
             self.met.append({"model": module, "entries": entries, "arrays": []})
             return
+        if any(isinstance(p, nn.parameter.UninitializedParameter) for p in module.parameters()):
+            kept = module.training
+            with torch.no_grad(), self.draws.held():
+                call(module.eval(), *args, **kwargs)
+            module.train(kept)
         self.model = self.made(module)
         entries = self._entries()
         arrays = [t.detach().numpy().copy() for _, _, _, t, _ in entries]
@@ -283,7 +293,8 @@ class Runtime(Observing, Side):
         self.model.zero_grad()
         outputs = self._call(given, False)
         total = sum((t * torch.from_numpy(cotangent(t.shape))).sum() for t in outputs if t.dtype.is_floating_point)
-        total.backward()
+        if torch.is_tensor(total) and total.requires_grad:
+            total.backward()
         found = {
             f"g:{i}": np.zeros(tuple(t.shape)) if t.grad is None else t.grad.to_dense().numpy()
             for i, (t, trained) in enumerate(zip(self.rows[1], self.rows[2], strict=True)) if trained
@@ -300,7 +311,7 @@ class Runtime(Observing, Side):
                 one.grad = None
             outputs = [t for t in self._call(self.tensors(inputs), True) if t.dtype.is_floating_point]
             loss = sum(((t - torch.from_numpy(cotangent(t.shape))) ** 2).mean() for t in outputs)
-            if loss.requires_grad:  # a network may have no weights
+            if torch.is_tensor(loss) and loss.requires_grad:  # a network may hold no weights
                 loss.backward()
             losses.append(float(loss))
             with torch.no_grad():
@@ -332,7 +343,7 @@ def _firsts(model: nn.Module) -> list[dict[str, Any]]:
             ("ConvTranspose1d", "in_channels"), ("MultiheadAttention", "embed_dim"), ("BatchNorm1d", "num_features"),
             ("BatchNorm2d", "num_features"),
         ):  # fmt: skip
-            if kind == base:
+            if kind == base and type(module).__module__.startswith("torch."):
                 found.append(
                     {"kind": base, "size": getattr(module, size), "first": getattr(module, "batch_first", None)}
                 )
@@ -367,7 +378,7 @@ def _no_dropping() -> None:
     nn.functional.scaled_dot_product_attention = undropped
 
 
-def _known_draws(draws: Any) -> None:
+def known_draws(draws: Any) -> None:
     """PyTorch's random tensors come from draws that the other side can repeat."""
 
     def tensor(array: np.ndarray) -> torch.Tensor:
@@ -388,7 +399,10 @@ def _known_draws(draws: Any) -> None:
         bounds = [0, *bounds] if len(bounds) == 1 else bounds
         return tensor(draws.take("integers", size, *bounds)).to(kwargs.get("dtype") or torch.int64)
 
-    torch.randint = integers
+    def permuted(n: Any, **kwargs: Any) -> torch.Tensor:
+        return tensor(draws.take("uniform", (int(n),)).argsort(kind="stable"))
+
+    torch.randint, torch.randperm = integers, permuted
     torch.randn_like = lambda x, **kw: tensor(draws.take("normal", x.shape))
     torch.rand_like = lambda x, **kw: tensor(draws.take("uniform", x.shape))
 
