@@ -253,7 +253,8 @@ def migrate(
         show(_console(False), migration.report)
         if migration.verdict != "refused":
             _console(False).print(f"written to {output}{os.sep}", markup=False, soft_wrap=True)
-    return EXIT[migration.verdict]
+    unproven = migration.verdict == "unverified" and not no_verify
+    return EXIT["different"] if unproven else EXIT[migration.verdict]
 
 
 class View(enum.StrEnum):
