@@ -50,3 +50,26 @@ def test_fit_becomes_a_loop_that_trains_as_before():
     text = found.files["fit_script.py"].decode()
     assert "loss=functools.partial(mean_of, sparse_categorical_crossentropy)" in text
     assert "history = fit(model, x_train, y_train, epochs=3, batch_size=16, validation_split=0.25, verbose=2)" in text
+
+
+def test_gathered_gradients_scaled_losses_and_checkpoints():
+    """One script whose loops say more: two optimisers, groups of weights, mixed precision, accumulation."""
+    found = migrate(SOURCES / "loops_script.py", "keras")
+    assert found.verdict == "equivalent", found.report
+    assert found.report["marked"] == 0
+    assert found.report["scripts"][0]["losses"]["distance"] < 1e-9
+    text = found.files["loops_script.py"].decode()
+    for said in (
+        "    gradients = None\n    for i, (h, y) in enumerate(states):",
+        "gradients = summed(gradients, tape.gradient(scaler.scale(loss), decoder.trainable_variables))",
+        "            norm = global_norm(gradients)\n            gradients = clip_grad_norm(gradients, 1.0)  # over",
+        "scaler.step(optimizer, gradients, decoder.trainable_variables)",
+        "        gradients[0] = clip_grad_norm(gradients[0], 0.5)\n",
+        "first.apply_gradients(zip(gradients[0], encoder.trainable_variables))",
+        "with autocast(decoder):",
+        "best = copy.deepcopy(decoder.get_weights())",
+        "save({'step': i, 'model': decoder.get_weights(), 'optimizer': get_state(optimizer)}, 'last.pt')",
+        "        @each_weight(self)\n        def begin(name, p):\n            if 'bias' in name:",
+        "\n\ndef accuracy(encoder, decoder, loader):",
+    ):
+        assert said in text, said

@@ -101,7 +101,8 @@ def migrate(
         files = {path: text.encode("utf-8") for path, (text, _) in written.items()} | project.others
         if verify:
             say("proving")
-            results = _proven(family, project, written, found, time_limit, place, weights, files, report["notes"])
+            argv = arguments.split()
+            results = _proven(family, project, written, found, time_limit, place, weights, files, argv, report["notes"])
             say("training the scripts on both sides")
             scripts = _replayed(family, project, written, time_limit, place, arguments)
         report["scripts"] = scripts
@@ -130,7 +131,7 @@ def _observed(
     worker.request("observe", root=str(project.root), files=project.texts)
     scripts = {file.module: how for file in project.files if (how := is_script(file, project))}
     plain = [file.module for file in project.files if scripts.get(file.module) != "bare"]
-    imported = worker.request("import_all", modules=plain)
+    imported = worker.request("import_all", modules=plain, argv=arguments.split())
     for module, error in imported["failed"].items():
         raise _import_error(error, project.module(module).path)
     modules = {file.path: file.module for file in project.files}
@@ -168,7 +169,7 @@ def _observed(
             raise _script_error(error, file.path)
         notes.append(f"{file.path} did not run as a script: {error['kind']}: {error['message'].partition(chr(10))[0]}")
     trained = not failures and any(family.trains(project.module(one)) for one in scripts)
-    if not chosen and not trained:
+    if not chosen and not trained and not (scripts and seen):  # what only a script can make is proven by the script
         if lacking:
             name, (path, needs) = next(iter(lacking.items()))
             raise networks.need_arguments({name: needs}, path)
@@ -181,7 +182,8 @@ def _observed(
     for file in project.files:
         file.facts = {int(n): Fact(**f) for n, f in record["facts"].get(file.module, {}).items()}
         file.classes = classes.get(file.module, {})
-    project.outermost = {one.class_name for one in proven}
+    project.outermost = {one.class_name for one in proven} | {one["class"] for one in seen}
+    project.inputs = {one.class_name: one.inputs for one in proven} | {one["class"]: one["inputs"] for one in seen}
     project.renamed = family.renamed(project)
     names = {name for file in project.files for name in _dotted_names(file.tree)}
     resolved = worker.request("resolve", names=sorted(names))
@@ -297,9 +299,11 @@ def _rewritten(file: Any, project: Project, target: Any) -> tuple[str, Rewriter]
 
 def _proven(
     family: Family, project: Project, written: dict, found: list[Network], limit: float, place: dict, weights: Any,
-    files: dict[str, bytes], notes: list[str],
+    files: dict[str, bytes], argv: list[str], notes: list[str],
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The proof of each network."""
+    if not found:
+        return []
     bare = {file.module for file in project.files if is_script(file, project)}
 
     def texts(of: Callable[[Any], str]) -> dict[str, list[str]]:
@@ -314,8 +318,8 @@ def _proven(
         Worker(family.observer, time_limit=limit, path=(root,), environment=place) as source,
         Worker(family.prover, time_limit=limit, path=(root,), environment=place) as target,
     ):
-        source.request("load", root=root, files=texts(lambda f: f.text))
-        target.request("load", root=root, files=texts(lambda f: written[f.path][0]))
+        source.request("load", root=root, files=texts(lambda f: f.text), argv=argv)
+        target.request("load", root=root, files=texts(lambda f: written[f.path][0]), argv=argv)
         for one in list(found):
             if _lost(source, one) and bare:
                 notes.append(f"{one.expression} is only made while the script runs: it is compared there")

@@ -63,6 +63,10 @@ class Framework:
         """The public name of a method of an object of the framework."""
         raise NotImplementedError
 
+    def weighs(self, value: Any) -> bool:
+        """Whether a network that is called holds weights."""
+        return True
+
     def note(self, fact: Fact, owner: Any, name: str, value: Any) -> None:
         """Remembers more of an attribute, or of what a call gave."""
 
@@ -127,7 +131,13 @@ class Recorder:
         fact.add("callees", callee)
         if callee.startswith(("user:", "call:user")):
             self._parameters(fact, function, args, kwargs)
+        if name == "load_state_dict":
+            fact.extra["fresh"] = fact.extra.get("fresh", False) or id(owner) not in self.shared.called
         if callee.startswith("call:"):
+            self.shared.called.add(id(function))
+            if self.framework.weighs(function):
+                fact.extra["weights"] = True
+            fact.extra.setdefault("weights", False)
             training = getattr(function, "training", None)
             if isinstance(training, bool):
                 fact.add("modes", training)
@@ -144,6 +154,8 @@ class Recorder:
             self.shared.kept.append(result)
         if owner is not None and id(owner) in self.shared.made:
             fact.extra["made"] = self.shared.made[id(owner)]
+        if owner is not None and args and id(args[0]) in self.shared.made:
+            fact.extra["made 0"] = self.shared.made[id(args[0])]
         return result
 
     def callee(self, function: Any, owner: Any = None, name: str = "") -> str:
@@ -256,6 +268,8 @@ class Shared:
         self.made: dict[int, tuple[str, int]] = {}
         """Where an object was made: the module and the number of the call."""
         self.kept: list[Any] = []
+        self.called: set[int] = set()
+        """The modules that were called."""
 
     def around(self, callee: str, function: Any, args: tuple, kwargs: dict) -> Any:
         """Calls, through whatever holds the run: the steps of an optimiser are counted here."""

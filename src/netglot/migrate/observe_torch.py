@@ -121,6 +121,9 @@ class Torch(Framework):
         public = self.name(step) if step is not None else None
         return f"{public}.{name}" if public and issubclass(step, nn.Module) else None
 
+    def weighs(self, value: Any) -> bool:
+        return not isinstance(value, nn.Module) or next(value.parameters(), None) is not None
+
     def replaced(self, value: Any) -> Any:
         if self.double and value is torch.float32:
             return torch.float64
@@ -133,6 +136,7 @@ _BASES = (
     (nn.Sequential, "torch.nn.Sequential"),
     (nn.Module, "torch.nn.Module"),
     (torch.optim.Optimizer, "torch.optim.Optimizer"),
+    (torch.amp.GradScaler, "torch.amp.GradScaler"),
     (torch.optim.lr_scheduler.LRScheduler, "torch.optim.lr_scheduler.LRScheduler"),
     (torch.utils.data.DataLoader, "torch.utils.data.DataLoader"),
     (torch.utils.data.Dataset, "torch.utils.data.Dataset"),

@@ -122,9 +122,10 @@ class Observing:
             return {"name": name, "items": [self._described(None, one) for one in value]}
         return {"name": name, "unknown": type(value).__name__}
 
-    def import_all(self, modules: list[str]) -> dict[str, Any]:
+    def import_all(self, modules: list[str], argv: list[str] | None = None) -> dict[str, Any]:
         """Imports every file; what it says of each: classes, and the public names of dotted expressions."""
         failed = {}
+        sys.argv = ["script.py", *(argv or [])]
         for name in modules:
             try:
                 importlib.import_module(name.removesuffix(".__init__"))
@@ -144,7 +145,8 @@ class Observing:
                         else "dataset" if issubclass(value, self.dataset) else "other"
                     )  # fmt: skip
                     required = _required(value) if kind == "module" else []
-                    rows[key] = {"kind": kind, "required": required}
+                    sequential = any(base.__name__ == "Sequential" for base in value.__mro__)
+                    rows[key] = {"kind": kind, "required": required, "sequential": sequential}
                 elif inspect.isfunction(value) and value.__module__ == module.__name__:
                     rows[key] = {"kind": "function", "required": _required(value)}
         return found
@@ -190,9 +192,16 @@ class Observing:
         model = next(m for m in self._keep if id(m) == call["id"])
         return {
             "module": module, "class": name, "inputs": call["inputs"],
-            "arguments": _literal(args, kwargs),
+            "arguments": _literal(args, kwargs, self._spoken),
             "parameters": self.size(model),
         }  # fmt: skip
+
+    def _spoken(self, value: Any) -> str | None:
+        """The text that makes a network of the user anew, or names a device; None for other things."""
+        if (made := self.made_by.get(id(value))) is not None and isinstance(value, self.network):
+            inner = _literal(made[2], made[3], self._spoken)
+            return None if inner is None else f"{made[1]}({inner})"
+        return repr("cpu") if self.framework.kind(value) == "device" else None
 
     def candidates(self, module: str) -> dict[str, Any]:
         """What could be a network of a module: its classes, outermost last, and functions without arguments."""
@@ -232,7 +241,7 @@ class Observing:
             "network": True, "class": type(value).__name__, "module": type(value).__module__,
             "user": self._is_user(type(value).__module__) or self.container(value),
             "parameters": self.size(value),
-            "arguments": _literal(made[2], made[3]) if made else None,
+            "arguments": _literal(made[2], made[3], self._spoken) if made else None,
             "firsts": self.firsts(value), "takes": _required(getattr(value, self.entry)),
         }  # fmt: skip
 
@@ -308,9 +317,9 @@ def _code_names(code: Any) -> set[str]:
     return names
 
 
-def _literal(args: tuple, kwargs: dict) -> str | None:
-    """The text of arguments, where a module can evaluate it; None where not."""
-    parts = [_said(one) for one in args] + [(k, _said(v)) for k, v in kwargs.items()]
+def _literal(args: tuple, kwargs: dict, spoken: Any = lambda value: None) -> str | None:
+    """The text of arguments, where a module can evaluate it; None where not. `spoken` knows the framework's values."""
+    parts: list[Any] = [_said(one, spoken) for one in args] + [(k, _said(v, spoken)) for k, v in kwargs.items()]
     texts = []
     for part in parts:
         name, text = part if isinstance(part, tuple) else (None, part)
@@ -320,24 +329,26 @@ def _literal(args: tuple, kwargs: dict) -> str | None:
     return ", ".join(texts)
 
 
-def _said(value: Any) -> str | None:
+def _said(value: Any, spoken: Any) -> str | None:
+    if (text := spoken(value)) is not None:
+        return text
     if inspect.isclass(value) or inspect.isfunction(value):
         return value.__qualname__ if "<" not in value.__qualname__ and "torch" not in value.__module__ else None
     if value is None or isinstance(value, (int, float, bool, str)):
         return repr(value)
     if isinstance(value, (list, tuple)):
-        inner = [_said(one) for one in value]
+        inner = [_said(one, spoken) for one in value]
         if any(one is None for one in inner):
             return None
         opening, closing = ("[", "]") if isinstance(value, list) else ("(", ",)" if len(value) == 1 else ")")
         return opening + ", ".join(inner) + closing  # type: ignore[arg-type]
     if isinstance(value, dict):
-        pairs = [(_said(k), _said(v)) for k, v in value.items()]
+        pairs = [(_said(k, spoken), _said(v, spoken)) for k, v in value.items()]
         if any(k is None or v is None for k, v in pairs):
             return None
         return "{" + ", ".join(f"{k}: {v}" for k, v in pairs) + "}"
     if hasattr(type(value), "__dataclass_fields__"):
-        fields = [(n, _said(getattr(value, n))) for n in type(value).__dataclass_fields__]
+        fields = [(n, _said(getattr(value, n), spoken)) for n in type(value).__dataclass_fields__]
         if any(v is None for _, v in fields):
             return None
         return f"{type(value).__qualname__}({', '.join(f'{n}={v}' for n, v in fields)})"

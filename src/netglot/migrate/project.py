@@ -30,6 +30,10 @@ class Project:
     others: dict[str, bytes] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
     """Attributes whose names the target keeps for itself."""
+    inputs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """What each network was called with."""
+    remembered: dict[str, Any] = field(default_factory=dict)
+    """What was found out about all files once."""
     outermost: set[str] = field(default_factory=set)
     """The classes that are whole networks."""
 

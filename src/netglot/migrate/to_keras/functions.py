@@ -264,6 +264,8 @@ _both("narrow", "x, dim, start, length)", "ops.take({x}, ops.arange({start}, {st
 _both("select", "x, dim, index)", "ops.take({x}, {index}, axis={dim})")
 _both("index_select", "x, dim, index)", "ops.take({x}, {index}, axis={dim})")
 _both("gather", "x, dim, index)", "ops.take_along_axis({x}, {index}, axis={dim})")
+_both("scatter", "x, dim, index, src)", "scatter({x}, {dim}, {index}, {src})")
+_both("scatter_add", "x, dim, index, src)", "scatter({x}, {dim}, {index}, {src}, add=True)")
 _both("masked_fill", "x, mask, value)", "ops.where({mask}, {value}, {x})")
 _both(
     "diagonal", "x, offset=0, dim1=0, dim2=1)", "ops.diagonal({x}<, offset={offset}><, axis1={dim1}><, axis2={dim2}>)"
@@ -280,6 +282,11 @@ _both("detach", "x)", "ops.stop_gradient({x})")
 declare("torch.Tensor.contiguous|torch.Tensor.cpu|torch.Tensor.requires_grad_(x)", "{x}")
 declare("torch.Tensor.cuda(x, device=None)", "{x}")
 declare("torch.broadcast_to|torch.Tensor.broadcast_to(x, size)", "ops.broadcast_to({x}, {size})")
+
+
+def shape_text(c: Bound, name: str) -> str:
+    """A shape in a template."""
+    return _shape(c, name)
 
 
 def _shape(c: Bound, name: str) -> str:
@@ -373,6 +380,8 @@ for _torch, _write in {
         if not c.given.get("size") and c.has("size"):
             raise Unbound("its shape is not known")
         dtype = f", dtype={c.text('dtype')}" if c.has("dtype") else ""
+        if c.has("generator") and write.startswith("keras.random"):
+            dtype += f", seed={c.text('generator')}"
         head, tail = write.split("{shape}")
         shape = (
             _shape(c, "size") if isinstance(c.given.get("size"), list) else c.text("size") if c.has("size") else "()"
@@ -406,9 +415,40 @@ declare(
 )
 declare("torch.randperm(n, generator=None)", "keras.random.shuffle(ops.arange({n}))")
 declare("torch.tensor|torch.as_tensor(data, dtype=None)", "ops.convert_to_tensor({data}<, dtype={dtype}>)")
+declare("torch.autograd.Variable(data, requires_grad=False, volatile=False)", "{data}", infers="requires_grad volatile")
+declare(
+    "torch.Tensor.fill_diagonal(x, fill_value)", 'ops.where(ops.eye({x:p}.shape[0], dtype="bool"), {fill_value}, {x})'
+)
+_both("fill", "x, value)", "ops.full_like({x}, {value})")
+declare("torch.Tensor.zero(x)", "ops.zeros_like({x})")
+declare("torch.Tensor.new_zeros(x, *size)", "ops.zeros({size:s}, dtype={x:p}.dtype)")
+declare("torch.Tensor.new_ones(x, *size)", "ops.ones({size:s}, dtype={x:p}.dtype)")
+declare("torch.Tensor.new_tensor(x, data)", "ops.convert_to_tensor({data}, dtype={x:p}.dtype)")
+declare("torch.Tensor.new_full(x, size, fill_value)", "ops.full({size}, {fill_value}, dtype={x:p}.dtype)")
+declare("torch.multinomial|torch.Tensor.multinomial(x, num_samples, replacement=False)", "multinomial({x}, {num_samples})",
+        infers="replacement")  # fmt: skip
 declare("torch.from_numpy(data)", "ops.convert_to_tensor({data})")
-declare("torch.FloatTensor|torch.Tensor(data)", 'ops.convert_to_tensor({data}, dtype="float32")')
-declare("torch.LongTensor(data)", 'ops.convert_to_tensor({data}, dtype="int64")')
+for _name, _dtype in {"FloatTensor": "float32", "Tensor": "float32", "LongTensor": "int64", "cuda.FloatTensor": "float32",
+                      "cuda.LongTensor": "int64", "DoubleTensor": "float64", "IntTensor": "int32",
+                      "BoolTensor": "bool"}.items():  # fmt: skip
+
+    def _old_tensor(c: Bound, dtype: str = _dtype) -> str | None:
+        given = c.given.get("data", [])
+        if len(given) == 1 and c.rewriter.fact(given[0]).kinds and "int" not in c.rewriter.fact(given[0]).kinds:
+            return c.filled("ops.convert_to_tensor(") + c.rewriter.text(given[0]) + f', dtype="{dtype}")'
+        kinds = [c.rewriter.fact(one).kinds for one in given]
+        if kinds and all(one in (["int"], []) for one in kinds) and (len(given) > 1 or kinds[0]):
+            return c.filled("ops.zeros((") + c.rewriter.arguments(c.node) + f',), dtype="{dtype}")'
+        if len(given) == 1 and isinstance(given[0], (ast.List, ast.ListComp)):
+            return c.filled("ops.convert_to_tensor(") + c.rewriter.text(given[0]) + f', dtype="{dtype}")'
+        return None
+
+    rule(f"torch.{_name}(*data)")(_old_tensor)
+    declare(
+        f"torch.{_name}(*data)",
+        {"float32": "float_tensor({data})", "int64": "long_tensor({data})"}.get(_dtype, "float_tensor({data})"),
+        when={} if _dtype in ("float32", "int64") else {"data": "none of this kind"},
+    )
 declare("torch.normal(mean, std, size)", "keras.random.normal({size}, {mean}, {std})")
 declare("torch.bernoulli|torch.Tensor.bernoulli(x)", "keras.random.binomial(ops.shape({x}), 1, {x})")
 declare("torch.is_tensor(x)", "keras.ops.is_tensor({x})")
@@ -425,6 +465,17 @@ for _method, _dtype in {
 declare("torch.Tensor.type_as(x, other)", "ops.cast({x}, {other:p}.dtype)")
 
 
+_TENSORS = {
+    f"torch.{place}{kind}Tensor": dtype
+    for place in ("", "cuda.")
+    for kind, dtype in {
+        "": "float32", "Float": "float32", "Double": "float64", "Half": "float16", "Long": "int64", "Int": "int32",
+        "Short": "int16", "Byte": "uint8", "Bool": "bool",
+    }.items()
+}  # fmt: skip
+"""The classes of tensors, as they were named before dtypes were."""
+
+
 @rule("torch.Tensor.to|torch.Tensor.type(x, target=None, dtype=None, copy=False)")
 def _to(c: Bound) -> str | None:
     if c.has("dtype"):
@@ -434,6 +485,8 @@ def _to(c: Bound) -> str | None:
         return c.filled("{x}")
     kinds = set(fact.kinds)
     literal = c.literal("target")
+    if kinds == {"class"} and len(named := {_TENSORS.get(one) for one in fact.values}) == 1 and None not in named:
+        return c.filled('ops.cast({x}, "' + named.pop() + '")')
     if kinds & {"name"}:
         return c.filled("ops.cast({x}, {target})")
     if "tensor" in kinds:
@@ -445,18 +498,30 @@ def _to(c: Bound) -> str | None:
 
 @rule("torch.Tensor.item(x)")
 def _item(c: Bound) -> str:
-    dtypes = c.rewriter.fact(c.given["x"]).dtypes
-    whole = dtypes and all("int" in one for one in dtypes)
-    return c.filled(("int" if whole else "float") + "({x})")
+    fact = c.rewriter.fact(c.given["x"])
+    whole = fact.dtypes and all("int" in one for one in fact.dtypes)
+    return c.filled(("int" if whole else "float") + ("(ops.squeeze({x}))" if any(fact.ranks) else "({x})"))
 
 
 declare("torch.Tensor.numpy(x)", "ops.convert_to_numpy({x})")
 declare("torch.Tensor.tolist(x)", "ops.convert_to_numpy({x}).tolist()")
 
 mark("torch.compile torch.jit.script torch.jit.trace", "it compiles PyTorch's own code")
-mark(
-    "torch.nn.utils.rnn.pack_padded_sequence torch.nn.utils.rnn.pad_packed_sequence torch.nn.utils.rnn.pad_sequence",
-    "Keras has no packed sequences",
+_R = "torch.nn.utils.rnn."
+declare(
+    f"{_R}pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)",
+    "pack_padded_sequence({input}, {lengths}<, batch_first={batch_first}>)",
+    infers="enforce_sorted",
 )
+declare(
+    f"{_R}pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_length=None)",
+    "pad_packed_sequence({sequence}<, batch_first={batch_first}><, padding_value={padding_value}>"
+    "<, total_length={total_length}>)",
+)
+declare(
+    f"{_R}pad_sequence(sequences, batch_first=False, padding_value=0.0)",
+    "pad_sequence({sequences}<, batch_first={batch_first}><, padding_value={padding_value}>)",
+)
+mark(f"{_R}pack_sequence {_R}PackedSequence", "netglot has no form of it")
 mark("torch.utils.checkpoint.checkpoint", "Keras recomputes by keras.remat")
 mark("torch.autograd.grad torch.autograd.Function.apply", "netglot does not carry over gradients taken by hand")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from typing import Any
+
 from netglot.migrate.declare import MISSING, Bound, Table, Unbound
 
 table = Table()
@@ -9,11 +12,50 @@ declare, rule, mark = table.declare, table.rule, table.mark
 
 # -- dense, embedding
 
-declare(
-    "torch.nn.Linear(in_features, out_features, bias=True)",
-    "Dense({out_features}<, use_bias={bias}>)",
-    infers="in_features",
-)
+
+def asks_inputs(r: Any) -> bool:
+    """Whether these files compute with the number of a layer's inputs, which Keras would find at its first call."""
+    held = r.project.remembered
+    if "inputs" not in held:
+        held["inputs"] = any(_computes_inputs(file) for file in r.project.files)
+    return held["inputs"]
+
+
+def _computes_inputs(file: Any) -> bool:
+    parents = {id(child): node for node in ast.walk(file.tree) for child in ast.iter_child_nodes(node)}
+    for node in ast.walk(file.tree):
+        match node:
+            case ast.Attribute(value=layer, attr="in_features" | "in_channels", ctx=ast.Load()):
+                pass
+            case ast.Call(
+                func=ast.Attribute(value=ast.Attribute(value=layer, attr="weight"), attr="size"), args=[index]
+            ):
+                if getattr(index, "value", None) != 1:
+                    continue
+            case ast.Subscript(value=ast.Attribute(value=ast.Attribute(value=layer, attr="weight"), attr="shape")):
+                if getattr(node.slice, "value", None) != 1:
+                    continue
+            case _:
+                continue
+        fact = file.facts.get(getattr(layer, "number", -1))
+        layers = fact is not None and any(kind.startswith("module:torch.nn.") for kind in fact.kinds)
+        if layers and isinstance(parents.get(id(node)), (ast.BinOp, ast.Call)) and not _makes(parents[id(node)], file):
+            return True
+    return False
+
+
+def _makes(node: ast.AST, file: Any) -> bool:
+    """Whether a call makes a module."""
+    fact = file.facts.get(getattr(node, "number", -1))
+    return fact is not None and any(name.startswith("torch.nn.") and "init" not in name for name in fact.callees)
+
+
+@rule("torch.nn.Linear(in_features, out_features, bias=True)")
+def _linear(c: Bound) -> str:
+    inputs = ", inputs={in_features}" if asks_inputs(c.rewriter) else ""
+    return c.filled("Dense({out_features}<, use_bias={bias}>" + inputs + ")")
+
+
 declare("torch.nn.LazyLinear(out_features, bias=True)", "Dense({out_features}<, use_bias={bias}>)")
 declare("torch.nn.Identity(*args)", "layers.Identity()", infers="args")
 declare(
@@ -33,9 +75,13 @@ for _n in "123":
         "<, groups={groups}><, use_bias={bias}><, padding_mode={padding_mode}>"
     )
     _known = {"padding_mode": lambda mode: mode in ("zeros", "reflect")}
-    declare(_signature, f"Conv{_n}D({_options})", infers="in_channels", when=_known | {"groups": 1})
     _grouped = f"GroupedConv{_n}D" if _n != "3" else f"Conv{_n}D"
-    declare(_signature, f"{_grouped}({_options})", infers="in_channels", when=_known)
+    for _kind, _when in ((f"Conv{_n}D", _known | {"groups": 1}), (_grouped, _known)):
+
+        def _conv(c: Bound, kind: str = _kind, options: str = _options) -> str:
+            return c.filled(f"{kind}({options}" + (", inputs={in_channels}" if asks_inputs(c.rewriter) else "") + ")")
+
+        rule(_signature, when=_when)(_conv)
     declare(
         f"torch.nn.ConvTranspose{_n}d(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, "
         "groups=1, bias=True, dilation=1)",
@@ -235,6 +281,33 @@ declare(
     infers="enable_nested_tensor mask_check",
 )
 
+declare(
+    "torch.nn.TransformerDecoderLayer(d_model, nhead, dim_feedforward=2048, dropout=0.1, activation='relu', "
+    "layer_norm_eps=1e-5, batch_first=False, norm_first=False, bias=True)",
+    "TransformerDecoderLayer({d_model}, {nhead}<, dim_feedforward={dim_feedforward}><, dropout={dropout}>"
+    "<, activation={activation}><, layer_norm_eps={layer_norm_eps}><, batch_first={batch_first}>"
+    "<, norm_first={norm_first}>)",
+)
+declare(
+    "torch.nn.TransformerDecoder(decoder_layer, num_layers, norm=None)",
+    "TransformerDecoder({decoder_layer}, {num_layers}<, norm={norm}>)",
+)
+declare(
+    "torch.nn.Transformer(d_model=512, nhead=8, num_encoder_layers=6, num_decoder_layers=6, dim_feedforward=2048, "
+    "dropout=0.1, activation='relu', custom_encoder=None, custom_decoder=None, layer_norm_eps=1e-5, batch_first=False, "
+    "norm_first=False, bias=True)",
+    "Transformer(<d_model={d_model}><, nhead={nhead}><, num_encoder_layers={num_encoder_layers}>"
+    "<, num_decoder_layers={num_decoder_layers}><, dim_feedforward={dim_feedforward}><, dropout={dropout}>"
+    "<, activation={activation}><, layer_norm_eps={layer_norm_eps}><, batch_first={batch_first}>"
+    "<, norm_first={norm_first}>)",
+)
+_mask = "generate_square_subsequent_mask"
+declare(
+    f"torch.nn.Transformer.{_mask}|torch.nn.modules.transformer.Transformer.{_mask}(sz, device=None, dtype=None)",
+    "causal_mask({sz})",
+    infers="device dtype",
+)
+declare(f"torch.nn.Module.{_mask}(self, sz, device=None, dtype=None)", "causal_mask({sz})", infers="self device dtype")
 # -- containers
 
 
@@ -243,23 +316,24 @@ def _sequential(c: Bound) -> str:
     given = c.given.get("layers", [])
     if not given:
         return c.filled("layers.Identity()")
-    if len(given) == 1 and not c.node.keywords:
-        import ast
+    return c.filled("keras.Sequential(") + sequence(c.rewriter, c.node) + ")"
 
-        only = given[0]
+
+def sequence(r: Any, node: ast.Call) -> str:
+    """The layers of a Sequential as a list: one by one, unpacked, or the values of an ordered dictionary."""
+    if len(node.args) == 1 and not node.keywords:
+        only = node.args[0]
         if isinstance(only, ast.Starred):
-            return c.filled("keras.Sequential(") + c.rewriter.text(only.value) + ")"
-        if (isinstance(only, ast.Call) and c.rewriter.fact(only).kinds == ["other"]) or (
-            isinstance(only, ast.Call) and c.rewriter.source(only.func).endswith("OrderedDict")
+            return r.text(only.value)
+        if r.fact(only).kinds == ["dict"] or (
+            isinstance(only, ast.Call) and r.source(only.func).endswith("OrderedDict")
         ):
-            return c.filled("keras.Sequential(list(") + c.rewriter.text(only) + ".values()))"
-    return c.filled("keras.Sequential([") + c.rewriter.arguments(c.node) + "])"
+            return f"list({r.parenthesised(only, r.text(only))}.values())"
+    return f"[{r.arguments(node)}]"
 
 
 @rule("torch.nn.ModuleList|torch.nn.ParameterList(modules=[])")
 def _module_list(c: Bound) -> str:
-    import ast
-
     if not c.has("modules"):
         return "[]"
     given = c.given["modules"]

@@ -9,6 +9,14 @@ from netglot.migrate.rewrite import Rewriter
 
 BACKWARD = "torch.Tensor.backward"
 STEP = "torch.optim.Optimizer.step"
+SCALED_STEP = "torch.amp.GradScaler.step"
+STEPS = (STEP, SCALED_STEP)
+RESETS = ("torch.optim.Optimizer.zero_grad", "torch.nn.Module.zero_grad")
+CLIPS = {
+    "torch.nn.utils.clip_grad_norm_": ("clip_grad_norm", "max_norm"),
+    "torch.nn.utils.clip_grad_norm": ("clip_grad_norm", "max_norm"),
+    "torch.nn.utils.clip_grad_value_": ("clip_grad_value", "clip_value"),
+}
 GONE = "\0gone\0"
 
 
@@ -21,7 +29,10 @@ def callee(r: Rewriter, statement: ast.stmt) -> str:
     if fact.callees:
         return fact.callees[0]
     if isinstance(call.func, ast.Attribute) and r.dotted(call.func) is None:
-        return {"backward": BACKWARD}.get(call.func.attr, "")
+        looks = {"backward": BACKWARD, "zero_grad": RESETS[0]}
+        if call.func.attr == "step" and "opt" in r.source(call.func.value).lower():
+            return STEP
+        return looks.get(call.func.attr, "")
     return r.dotted(call.func) or ""
 
 
@@ -37,7 +48,8 @@ def bodies(tree: ast.AST) -> Any:
 class Plan:
     """What becomes of each statement of the training loops of one file.
 
-    `tapes` says which statements begin and end under a tape, `gradients` and `steps` what `backward` and `step` become.
+    `tapes` says which statements begin and end under a tape, `backwards`, `steps` and `resets` what `backward`, `step`
+    and `zero_grad` become, `begins` what is said before a loop in which gradients gather.
     """
 
     def __init__(self, r: Rewriter):
@@ -46,8 +58,12 @@ class Plan:
         """The number of a first statement to the last one under the same tape, and whether it is asked twice."""
         self.backwards: dict[int, str] = {}
         self.steps: dict[int, str] = {}
-        self.counted: dict[int, int] = {}
+        self.resets: dict[int, str] = {}
+        self.begins: dict[int, str] = {}
+        self.parts: dict[int, list[str]] = {}
+        """The weights of each of several optimisers that step after one `backward`, by the list they stand in."""
         self.places = {id(one): body for _, body in bodies(r.file.tree) for one in body}
+        self.functions = {id(one): r.around(one, ast.FunctionDef) for _, body in bodies(r.file.tree) for one in body}
         found = [one for _, body in bodies(r.file.tree) for one in body if callee(r, one) == BACKWARD]
         lists: dict[int, list[tuple[ast.stmt, ast.stmt]]] = {}
         for backward in found:
@@ -92,64 +108,127 @@ class Plan:
     def _plan(self, pairs: list[tuple[ast.stmt, ast.stmt]]) -> None:
         body = self.places[id(pairs[0][1])]
         first = next(i for i, one in enumerate(body) if self._runs(one))
-        while first and self._feeds(body[first - 1]):
-            first -= 1
         last = body.index(pairs[-1][1]) - 1
         several = len({id(boundary) for _, boundary in pairs}) > 1
         self.tapes[id(body[first])] = (body[last], several)
-        previous_step = None
+        previous: list[ast.stmt] = []
         for backward, _boundary in pairs:
-            step = self._step_after(backward)
-            if step is None:
-                self.r.mark(backward, "backward", "gradients that gather over several steps are not carried over")
+            steps, gathers = self._steps_after(backward)
+            if not steps:
+                self.r.mark(backward, "backward", "netglot does not see which step takes these gradients")
                 continue
-            variables = self._variables(step, body)
-            if variables is None:
-                self.r.mark(step, "step", "netglot does not see which weights the optimiser changes")
+            variables = [self._variables(one, body) for one in steps]
+            if None in variables:
+                self.r.mark(steps[variables.index(None)], "step", "netglot does not see which weights it changes")
                 continue
-            gathers = previous_step is step
-            previous_step = step
             call = backward.value  # type: ignore[attr-defined]
-            loss = self.r.text(call.func.value)
-            if call.keywords or call.args:
-                retain = [k.arg for k in call.keywords]
-                if retain != ["retain_graph"]:
-                    self.r.mark(backward, "backward", "it is given a gradient")
-                    continue
-            text = f"tape.gradient({loss}, {variables})"
-            if gathers:
-                text = self.r.target.spell("summed(gradients, ", self.r) + text + ")"
-            self.backwards[id(backward)] = f"gradients = {text}"
-            optimizer = self.r.text(step.value.func.value)  # type: ignore[attr-defined]
-            self.steps[id(step)] = f"{optimizer}.apply_gradients(zip(gradients, {variables}))"
+            if (call.keywords or call.args) and [k.arg for k in call.keywords] != ["retain_graph"]:
+                self.r.mark(backward, "backward", "it is given a gradient")
+                continue
+            if gathers and not self._gather(backward):
+                self.r.mark(backward, "backward", "netglot does not see where the gathered gradients begin")
+                continue
+            self._write(backward, steps, variables, gathers or previous == steps)  # type: ignore[arg-type]
+            previous = steps
 
-    def _feeds(self, statement: ast.stmt) -> bool:
-        return False
+    def _write(self, backward: ast.stmt, steps: list[ast.stmt], variables: list[str], adds: bool) -> None:
+        """The texts of one `backward` and of the steps that take its gradients."""
+        r = self.r
+        several = len(steps) > 1
+        if several and adds:
+            r.mark(backward, "backward", "gradients that gather for several optimisers are not carried over")
+            return
+        loss = r.text(backward.value.func.value)  # type: ignore[attr-defined]
+        wanted = f"[{', '.join(variables)}]" if several else variables[0]
+        text = f"tape.gradient({loss}, {wanted})"
+        if adds:
+            text = r.target.spell("summed(gradients, ", r) + text + ")"
+        self.backwards[id(backward)] = f"gradients = {text}"
+        if several:
+            self.parts[id(self.functions[id(backward)])] = variables
+        for number, (step, own) in enumerate(zip(steps, variables, strict=True)):
+            held = f"gradients[{number}]" if several else "gradients"
+            call = step.value  # type: ignore[attr-defined]
+            owner = r.text(call.func.value)
+            if callee(r, step) == SCALED_STEP:
+                self.steps[id(step)] = f"{owner}.step({r.text(call.args[0])}, {held}, {own})"
+                continue
+            self.steps[id(step)] = f"{owner}.apply_gradients(zip({held}, {own}))"
 
-    def _step_after(self, backward: ast.stmt) -> ast.stmt | None:
-        """The optimiser's step that follows in the same list, or in one around it."""
-        body = self.places[id(backward)]
-        for one in body[body.index(backward) + 1 :]:
-            if callee(self.r, one) == STEP:
-                return one
-        return None
+    def _steps_after(self, backward: ast.stmt) -> tuple[list[ast.stmt], bool]:
+        """The optimisers' steps that take the gradients of a `backward`, and whether these gather until then: the
+        steps that follow in the same list, else those in a condition that follows, else those after the loop around."""
+        place: Any = backward
+        function = self.functions[id(backward)]
+        while place is not None and place is not function:
+            body = self.places.get(id(place))
+            if body is None:
+                return [], False
+            found: list[ast.stmt] = []
+            for one in body[body.index(place) + 1 :]:
+                if callee(self.r, one) in STEPS:
+                    found.append(one)
+                elif found and callee(self.r, one) == BACKWARD:
+                    break
+            if found:
+                return found, place is not backward and isinstance(place, (ast.For, ast.While))
+            inner = [
+                two for one in body[body.index(place) + 1 :] if isinstance(one, ast.If)
+                for _, held in bodies(one) for two in held if callee(self.r, two) in STEPS
+            ]  # fmt: skip
+            if inner:
+                return list(dict.fromkeys(inner)), True
+            place = self.r.parent(place)
+            if isinstance(place, ast.Module):
+                return [], False
+        return [], False
+
+    def _gather(self, backward: ast.stmt) -> bool:
+        """Plans gradients that gather over several rounds: nothing to begin with, and nothing after `zero_grad`."""
+        function = self.functions[id(backward)]
+        resets = [
+            one for _, body in bodies(function or self.r.file.tree) for one in body
+            if callee(self.r, one) in RESETS and self.functions[id(one)] is function
+        ]  # fmt: skip
+        for one in resets:
+            self.resets[id(one)] = "gradients = None"
+        place: Any = backward
+        outermost: Any = None
+        while place is not None and place is not function and not isinstance(place, ast.Module):
+            body = self.places.get(id(place), [])
+            before = body[: body.index(place)] if place in body else []
+            if place is not backward and any(one in resets for one in before):
+                return True
+            if isinstance(place, (ast.For, ast.While)):
+                outermost = place
+            place = self.r.parent(place)
+        if outermost is None:
+            return False
+        self.begins[id(outermost)] = "gradients = None"
+        return True
 
     def _variables(self, step: ast.stmt, body: list[ast.stmt]) -> str | None:
         """The weights of an optimiser: what it was made with, else those of the network that runs here."""
         call = step.value  # type: ignore[attr-defined]
-        made = self.r.fact(call).extra.get("made")
+        key = "made 0" if callee(self.r, step) == SCALED_STEP else "made"
+        made = self.r.fact(call).extra.get(key)
         if made is not None:
             node = next((n for n in ast.walk(self.r.file.tree) if getattr(n, "number", None) == made[1]), None)
-            if made[0] == self.r.file.module and isinstance(node, ast.Call) and node.args:
-                names = {n.id for n in ast.walk(node.args[0]) if isinstance(n, ast.Name)}
-                if names <= self._visible(step, node):
-                    return self.r.text(node.args[0])
+            given = _parameters(node) if made[0] == self.r.file.module else None
+            if given is not None:
+                names = {n.id for n in ast.walk(given) if isinstance(n, ast.Name)}
+                if names <= self._visible(step, node):  # type: ignore[arg-type]
+                    return weights(self.r, given)
         runs = [
             node for one in body for node in ast.walk(one)
             if isinstance(node, ast.Call) and any(c.startswith("call:user") or c == "call:torch.nn.Sequential" for c in self.r.fact(node).callees)
         ]  # fmt: skip
-        texts = {self.r.text(node.func) for node in runs}
+        texts = {self.r.text(node.func) for node in runs if not self._criterion(node)}
         return f"{texts.pop()}.trainable_variables" if len(texts) == 1 else None
+
+    def _criterion(self, node: ast.Call) -> bool:
+        """Whether what is called holds no weights: a loss that the user wrote as a module."""
+        return self.r.fact(node).extra.get("weights") is False
 
     def _visible(self, step: ast.stmt, made: ast.AST) -> set[str]:
         """Names that mean the same at both places: those of the same function, and of the file where none shadows."""
@@ -160,6 +239,32 @@ class Plan:
         if other is None:
             return self.r.bound - local
         return local & _locals(other)
+
+
+def _parameters(node: ast.AST | None) -> ast.expr | None:
+    """What an optimiser is made with."""
+    if not isinstance(node, ast.Call):
+        return None
+    if node.args:
+        return node.args[0]
+    return next((k.value for k in node.keywords if k.arg == "params"), None)
+
+
+def weights(r: Rewriter, given: ast.expr) -> str | None:
+    """The weights that an optimiser was given: those of a network, of several, or of groups of them."""
+    if isinstance(given, ast.List) and given.elts and all(isinstance(one, ast.Dict) for one in given.elts):
+        parts = []
+        for one in given.elts:
+            pairs = zip(one.keys, one.values, strict=True)  # type: ignore[attr-defined]
+            parts += [value for key, value in pairs if key is not None and r.constant(key) == "params"]
+        texts = [weights(r, one) for one in parts]
+        return None if None in texts else " + ".join(texts)  # type: ignore[arg-type]
+    if isinstance(given, ast.Call) and (r.fact(given).callees or [""])[0] in ("builtins.filter", "itertools.chain"):
+        inner = given.args[-1]
+        if r.source(given.func) == "filter" and "requires_grad" in r.source(given.args[0]):
+            return r.text(inner)  # Keras lists the trained ones only
+        return f"[*{r.text(given)}]"
+    return r.text(given)
 
 
 def _locals(function: ast.FunctionDef | None) -> set[str]:
@@ -187,18 +292,60 @@ def statement(target: Any, r: Rewriter, node: ast.stmt) -> str | None:
         return None
     if name == BACKWARD:
         return found.backwards.get(id(node))
-    if name == STEP:
+    if name in STEPS:
         return found.steps.get(id(node)) or _unpaired(r, node)
-    if name in ("torch.optim.Optimizer.zero_grad", "torch.nn.Module.zero_grad"):
-        return "pass" if _only(r, node) else GONE
+    if name in RESETS:
+        return found.resets.get(id(node)) or ("pass" if _only(r, node) else GONE)
     call = node.value  # type: ignore[attr-defined]
-    if name in ("torch.nn.utils.clip_grad_norm_", "torch.nn.utils.clip_grad_norm") and len(call.args) >= 2:
-        return "gradients = " + target.spell("clip_grad_norm(gradients, ", r) + f"{r.text(call.args[1])})"
-    if name == "torch.nn.utils.clip_grad_norm_" and call.keywords:
-        return "gradients = " + target.spell("clip_grad_norm(gradients, ", r) + f"{r.text(call.keywords[0].value)})"
-    if name == "torch.nn.utils.clip_grad_value_" and len(call.args) >= 2:
-        return "gradients = " + target.spell("clip_grad_value(gradients, ", r) + f"{r.text(call.args[1])})"
-    return None
+    if name == "torch.amp.GradScaler.unscale_":
+        held = _held(r, node, None)
+        return f"{held} = {r.text(call.func.value)}.unscale({held})"
+    return _clipped(target, r, node, call, name)
+
+
+def _clipped(target: Any, r: Rewriter, node: ast.stmt, call: ast.Call, name: str) -> str | None:
+    """Gradients that are held small: `clip_grad_norm_` and `clip_grad_value_`; None for other calls."""
+    if name not in CLIPS:
+        return None
+    how, limit = CLIPS[name]
+    words = {k.arg: k.value for k in call.keywords}
+    bound = call.args[1] if len(call.args) > 1 else words.pop(limit, None)
+    parameters = call.args[0] if call.args else words.pop("parameters", None)
+    kind = call.args[2] if len(call.args) > 2 else words.pop("norm_type", None)
+    for idle in ("error_if_nonfinite", "foreach"):
+        words.pop(idle, None)
+    if bound is None or words or (kind is not None and r.constant(kind) != 2):
+        return None
+    held = _held(r, node, parameters)
+    return f"{held} = " + target.spell(f"{how}(", r) + f"{held}, {r.text(bound)})"
+
+
+def _held(r: Rewriter, node: ast.stmt, parameters: ast.AST | None) -> str:
+    """The gradients of some weights, as the loop around calls them."""
+    parts = plan(r).parts.get(id(plan(r).functions.get(id(node))), [])
+    text = r.text(parameters) if parameters is not None else ""
+    return f"gradients[{parts.index(text)}]" if text in parts else "gradients"
+
+
+def measured(target: Any, r: Rewriter, node: ast.Assign) -> str | None:
+    """`norm = clip_grad_norm_(...)`: the norm is taken first; None for other assignments."""
+    call = node.value
+    name = (r.fact(call).callees or [""])[0]
+    if not isinstance(call, ast.Call) or CLIPS.get(name, ("",))[0] != "clip_grad_norm" or plan(r) is None:
+        return None
+    clipped = _clipped(target, r, node, call, name)
+    if clipped is None:
+        return None
+    held = clipped.partition(" = ")[0]
+    taken = f"{r.text(node.targets[0])} = " + target.spell("global_norm(", r) + f"{held})"
+    return f"{taken}\n{r.spans.indent(node)}{clipped}"
+
+
+def begun(r: Rewriter, node: ast.stmt, text: str) -> str:
+    """A loop in which gradients gather, with nothing gathered before it."""
+    found = plan(r)
+    begins = found.begins.get(id(node)) if found is not None else None
+    return text if begins is None else f"{begins}\n{r.spans.indent(node)}{text}"
 
 
 def _unpaired(r: Rewriter, node: ast.stmt) -> str | None:

@@ -60,11 +60,22 @@ CLASSES = {
     "GroupNorm": "layers.GroupNormalization", "ReLU": "layers.ReLU", "Dropout": "layers.Dropout", "LSTM": "LSTM",
     "GRU": "GRU", "RNN": "RNN", "MultiheadAttention": "MultiheadAttention", "Identity": "layers.Identity",
     "LeakyReLU": "layers.LeakyReLU",
-    "TransformerEncoderLayer": "TransformerEncoderLayer",
+    "TransformerEncoderLayer": "TransformerEncoderLayer", "TransformerDecoderLayer": "TransformerDecoderLayer",
+    "TransformerEncoder": "TransformerEncoder", "TransformerDecoder": "TransformerDecoder", "Transformer": "Transformer",
     **{f"Conv{n}d": f"Conv{n}D" for n in "123"},
     **{f"ConvTranspose{n}d": f"Conv{n}DTranspose" for n in "123"},
     **{f"BatchNorm{n}d": "BatchNormalization" for n in "123"},
 }  # fmt: skip
+
+
+REASONS = {
+    "torchvision.datasets.": "its samples stay PyTorch's and feed the loops here; torchvision must be installed",
+    "torchvision.transforms.": "it stays PyTorch's, for the data set that it belongs to; torchvision must be installed",
+    "torchvision.models.": "this network is torchvision's: convert it by netglot convert, or migrate its source",
+    "torch.distributed.": "Keras distributes by keras.distribution",
+    "torch.utils.tensorboard.": "TensorFlow writes summaries by tf.summary",
+}
+"""Why the functions whose names begin so stay as they were."""
 
 
 def class_of(dotted: str) -> str | None:

@@ -29,12 +29,12 @@ class Target:
     """How the public names of what is migrated begin."""
     packages: tuple[str, ...] = ("torch", "torchvision")
     """The packages whose imports go."""
-    bases = frozenset({"ops", "layers", "keras", "math", "np"})
+    bases = frozenset({"ops", "layers", "keras", "math", "np", "tf", "collections", "contextlib", "pickle"})
     """The modules that helpers use, by the names under which they are imported."""
 
     def __init__(self, name: str):
         self.name = name
-        self.conversions = {"p": self._operand}
+        self.conversions = {"p": self._operand, "s": lambda c, name, text: functions.shape_text(c, name)}
 
     # -- words
 
@@ -81,17 +81,28 @@ class Target:
         function = node.func
         dotted = r.dotted(function)
         callees = list(fact.callees)
+        if (size := training.weight_size(self, r, node)) is not None:
+            return size
         if dotted is not None and not callees:
             callees = [dotted]
         receiver = function.value if isinstance(function, ast.Attribute) else None
+        if _calls_parent(node):
+            passed = ", training=training" if r._state.get("training") else ""
+            return f"{r.text(receiver)}.call({r.arguments(node)}{passed})"
         if not callees:
             return self._unseen(r, node, function)
         tensors = [c for c in callees if c.startswith(("torch.Tensor.", "torch.Size."))]
         if tensors and len(tensors) == len(callees) and isinstance(function, ast.Attribute) and dotted is None:
-            made = r.called(node, callees, receiver=receiver)
+            made = r.called(node, [self._made_anew(one) for one in callees], receiver=receiver)
             if made is None:
                 r.mark(node, callees[0], "netglot does not know this method")
                 return r.composed_kept(node)
+            if (
+                callees[0] != self._made_anew(callees[0])
+                and isinstance(receiver, ast.Name)
+                and _read_after(r, node, receiver)
+            ):
+                return f"({receiver.id} := {made})"
             return made
         if all(c.startswith("call:") for c in callees):
             if receiver is not None and r.fact(receiver).kinds == ["module:torch.nn.ModuleDict"]:
@@ -109,22 +120,61 @@ class Target:
             if receiver is not None and not isinstance(r.parent(node), ast.Expr) and len(framework) == len(callees):
                 known = all(self.table.find(c) for c in callees)
                 if not known:
-                    r.mark(node, callees[0], self.table.marks.get(callees[0], "netglot does not know this function"))
+                    r.mark(node, callees[0], self.reason(callees[0]))
                     return r.composed_kept(node)
             return None  # what is called is a value, written where it is named
         made = r.called(node, framework)
         if made is None:
-            r.mark(node, framework[0], "netglot does not know this function")
+            r.mark(node, framework[0], self.reason(framework[0]))
             return r.composed_kept(node)
         return made
+
+    def is_instance(self, r: Rewriter, value: ast.AST, kinds: ast.AST) -> str:
+        """`isinstance`; whether something is a tensor is asked by Keras's own question."""
+        every = kinds.elts if isinstance(kinds, (ast.Tuple, ast.List, ast.Set)) else [kinds]
+        tensors = [one for one in every if r.dotted(one) == "torch.Tensor"]
+        rest = [one for one in every if one not in tensors]
+        texts = [self.spell("keras.ops.is_tensor(", r) + f"{r.text(value)})"] if tensors else []
+        if rest:
+            asked = rest[0] if len(rest) == 1 else ast.Tuple(elts=rest, ctx=ast.Load())
+            texts.append(f"isinstance({r.text(value)}, {self.class_text(r, asked)})")
+        return texts[0] if len(texts) == 1 else f"({' or '.join(texts)})"
+
+    def _chosen(self, r: Rewriter, node: ast.Call, fact: Any) -> str | None:
+        """`getattr(nn, kind)` as a choice among what it was."""
+        if len(node.args) != 2 or (r.dotted(node.args[0]) or "").partition(".")[0] not in self.packages:
+            return None
+        seen = [value for value in fact.values if isinstance(value, str) and value.startswith(self.prefixes)]
+        if not seen or any(value.rpartition(".")[2] in _RECURRENT for value in seen):
+            seen = [*seen, *(f"torch.nn.{one}" for one in _RECURRENT)]
+        texts = {one.rpartition(".")[2]: self.adapter(r, one) for one in dict.fromkeys(seen)}
+        if None in texts.values():
+            return None
+        return "{" + ", ".join(f'"{key}": {text}' for key, text in texts.items()) + "}[" + r.text(node.args[1]) + "]"
+
+    def reason(self, name: str) -> str:
+        """Why a function stays as it was."""
+        kinds = (why for start, why in names.REASONS.items() if name.startswith(start))
+        return self.table.marks.get(name) or next(kinds, "netglot does not know this function")
+
+    def _made_anew(self, callee: str) -> str:
+        """The method that makes a new tensor, for one that changes its own: `mul` for `mul_`."""
+        plain = callee.removesuffix("_")
+        return plain if self.table.find(plain) and not self.table.find(callee) else callee
 
     def _users(self, r: Rewriter, node: ast.Call, callees: list[str], fact: Any) -> str | None:
         """A call of the user's own functions, of Python's or of another library's."""
         name = callees[0]
+        if name == "builtins.getattr" and (made := self._chosen(r, node, fact)) is not None:
+            return made
+        if name == "copy.deepcopy" and node.args and any(k.startswith("module:") for k in r.fact(node.args[0]).kinds):
+            return self.spell("clone(", r) + f"{r.text(node.args[0])})"
+        if name == "builtins.next" and len(node.args) == 1 and _asks_parameters(node.args[0]):
+            return f"next(iter({r.text(node.args[0])}), " + self.spell("ops.zeros(()))", r)
         if name == "builtins.isinstance" and len(node.args) == 2:
-            return f"isinstance({r.text(node.args[0])}, {self.class_text(r, node.args[1])})"
+            return self.is_instance(r, node.args[0], node.args[1])
         takers = ("builtins.len", "builtins.enumerate", "builtins.list", "builtins.reversed", "builtins.iter")
-        if name in takers and node.args and r.fact(node.args[0]).kinds == ["module:torch.nn.Sequential"]:
+        if name in takers and node.args and self.sequential(r, node.args[0]):
             inner = r.parenthesised(node.args[0], r.text(node.args[0])) + ".layers"
             rest = "".join(f", {r.text(one)}" for one in node.args[1:])
             return f"{r.text(node.func)}({inner}{rest})"
@@ -138,18 +188,36 @@ class Target:
             return None
         if function.attr == "forward":
             return f"{r.text(function.value)}.call({r.arguments(node)})"
+        if function.attr in ("cuda", "cpu"):
+            return r.text(function.value)
+        if function.attr in ("state_dict", "load_state_dict", "parameters", "named_parameters"):
+            owner = "torch.nn.Module" if training.looks_like_network(r, function.value) else "torch.optim.Optimizer"
+            made = training.method(self, r, node, [f"{owner}.{function.attr}"], function.value)
+            self._by_looks(r, node)
+            return made
         name = f"torch.Tensor.{function.attr}"
         if not self.table.find(name):
             return None
         made = r.called(node, [name], receiver=function.value)
-        r.mark(node, "", "never ran while it was observed; written by its looks")
+        self._by_looks(r, node)
         return made
+
+    def _by_looks(self, r: Rewriter, node: ast.AST) -> None:
+        """Marks what never ran: the function around it, where nothing of that ran."""
+        place = r.around(node, ast.FunctionDef)
+        if place is None or any(r.fact(one).count for one in ast.walk(place)):
+            place = node
+        r.mark(place, "", "never ran while it was observed; written by its looks")
 
     def attribute(self, r: Rewriter, node: ast.Attribute) -> str | None:
         if (dotted := r.dotted(node)) is not None:
             return self.reference(r, node, dotted)
         fact = r.fact(node)
         owners = fact.names or r.fact(node.value).kinds
+        if node.attr == "__name__" and (layer := _layer_of(r, node.value)) is not None:
+            return self.spell("layer_name(", r) + f"{r.text(layer)})"
+        if node.attr.startswith("__"):
+            return None
         if node.attr == "training" and isinstance(node.value, ast.Name) and node.value.id == "self":
             if r._state.get("training"):
                 return "training"
@@ -160,6 +228,11 @@ class Target:
             or (isinstance(node.value, ast.Name) and node.value.id == "self" and r._state.get("module"))
         ):
             return f"{r.text(node.value)}.{r.project.renamed[node.attr]}"
+        asked = r.dotted(node.value.func) if isinstance(node.value, ast.Call) else None
+        if node.attr == "type" and (asked or "").startswith(("torch.accelerator.", "torch.device")):
+            return f'{r.text(node.value)}.partition(":")[0]' if asked == "torch.device" else r.text(node.value)
+        if "device" in owners and node.attr == "type":
+            return f'{r.parenthesised(node.value, r.text(node.value))}.partition(":")[0]'
         if "tensor" in owners:
             return self._tensor_attribute(r, node)
         if any(o.startswith("module:") for o in owners):
@@ -207,11 +280,12 @@ class Target:
             return None
         if (text := names.constant(dotted)) is not None:
             return self.spell(text, r) if not text.startswith('"') else text
-        if _in_annotation(r, node) or dotted in names.TYPES:
+        makes = dotted.endswith("Tensor") and any(_plainly(row) for row in self.table.find(dotted))
+        if _in_annotation(r, node) or (dotted in names.TYPES and not makes):
             return self.class_text(r, node)
         if adapter := self.adapter(r, dotted):
             return adapter
-        r.mark(node, dotted, self.table.marks.get(dotted, "netglot does not know it"))
+        r.mark(node, dotted, self.reason(dotted))
         r.composed_kept(node)
         return None
 
@@ -236,7 +310,9 @@ class Target:
         rows = self.table.find(dotted)
         if not rows:
             return None
-        row = next((one for one in rows if _by_default(one)), None)
+        row = next((one for one in rows if _plainly(one)), None) or next(
+            (one for one in rows if _by_default(one)), None
+        )
         if row is None:
             return None
         match = re.fullmatch(r"([\w.]+)\(\{(\w+)\}\)", row.write) if isinstance(row.write, str) else None
@@ -304,9 +380,44 @@ class Target:
         }
         return r.spans.composed(node, lambda child: texts.get(id(child)) or r.text(child))
 
+    def comparison(self, r: Rewriter, node: ast.Compare) -> str | None:
+        """`type(m) == nn.Linear` as `isinstance(m, Dense)`: one class of PyTorch may be several here."""
+        if len(node.ops) != 1 or not isinstance(node.ops[0], (ast.Eq, ast.Is, ast.In, ast.NotEq, ast.IsNot, ast.NotIn)):
+            return None
+        left, right = node.left, node.comparators[0]
+        number, seen = r.constant(right), r.fact(left)
+        if number in (0, 1) and type(number) is int and "tensor" in seen.kinds and "bool" in seen.dtypes:
+            text = r.text(left)
+            if seen.dtypes == ["bool"] and isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
+                holds = bool(number) is isinstance(node.ops[0], ast.Eq)
+                return text if holds else self.spell("ops.logical_not(", r) + f"{text})"
+            sign = "==" if isinstance(node.ops[0], ast.Eq) else "!="
+            return self.spell("ops.cast(", r) + f'{text}, "int64") {sign} {number}'
+        asks = isinstance(left, ast.Call) and isinstance(left.func, ast.Name) and left.func.id == "type"
+        classes = right.elts if isinstance(right, (ast.List, ast.Tuple, ast.Set)) else [right]
+        if not asks or not all((r.dotted(one) or "").startswith(self.prefixes) for one in classes):
+            return None
+        negative = "not " if isinstance(node.ops[0], (ast.NotEq, ast.IsNot, ast.NotIn)) else ""
+        return negative + self.is_instance(r, left.args[0], right)
+
+    def sequential(self, r: Rewriter, node: ast.AST) -> bool:
+        """Whether an expression was a Sequential, or of a class of the user that derives from it."""
+        kinds = r.fact(node).kinds
+        rows = [one for file in r.project.files for one in file.classes.items()]
+        ours = {f"module:user:{name}" for name, row in rows if row.get("sequential")} | {"module:torch.nn.Sequential"}
+        return bool(kinds) and set(kinds) <= ours
+
     def subscript(self, r: Rewriter, node: ast.Subscript) -> str | None:
         fact = r.fact(node.value)
-        if fact.kinds == ["module:torch.nn.Sequential"]:
+        if (size := training.weight_size(self, r, node)) is not None:
+            return size
+        if (group := _rate_of(r, node)) is not None:
+            return (
+                f"{r.text(group)}.learning_rate"
+                if isinstance(node.ctx, ast.Store)
+                else f"float({r.text(group)}.learning_rate)"
+            )
+        if self.sequential(r, node.value):
             inner = f"{r.parenthesised(node.value, r.text(node.value))}.layers"
             index = r.spans.source(node)[len(r.source(node.value)) :]
             if isinstance(node.slice, ast.Slice):
@@ -343,7 +454,11 @@ class Target:
 
     def statement(self, r: Rewriter, node: ast.stmt) -> str | None:
         rule = _STATEMENTS.get(type(node))
-        return getattr(self, rule)(r, node) if rule else None
+        made = getattr(self, rule)(r, node) if rule else None
+        if isinstance(node, (ast.For, ast.While)):
+            made = made or loops.taped(self, r, node, r.text) or r.spans.composed(node, r.text)
+            return loops.begun(r, node, made)
+        return made
 
     def import_(self, r: Rewriter, node: ast.Import | ast.ImportFrom) -> str | None:
         if isinstance(node, ast.ImportFrom):
@@ -402,12 +517,20 @@ class Target:
             return r.text(child)
 
         made = r.spans.composed(node, render)
+        plain = not any(isinstance(one, ast.FunctionDef) and one.name == "__init__" for one in node.body)
+        if plain and "torch.nn.Sequential" in bases:
+            made = _with_start(r, node, made)
         for key in ("module", "class"):
             if key in outer:
                 r._state[key] = outer[key]
             else:
                 r._state.pop(key)
         return made
+
+    def decorated(self, r: Rewriter, node: ast.AST) -> str:
+        """A decorator; one that holds gradients back goes."""
+        inner = node.func if isinstance(node, ast.Call) else node
+        return GONE if r.dotted(inner) in training.UNWATCHED else r.text(node)
 
     def function(self, r: Rewriter, node: ast.FunctionDef) -> str | None:
         inside = isinstance(r.parent(node), ast.ClassDef) and r._state.get("module")
@@ -416,9 +539,15 @@ class Target:
             isinstance(one, ast.Attribute) and one.attr == "training" and isinstance(one.value, ast.Name)
             and one.value.id == "self" for one in ast.walk(node)
         )  # fmt: skip
+        derived = inside and r.file.classes.get(r._state.get("class", ""), {}).get("sequential")
+        uses = uses or (derived and any(_calls_parent(one) for one in ast.walk(node)))
         r._state["training"] = uses and node.name == "forward"
         hooks = training.enter_function(self, r, node)
-        made = loops.taped(self, r, node, r.text) or r.spans.composed(node, r.text)
+
+        def render(child: ast.AST) -> str:
+            return self.decorated(r, child) if child in node.decorator_list else r.text(child)
+
+        made = loops.taped(self, r, node, render) or r.spans.composed(node, render)
         training.leave_function(self, r, node, hooks)
         r._state["training"] = outer
         if not inside:
@@ -455,7 +584,7 @@ class Target:
     def for_(self, r: Rewriter, node: ast.For) -> str | None:
         if (frozen := training.frozen(r, node)) is not None:
             return self.spell("freeze(", r) + f"{r.text(frozen)})"
-        if r.fact(node.iter).kinds == ["module:torch.nn.Sequential"]:
+        if self.sequential(r, node.iter):
             return r.spans.composed(node, lambda child: r.text(child) + (".layers" if child is node.iter else ""))
         return training.for_(self, r, node)
 
@@ -488,18 +617,22 @@ class Target:
         elif placed:
             text = placed.lstrip("\n") + "\n\n" + text
         lines = text.split("\n")
-        lines = [line for line in lines if line.strip() != GONE]
+        lines = [line for line in lines if line.strip() not in (GONE, "@" + GONE)]
         return "\n".join(line.replace(GONE, "") for line in lines)
 
     def defined(self, r: Rewriter, name: str, alias: str) -> str:
         """The text of a helper under the name that it has in this file."""
-        return self.helpers[name].replace(f" {name}(", f" {alias}(")
+        text = self.helpers[name]
+        if name == "Recurrent" and "PackedSequence" in r.helpers:
+            text = helpers.packed(text)
+        if name in ("Dense", "Conv1D", "Conv2D", "Conv3D") and layers.asks_inputs(r):
+            text = helpers.knowing(text)
+        return text.replace(f" {name}(", f" {alias}(")
 
     def _import_lines(self, r: Rewriter, text: str) -> list[str]:
         have = {a for a, dotted in r.aliases.items() if not dotted.startswith(self.prefixes)}
-        lines = []
-        if "math" in r.imports and "math" not in have:
-            lines.append("import math")
+        plain = ("collections", "contextlib", "math", "pickle")
+        lines = [f"import {name}" for name in plain if name in r.imports and name not in have]
         lines += sorted(r._state.get("extra imports", ()))
         if "np" in r.imports and "np" not in have:
             lines.append("import numpy as np")
@@ -514,6 +647,13 @@ class Target:
             lines += ["from tensorflow import keras"] if keras else []
             lines += [f"from tensorflow.keras import {', '.join(short)}"] if short else []
         return lines
+
+
+_RECURRENT = ("RNN", "LSTM", "GRU")
+
+
+def _asks_parameters(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "parameters"
 
 
 _OBJECTS = (
@@ -545,13 +685,66 @@ class _Plain:
         return getattr(self._rewriter, name)
 
 
+def _plainly(row: Declaration) -> bool:
+    """Whether a row is another function's name for the same arguments."""
+    return isinstance(row.write, str) and bool(re.fullmatch(r"[\w.]+\(\{\w+\}\)", row.write)) and not row.when
+
+
 def _by_default(row: Declaration) -> bool:
     """Whether a row speaks of a call without options."""
     return Bound(None, ast.Call(), row, {}).fits() if row.when else True
 
 
+def _read_after(r: Rewriter, node: ast.AST, name: ast.Name) -> bool:
+    """Whether a name is read again behind a call, in its function or file."""
+    parent = r.parent(node)
+    if isinstance(parent, ast.Return) or (
+        isinstance(parent, ast.Assign) and [one.id for one in parent.targets if isinstance(one, ast.Name)] == [name.id]
+    ):
+        return False
+    place = r.around(node, ast.FunctionDef, ast.Lambda) or r.file.tree
+    return any(
+        isinstance(one, ast.Name) and one.id == name.id and one is not name and isinstance(one.ctx, ast.Load)
+        and (one.lineno, one.col_offset) > (name.lineno, name.col_offset) for one in ast.walk(place)
+    )  # fmt: skip
+
+
+def _calls_parent(node: ast.AST) -> bool:
+    """Whether a call is `super().forward(...)`."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="forward")):
+            return True
+    return False
+
+
+def _rate_of(r: Rewriter, node: ast.Subscript) -> ast.AST | None:
+    """The optimiser in `optimizer.param_groups[0]["lr"]`."""
+    match node:
+        case ast.Subscript(
+            value=ast.Subscript(value=ast.Attribute(value=owner, attr="param_groups"), slice=ast.Constant(value=0)),
+            slice=ast.Constant(value="lr"),
+        ):
+            return owner
+    return None
+
+
+def _layer_of(r: Rewriter, node: ast.AST) -> ast.AST | None:
+    """The module in `m.__class__` and `type(m)`, where modules of PyTorch were asked."""
+    inner = None
+    if isinstance(node, ast.Attribute) and node.attr == "__class__":
+        inner = node.value
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "type"
+        and len(node.args) == 1
+    ):
+        inner = node.args[0]
+    return inner if inner is not None and any(k.startswith("module:torch.") for k in r.fact(inner).kinds) else None
+
+
 def _whole(fact: Any) -> bool:
-    return fact.kinds == ["tensor"] and all("int" in d for d in fact.dtypes)
+    return fact.kinds == ["tensor"] and all("int" in d or d == "bool" for d in fact.dtypes)
 
 
 def _floating(fact: Any) -> bool:
@@ -589,6 +782,17 @@ def _alone(r: Rewriter, node: ast.stmt) -> bool:
     return any(getattr(parent, name, None) == [node] for name in ("body", "orelse", "finalbody"))
 
 
+def _with_start(r: Rewriter, node: ast.ClassDef, text: str) -> str:
+    """A class derived from Sequential takes its layers one by one, as PyTorch's does."""
+    indent = r.spans.indent(node.body[0])
+    own = f"{indent}def __init__(self, *layers):\n{indent}    super().__init__(list(layers))\n\n"
+    head, line, rest = text.partition("\n")
+    while line and not head.rstrip().endswith(":"):
+        more, line, rest = rest.partition("\n")
+        head += "\n" + more
+    return f"{head}\n{own}{rest}"
+
+
 def _with_parameter(text: str, node: ast.FunctionDef) -> str:
     """Adds `training=False` to the parameters of a function."""
     depth, start = 0, text.index("call(", text.index("def ")) + 4
@@ -616,6 +820,7 @@ def _keeps(node: ast.AST, kept: set[str]) -> bool:
 
 
 _EXPRESSIONS = {
+    ast.Compare: "comparison",
     ast.Call: "call",
     ast.Attribute: "attribute",
     ast.Name: "name_node",

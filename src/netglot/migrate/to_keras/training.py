@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from netglot.migrate.declare import MISSING, Bound, Table
+from netglot.migrate.declare import MISSING, Bound, Table, Unbound
 from netglot.migrate.rewrite import Rewriter
-from netglot.migrate.to_keras import loops
+from netglot.migrate.to_keras import layers, loops
 
 table = Table()
 declare, rule, mark = table.declare, table.rule, table.mark
@@ -28,6 +28,9 @@ LOSSES = (
     "SmoothL1Loss",
     "HuberLoss",
 )
+
+UNWATCHED = ("torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled", "torch.enable_grad")
+"""What tells PyTorch whether to watch: a tape says it in TensorFlow."""
 
 _INIT = "torch.nn.init."
 for _names, _write in {
@@ -109,7 +112,7 @@ def called(target: Any, r: Rewriter, node: ast.Call, callees: list[str], fact: A
     extra = ""
     if not r._state.get("module") and fact.modes:
         if True in fact.modes and False in fact.modes:
-            r.mark(node, r.source(node.func), "it was called while training and while not; say training=... here")
+            extra = f"training={r.parenthesised(node.func, r.text(node.func))}.training"
         elif True in fact.modes:
             extra = "training=True"
     if not parts and not extra:
@@ -123,17 +126,57 @@ def called(target: Any, r: Rewriter, node: ast.Call, callees: list[str], fact: A
 
 
 _O = "torch.optim."
-_RATE = "learning_rate={lr}"
-declare(f"{_O}SGD(params, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False)",
-        "SGD({lr}<, momentum={momentum}><, dampening={dampening}><, l2={weight_decay}><, nesterov={nesterov}>)", infers="params")  # fmt: skip
-declare(f"{_O}Adam(params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, amsgrad=False)",
-        "Adam({lr}<, betas={betas}><, epsilon={eps}><, l2={weight_decay}>)", infers="params")  # fmt: skip
-declare(f"{_O}AdamW(params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01, amsgrad=False)",
-        "Adam({lr}<, betas={betas}><, epsilon={eps}>, decay={weight_decay})", infers="params")  # fmt: skip
-declare(f"{_O}RMSprop(params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False)",
-        "RMSprop({lr}<, alpha={alpha}><, epsilon={eps}><, l2={weight_decay}>)", infers="params")  # fmt: skip
-declare(f"{_O}Adagrad(params, lr=1e-2, lr_decay=0.0, weight_decay=0.0, initial_accumulator_value=0.0, eps=1e-10)",
-        "Adagrad({lr}<, epsilon={eps}><, l2={weight_decay}>)", infers="params")  # fmt: skip
+_IDLE = "params foreach fused capturable differentiable"
+for _signature, _write in {
+    "SGD(params, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False":
+        "SGD({lr}<, momentum={momentum}><, dampening={dampening}><, l2={weight_decay}><, nesterov={nesterov}>)",
+    "Adam(params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, amsgrad=False":
+        "Adam({lr}<, betas={betas}><, epsilon={eps}><, l2={weight_decay}><, amsgrad={amsgrad}>)",
+    "AdamW(params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01, amsgrad=False":
+        "Adam({lr}<, betas={betas}><, epsilon={eps}>, decay={weight_decay}<, amsgrad={amsgrad}>)",
+    "NAdam(params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, momentum_decay=4e-3":
+        "NAdam({lr}<, betas={betas}><, epsilon={eps}><, l2={weight_decay}><, momentum_decay={momentum_decay}>)",
+    "RAdam(params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0":
+        "RAdam({lr}<, betas={betas}><, epsilon={eps}><, l2={weight_decay}>)",
+    "Adamax(params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0":
+        "Adamax({lr}<, betas={betas}><, epsilon={eps}><, l2={weight_decay}>)",
+    "Adadelta(params, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0.0":
+        "Adadelta({lr}<, rho={rho}><, epsilon={eps}><, l2={weight_decay}>)",
+    "RMSprop(params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False":
+        "RMSprop({lr}<, alpha={alpha}><, epsilon={eps}><, l2={weight_decay}><, momentum={momentum}><, centered={centered}>)",
+    "Adagrad(params, lr=1e-2, lr_decay=0.0, weight_decay=0.0, initial_accumulator_value=0.0, eps=1e-10":
+        "Adagrad({lr}<, lr_decay={lr_decay}><, l2={weight_decay}><, start={initial_accumulator_value}><, epsilon={eps}>)",
+}.items():  # fmt: skip
+    _options = ", *, foreach=None, fused=None, capturable=False, differentiable=False)"
+
+    def _optimizer(c: Bound, write: str = _write) -> str:
+        groups = c.given.get("params")
+        if isinstance(groups, ast.List) and any(isinstance(one, ast.Dict) and len(one.keys) > 1 for one in groups.elts):
+            return _grouped(c, groups, write)
+        return c.filled(write)
+
+    rule(_O + _signature + _options, infers=_IDLE)(_optimizer)
+
+
+def _grouped(c: Bound, groups: ast.List, write: str) -> str:
+    """An optimiser of which some weights have options of their own: one optimiser for each group."""
+    parts = []
+    for group in groups.elts:
+        if not isinstance(group, ast.Dict) or any(not isinstance(key, ast.Constant) for key in group.keys):
+            raise Unbound("its groups of weights are not written as dictionaries here")
+        own = {key.value: value for key, value in zip(group.keys, group.values, strict=True)}  # type: ignore[union-attr]
+        if unknown := own.keys() - {p.name for p in c.row.parameters}:
+            raise Unbound(f"a group of its weights has the option {', '.join(map(str, unknown))}")
+        inner = Bound(c.rewriter, c.node, c.row, {**c.given, **own}, c.callee)
+        variables = loops.weights(c.rewriter, own["params"]) if "params" in own else None
+        if variables is None:
+            raise Unbound("a group has no weights")
+        parts.append(f"(lambda: {variables}, {inner.filled(write)})")
+    return c.filled("Groups(") + ", ".join(parts) + ")"
+
+
+mark(f"{_O}LBFGS", "it evaluates the loss several times in one step, which no optimiser of Keras does")
+mark(f"{_O}Rprop {_O}ASGD {_O}SparseAdam {_O}Adafactor", "Keras has no such optimiser")
 _S = "torch.optim.lr_scheduler."
 for _signature, _rule in {
     "StepLR(optimizer, step_size, gamma=0.1)": "base * {gamma:p} ** (epoch // {step_size:p})",
@@ -142,6 +185,11 @@ for _signature, _rule in {
     "LambdaLR(optimizer, lr_lambda)": "base * {lr_lambda:p}(epoch)",
     "CosineAnnealingLR(optimizer, T_max, eta_min=0.0)":
         "{eta_min:p} + (base - {eta_min:p}) * (1 + math.cos(math.pi * epoch / {T_max:p})) / 2",
+    "MultiplicativeLR(optimizer, lr_lambda)":
+        "base * math.prod({lr_lambda:p}(one) for one in range(1, epoch + 1))",
+    "PolynomialLR(optimizer, total_iters=5, power=1.0)":
+        "base * (1 - min(epoch, {total_iters:p}) / {total_iters:p}) ** {power:p}",
+    "ConstantLR(optimizer, factor=1 / 3, total_iters=5)": "base * ({factor:p} if epoch < {total_iters:p} else 1)",
     "LinearLR(optimizer, start_factor=1 / 3, end_factor=1.0, total_iters=5)":
         "base * ({start_factor:p} + ({end_factor:p} - {start_factor:p}) * min(epoch, {total_iters:p}) / {total_iters:p})",
 }.items():  # fmt: skip
@@ -150,21 +198,62 @@ for _signature, _rule in {
         f"Schedule({{optimizer}}, lambda base, epoch: {_rule})",
         when={"last_epoch": -1},
     )
-declare(f"{_S}ReduceLROnPlateau(optimizer, mode='min', factor=0.1, patience=10, threshold=1e-4, min_lr=0.0)",
-        "ReduceOnPlateau({optimizer}<, mode={mode}><, factor={factor}><, patience={patience}><, threshold={threshold}><, min_rate={min_lr}>)")  # fmt: skip
+declare(f"{_S}ReduceLROnPlateau(optimizer, mode='min', factor=0.1, patience=10, threshold=1e-4, threshold_mode='rel', cooldown=0, min_lr=0.0, eps=1e-8, verbose=False)",
+        "ReduceOnPlateau({optimizer}<, mode={mode}><, factor={factor}><, patience={patience}><, threshold={threshold}><, threshold_mode={threshold_mode}><, cooldown={cooldown}><, min_rate={min_lr}>)", infers="eps verbose")  # fmt: skip
+declare(f"{_S}CosineAnnealingWarmRestarts(optimizer, T_0, T_mult=1, eta_min=0.0, *, last_epoch=-1)",
+        "Schedule({optimizer}, warm_restarts({T_0}<, {T_mult}><, {eta_min}>))", when={"last_epoch": -1})  # fmt: skip
+declare(f"{_S}SequentialLR(optimizer, schedulers, milestones, *, last_epoch=-1)",
+        "Schedule({optimizer}, in_turn({schedulers}, {milestones}))", when={"last_epoch": -1})  # fmt: skip
+declare(f"{_S}OneCycleLR(optimizer, max_lr, total_steps=None, epochs=None, steps_per_epoch=None, pct_start=0.3, anneal_strategy='cos', cycle_momentum=True, base_momentum=0.85, max_momentum=0.95, div_factor=25.0, final_div_factor=1e4, three_phase=False)",
+        "OneCycle({optimizer}, {max_lr}<, total_steps={total_steps}><, epochs={epochs}><, steps_per_epoch={steps_per_epoch}><, pct_start={pct_start}><, anneal_strategy={anneal_strategy}><, cycle_momentum={cycle_momentum}><, base_momentum={base_momentum}><, max_momentum={max_momentum}><, div_factor={div_factor}><, final_div_factor={final_div_factor}>)",
+        when={"three_phase": False})  # fmt: skip
+mark(f"{_S}CyclicLR {_S}ChainedScheduler", "netglot has no form of it")
 _D = "torch.utils.data."
 declare(f"{_D}TensorDataset(*tensors)", "TensorDataset({tensors})")
-declare(f"{_D}DataLoader(dataset, batch_size=1, shuffle=False, drop_last=False, num_workers=0, persistent_workers=False, generator=None)",
-        "DataLoader({dataset}<, batch_size={batch_size}><, shuffle={shuffle}><, drop_last={drop_last}>)",
-        infers="num_workers persistent_workers generator")  # fmt: skip
+declare(f"{_D}DataLoader(dataset, batch_size=1, shuffle=False, sampler=None, num_workers=0, collate_fn=None, pin_memory=False, drop_last=False, timeout=0, worker_init_fn=None, generator=None, *, prefetch_factor=None, persistent_workers=False)",
+        "DataLoader({dataset}<, batch_size={batch_size}><, shuffle={shuffle}><, sampler={sampler}><, collate_fn={collate_fn}><, drop_last={drop_last}>)",
+        infers="num_workers persistent_workers generator pin_memory timeout worker_init_fn prefetch_factor")  # fmt: skip
+declare(f"{_D}SubsetRandomSampler(indices, generator=None)", "SubsetRandomSampler({indices})", infers="generator")
+declare(f"{_D}ConcatDataset(datasets)", "ConcatDataset({datasets})")
+declare("torch.Generator(device=None)", "keras.random.SeedGenerator()")
+declare("torch.Generator.manual_seed(generator, seed)", "keras.random.SeedGenerator({seed})", infers="generator")
 declare(f"{_D}random_split(dataset, lengths, generator=None)", "random_split({dataset}, {lengths})", infers="generator")
 declare(f"{_D}Subset(dataset, indices)", "Subset({dataset}, {indices})")
 declare("torch.device(type, index=None)", "{type}", infers="index")
-declare("torch.cuda.is_available()", 'bool(tf.config.list_physical_devices("GPU"))')
+declare("torch.cuda.is_available|torch.accelerator.is_available()", 'bool(tf.config.list_physical_devices("GPU"))')
+declare("torch.accelerator.current_accelerator(check_available=False)", '"gpu"', infers="check_available")
 declare("torch.backends.mps.is_available|torch.mps.is_available|torch.cuda.device_count()", "0")
 declare("torch.cuda.manual_seed|torch.cuda.manual_seed_all(seed)", "keras.utils.set_random_seed({seed})")
-mark("torch.amp.autocast torch.cuda.amp.autocast torch.amp.GradScaler torch.cuda.amp.GradScaler torch.autocast",
-     "Keras computes in mixed precision by keras.mixed_precision.set_global_policy")  # fmt: skip
+for _signature in (
+    'torch.amp.GradScaler|torch.GradScaler(device="cuda", ', "torch.cuda.amp.GradScaler(", "torch.cuda.amp.grad_scaler.GradScaler(",
+):  # fmt: skip
+    _device = "<{device}>" if "device" in _signature else ""
+    declare(
+        f"{_signature}init_scale=65536.0, growth_factor=2.0, backoff_factor=0.5, growth_interval=2000, enabled=True)",
+        f"GradScaler({_device}<, init_scale={{init_scale}}><, growth_factor={{growth_factor}}>"
+        "<, backoff_factor={backoff_factor}><, growth_interval={growth_interval}><, enabled={enabled}>)",
+    )
+
+
+@rule("torch.cuda.amp.autocast(enabled=True, dtype=None, cache_enabled=True)")
+@rule("torch.amp.autocast|torch.autocast(device_type, dtype=None, enabled=True, cache_enabled=None)")
+def _autocast(c: Bound) -> str:
+    r = c.rewriter
+    around = r.parent(c.node)
+    block = r.around(c.node, ast.With) if isinstance(around, ast.withitem) else None
+    if block is None:
+        raise Unbound("netglot knows it at the head of a block only")
+    found = [
+        r.text(node.func) for one in block.body for node in ast.walk(one)
+        if isinstance(node, ast.Call) and any(k.startswith("call:") for k in r.fact(node).callees)
+        and r.fact(node).extra.get("weights")
+    ]  # fmt: skip
+    options = [*dict.fromkeys(found)]
+    device = c.given.get("device_type")
+    if device is not None and r.constant(device) != "cuda":
+        options.append(f"device={c.text('device_type')}")
+    options += [f"{name}={c.text(name)}" for name in ("dtype", "enabled") if c.has(name)]
+    return c.filled("autocast(") + ", ".join(options) + ")"
 
 
 def method(target: Any, r: Rewriter, node: ast.Call, callees: list[str], receiver: ast.AST) -> str | None:
@@ -174,12 +263,17 @@ def method(target: Any, r: Rewriter, node: ast.Call, callees: list[str], receive
     value = r.text(receiver)
     if short == "__init__":
         if name == "torch.nn.Sequential.__init__" and node.args:
-            return f"{value}.__init__([{r.arguments(node)}])"
+            return f"{value}.__init__({layers.sequence(r, node)})"
         return None
     if name.startswith(("torch.nn.ModuleList.", "torch.nn.ModuleDict.", "torch.nn.ParameterList.")):
-        return None
+        if short == "parameters":
+            each = f"{value}.values()" if "Dict" in name else value
+            return value if "ParameterList" in name else f"[w for layer in {each} for w in layer.trainable_variables]"
+        return None if short not in ("items", "keys", "values") else f"{value}.{short}()"
     if name.startswith("torch.nn.Sequential.") and short in ("append", "add_module"):
         return f"{value}.add({r.text(node.args[-1])})"
+    if short == "register_parameter" and len(node.args) == 2:
+        return f"setattr({value}, {r.arguments(node)})"
     if short == "add_module":
         return f"setattr({value}, {r.arguments(node)})"
     if short in ("to", "cuda", "cpu", "train", "eval", "requires_grad_") and not isinstance(r.parent(node), ast.Expr):
@@ -188,11 +282,14 @@ def method(target: Any, r: Rewriter, node: ast.Call, callees: list[str], receive
         return f"[float({value}.optimizer.learning_rate)]"
     if name.startswith("torch.optim.lr_scheduler.") and short == "step":
         return None
-    if short == "state_dict" or short == "load_state_dict":
-        r.mark(node, name, "Keras saves the weights of a network by save_weights")
-        return r.composed_kept(node)
+    if short in ("state_dict", "load_state_dict"):
+        return _state(target, r, node, name, value)
+    if name.startswith("torch.amp.GradScaler.") and short in ("scale", "update", "get_scale"):
+        return f"{value}.{short}({r.arguments(node)})"
     if short == "parameters":
         return f"{value}.trainable_variables"
+    if short == "named_parameters":
+        return target.spell("named_parameters(", r) + f"{value})"
     if short == "modules":
         return target.spell("modules(", r) + f"{value})"
     if short == "register_buffer" and len(node.args) >= 2:
@@ -201,13 +298,32 @@ def method(target: Any, r: Rewriter, node: ast.Call, callees: list[str], receive
             + target.spell("parameter(", r)
             + (f"{r.text(node.args[1])}, trainable=False))")
         )
-    if rows := table.find(name):
-        del rows
+    if target.table.find(name):
         made = r.called(node, [name], receiver=receiver)
         if made is not None:
             return made
     r.mark(node, name, table.marks.get(name, "netglot does not know this method"))
     return r.composed_kept(node)
+
+
+def _state(target: Any, r: Rewriter, node: ast.Call, name: str, value: str) -> str:
+    """`state_dict` and its way back: a network's weights as arrays in order, an optimiser's variables."""
+    loads = name.endswith(".load_state_dict")
+    parent = r.parent(node)
+    read = isinstance(parent, (ast.Attribute, ast.Subscript, ast.comprehension, ast.Dict, ast.For))
+    if not loads and read and not (isinstance(parent, ast.Dict) and node in parent.values and None not in parent.keys):
+        r.mark(node, name, "Keras holds the weights of a network as a list without names, `get_weights()`")
+        return r.composed_kept(node)
+    given = r.text(node.args[0]) if node.args else ""
+    if name.startswith("torch.optim.Optimizer."):
+        return (
+            target.spell("set_state(", r) + f"{value}, {given})"
+            if loads
+            else target.spell("get_state(", r) + f"{value})"
+        )
+    if name.startswith("torch.nn."):
+        return f"{value}.set_weights({given})" if loads else f"{value}.get_weights()"
+    return f"{value}.{name.rpartition('.')[2]}({given})"
 
 
 def frozen(r: Rewriter, node: ast.For) -> ast.AST | None:
@@ -247,7 +363,8 @@ def module_attribute(target: Any, r: Rewriter, node: ast.Attribute, owners: list
     names = {weight_name(kind, node.attr) for kind in kinds}
     if names == {None}:
         simple = {"out_features": "units", "out_channels": "filters", "num_embeddings": "input_dim",
-                  "embedding_dim": "output_dim"}  # fmt: skip
+                  "embedding_dim": "output_dim", "kernel_size": "kernel_size", "stride": "strides", "groups": "groups",
+                  "dilation": "dilation_rate"}  # fmt: skip
         if node.attr in simple:
             return f"{value}.{simple[node.attr]}"
         if node.attr in ("hidden_size", "num_layers", "batch_first"):
@@ -264,7 +381,31 @@ def module_attribute(target: Any, r: Rewriter, node: ast.Attribute, owners: list
     return f"{value}.{names.pop()}"
 
 
+def weight_size(target: Any, r: Rewriter, node: ast.AST) -> str | None:
+    """`m.weight.size(1)` and `m.weight.shape[1]` of a layer by its options: its weight may not be made yet."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Attribute(value=layer, attr="weight"), attr="size"), args=[index]):
+            pass
+        case ast.Subscript(
+            value=ast.Attribute(value=ast.Attribute(value=layer, attr="weight"), attr="shape"), slice=index
+        ):
+            pass
+        case _:
+            return None
+    kinds = {kind.removeprefix("module:torch.nn.") for kind in r.fact(layer).kinds}
+    number = r.constant(index)
+    if number not in (0, 1) or not kinds or not kinds <= {"Linear", "Conv1d", "Conv2d", "Conv3d"}:
+        return None
+    if number == 0:
+        names = {"units" if kind == "Linear" else "filters" for kind in kinds}
+        return f"{r.text(layer)}.{names.pop()}" if len(names) == 1 else None
+    inputs = target.spell("inputs_of(", r) + f"{r.text(layer)})"
+    return inputs if kinds == {"Linear"} else f"{inputs} // {r.text(layer)}.groups"
+
+
 def optimizer_attribute(target: Any, r: Rewriter, node: ast.Attribute) -> str | None:
+    if node.attr == "param_groups":
+        return target.spell("param_groups(", r) + f"{r.text(node.value)})"
     r.mark(node, f"optimizer.{node.attr}", "netglot does not know this attribute")
     return None
 
@@ -282,7 +423,12 @@ def leave_function(target: Any, r: Rewriter, node: ast.FunctionDef, hooks: Any) 
 
 def assign(target: Any, r: Rewriter, node: ast.Assign) -> str | None:
     """Weight tying: `self.head.weight = self.embedding.weight`; switches of PyTorch's backends say nothing here."""
+    if isinstance(node.value, ast.Call) and (norm := loops.measured(target, r, node)) is not None:
+        return norm
     made = r.text(node.value) if len(node.targets) == 1 else ""
+    if made and ast.dump(node.targets[0]).replace("Store()", "Load()") in _tied(r) and "Dense" in r.helpers:
+        tied = target.spell("TiedDense(", r) + made.removeprefix(r.helpers["Dense"] + "(")
+        return f"{r.text(node.targets[0])} = {tied}"
     if made and r.source(node.value) != made and made.strip("()") == r.text(node.targets[0]).strip("()"):
         return "pass" if _only(r, node) else "\0gone\0"  # `x = x.to(device)` says nothing any more
     dotted = r.dotted(node.targets[0])
@@ -294,7 +440,6 @@ def assign(target: Any, r: Rewriter, node: ast.Assign) -> str | None:
             mine, other = r.fact(to).kinds, r.fact(value.value).kinds
             if mine == ["module:torch.nn.Linear"] and other == ["module:torch.nn.Embedding"]:
                 r.touch(node)
-                r._state["tied"] = True
                 return f"{r.text(to)}.tied = {r.text(value.value)}"
             if mine == ["module:torch.nn.Embedding"] and other == ["module:torch.nn.Linear"]:
                 r.touch(node)
@@ -302,6 +447,18 @@ def assign(target: Any, r: Rewriter, node: ast.Assign) -> str | None:
         if any(kind.startswith("module:torch.") for kind in r.fact(to).kinds):
             r.mark(node, "weight", "netglot does not know how these weights are shared")
     return None
+
+
+def _tied(r: Rewriter) -> set[str]:
+    """The dense layers of a file that share their weight with an embedding."""
+    if "tied" not in r._state:
+        pairs = [
+            side for node in ast.walk(r.file.tree) if isinstance(node, ast.Assign) and len(node.targets) == 1
+            and all(isinstance(one, ast.Attribute) and one.attr == "weight" for one in (node.targets[0], node.value))
+            for side in (node.targets[0].value, node.value.value)  # type: ignore[attr-defined]
+        ]  # fmt: skip
+        r._state["tied"] = {ast.dump(one) for one in pairs if r.fact(one).kinds == ["module:torch.nn.Linear"]}
+    return r._state["tied"]
 
 
 def expression_statement(target: Any, r: Rewriter, node: ast.Expr) -> str | None:
@@ -320,34 +477,106 @@ def expression_statement(target: Any, r: Rewriter, node: ast.Expr) -> str | None
         return _initialiser(target, r, node, call, name, call.args[0])
     if isinstance(call.func, ast.Attribute) and dotted is None:
         receiver = call.func.value
-        if call.func.attr in _DATA_METHODS and _weight_of(receiver) is not None:
+        if not fact.count and call.func.attr in ("train", "eval", "cuda") and not call.args:
+            return "pass" if _only(r, node) else "\0gone\0"
+        named = isinstance(receiver, ast.Attribute) and receiver.attr == "data" and isinstance(receiver.value, ast.Name)
+        if call.func.attr in _DATA_METHODS and (named or _weight_of(receiver) is not None):
             made = ast.Call(func=call.func, args=[receiver, *call.args], keywords=call.keywords)
             ast.copy_location(made, call)
             return _initialiser(target, r, node, made, _INIT + _DATA_METHODS[call.func.attr], receiver)
         if name.startswith("torch.nn.Module."):
             return _module_statement(target, r, node, call, name, receiver)
-        if name.startswith("torch.Tensor.") and call.func.attr.endswith("_") and isinstance(receiver, ast.Name):
-            plain = name.removesuffix("_")
-            if target.table.find(plain):
-                made = r.called(call, [plain], receiver=receiver)
-                return f"{receiver.id} = {made}" if made else None
+        if name.startswith("torch.Tensor.") and call.func.attr.endswith("_"):
+            return _in_place(target, r, call, name, receiver)
     return None
+
+
+def _in_place(target: Any, r: Rewriter, call: ast.Call, name: str, receiver: ast.AST) -> str | None:
+    """`x.mul_(2)` as a new x; `p.data.clamp_(0)` gives the weight its new values."""
+    plain = name.removesuffix("_")
+    if not target.table.find(plain):
+        return None
+    if isinstance(receiver, ast.Attribute) and receiver.attr == "data":
+        made = r.called(call, [plain], receiver=receiver.value)
+        return f"{r.text(receiver.value)}.assign({made})" if made else None
+    if not isinstance(receiver, ast.Name):
+        return None
+    made = r.called(call, [plain], receiver=receiver)
+    return f"{receiver.id} = {made}" if made else None
 
 
 def _saved(target: Any, r: Rewriter, call: ast.Call, name: str) -> str | None:
     """`torch.save(model.state_dict(), path)` and its way back, as `save_weights` and `load_weights`."""
+    if _loads_apart(r):
+        return None
     if name == "torch.save" and len(call.args) == 2 and isinstance(call.args[0], ast.Call):
         inner = call.args[0]
         if isinstance(inner.func, ast.Attribute) and inner.func.attr == "state_dict":
             owner = inner.func.value
-            if any(k.startswith("module:") for k in r.fact(owner).kinds):
+            if looks_like_network(r, owner):
                 return f"{r.text(owner)}.save_weights({_weights_path(target, r, call.args[1])})"
     if name.endswith(".load_state_dict") and isinstance(call.func, ast.Attribute) and call.args:
         inner = call.args[0]
-        loads = isinstance(inner, ast.Call) and (r.fact(inner).callees or [r.dotted(inner.func)])[0] == "torch.load"
-        if loads and any(k.startswith("module:") for k in r.fact(call.func.value).kinds or ["module:"]):
-            return f"{r.text(call.func.value)}.load_weights({_weights_path(target, r, inner.args[0])})"
+        if _is_load(r, inner) and any(k.startswith("module:") for k in r.fact(call.func.value).kinds or ["module:"]):
+            network = r.text(call.func.value)
+            path = _weights_path(target, r, inner.args[0])  # type: ignore[attr-defined]
+            return f"{_made(target, r, call, network)}{network}.load_weights({path})"
     return None
+
+
+def _made(target: Any, r: Rewriter, call: ast.Call, network: str) -> str:
+    """A call of a network that has not been called yet, which makes its weights, to stand before they are loaded."""
+    fact = r.fact(call)
+    kinds = [kind.removeprefix("module:user:") for kind in r.fact(call.func.value).kinds]  # type: ignore[attr-defined]
+    inputs = r.project.inputs.get(kinds[0]) if fact.extra.get("fresh") and len(kinds) == 1 else None
+    if not inputs or any("shape" not in one or one.get("name") for one in inputs):
+        return ""
+    zeros = [
+        target.spell("ops.zeros(", r) + f"({', '.join(map(str, one['shape']))},)"
+        + ("" if one["dtype"] == "float32" else f', "{one["dtype"]}"') + ")"
+        for one in inputs
+    ]  # fmt: skip
+    statement = next(one for one in ast.walk(r.file.tree) if isinstance(one, ast.Expr) and one.value is call)
+    return f"{network}({', '.join(zeros)})  # makes its weights\n{r.spans.indent(statement)}"
+
+
+def looks_like_network(r: Rewriter, node: ast.AST) -> bool:
+    """Whether an expression was a network; for one that never ran, whether nothing in its name says otherwise."""
+    kinds = r.fact(node).kinds
+    if kinds:
+        return any(kind.startswith("module:") for kind in kinds)
+    return not any(part in r.source(node).lower() for part in ("opt", "sched", "scaler"))
+
+
+def _is_load(r: Rewriter, node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Call) and (r.fact(node).callees or [r.dotted(node.func)])[0] == "torch.load"
+
+
+def _loads_apart(r: Rewriter) -> bool:
+    """Whether a file is read by a `torch.load` of its own: weights are then kept as other things are."""
+    if "loads apart" not in r._state:
+        r._state["loads apart"] = any(
+            _is_load(r, node) and not _into_network(r.parent(node)) for node in ast.walk(r.file.tree)
+        )
+    return r._state["loads apart"]
+
+
+def _into_network(parent: ast.AST | None) -> bool:
+    return (
+        isinstance(parent, ast.Call)
+        and isinstance(parent.func, ast.Attribute)
+        and parent.func.attr == "load_state_dict"
+    )
+
+
+declare("torch.load(f, map_location=None, weights_only=None)", "load({f})", infers="map_location weights_only")
+
+
+@rule("torch.save(obj, f)")
+def _save(c: Bound) -> str:
+    if any(kind.startswith("module:") for kind in c.rewriter.fact(c.given["obj"]).kinds):
+        raise Unbound("Keras saves a whole network by model.save, for which its class must tell its configuration")
+    return c.filled("save({obj}, {f})")
 
 
 def _weights_path(target: Any, r: Rewriter, node: ast.AST) -> str:
@@ -369,12 +598,19 @@ def _weight_of(node: ast.AST) -> tuple[ast.AST, str] | None:
 def _initialiser(target: Any, r: Rewriter, node: ast.Expr, call: ast.Call, name: str, tensor: ast.AST) -> str | None:
     """`nn.init.normal_(m.weight, 0, 0.01)` as `m.kernel_initializer = ...`, for layers make their weights later."""
     found = _weight_of(tensor)
-    if found is None:
+    holder = tensor.value if isinstance(tensor, ast.Attribute) and tensor.attr == "data" else tensor
+    owned = any(one.startswith("module:user:") for one in r.fact(holder).names)
+    if found is None or owned:
+        if isinstance(tensor, ast.Attribute) and tensor.attr == "data":
+            tensor = tensor.value
         value = r.fact(tensor)
-        if isinstance(tensor, ast.Attribute) and "tensor" in value.kinds:
+        if isinstance(tensor, (ast.Attribute, ast.Name)) and "tensor" in value.kinds:
             made = r.called(call, [name])
             if made is not None:
                 text = r.text(tensor)
+                scaled = "Scaling" in made or "Glorot" in made or "Orthogonal" in made
+                if owned and scaled:
+                    return f"{text}.assign(" + target.spell("started(", r) + f"{made}, {text}.shape))"
                 return f"{text}.assign({made}({text}.shape))"
         r.mark(node, name, "it is not known which layer starts so")
         return r.composed_kept(node)
@@ -429,9 +665,33 @@ def _module_statement(
         return target.spell(f"for {names} in modules(", r) + f"{value}):\n{indent}    {function}({names})"
     if short == "requires_grad_" and [r.constant(a) for a in call.args] == [False]:
         return target.spell("freeze(", r) + f"{value})"
+    if short in ("train", "eval") and moded(r):
+        mode = r.text(call.args[0]) if call.args else str(short == "train")
+        return f"{value}.training = {mode}"
     if short in ("train", "eval", "to", "cuda", "cpu", "zero_grad"):
         return "pass" if _only(r, node) else "\0gone\0"
     return None
+
+
+def _outside(file: Any) -> set[int]:
+    """The numbers of the calls that stand in no network's own code."""
+    inside = {
+        id(node) for one in ast.walk(file.tree)
+        if isinstance(one, ast.ClassDef) and file.classes.get(one.name, {}).get("kind") == "module"
+        for node in ast.walk(one)
+    }  # fmt: skip
+    return {getattr(node, "number", -1) for node in ast.walk(file.tree) if id(node) not in inside}
+
+
+def moded(r: Rewriter) -> bool:
+    """Whether some call of a network was seen while it trained and while it did not: then it remembers which."""
+    if "moded" not in r.project.remembered:
+        r.project.remembered["moded"] = any(
+            True in fact.modes and False in fact.modes and any(c.startswith("call:user") for c in fact.callees)
+            and number in _outside(file)
+            for file in r.project.files for number, fact in file.facts.items()
+        )  # fmt: skip
+    return r.project.remembered["moded"]
 
 
 def _only(r: Rewriter, node: ast.stmt) -> bool:
@@ -439,8 +699,49 @@ def _only(r: Rewriter, node: ast.stmt) -> bool:
     return any(getattr(parent, name, None) == [node] for name in ("body", "orelse", "finalbody"))
 
 
+def _each_weight(target: Any, r: Rewriter, node: ast.For) -> str | None:
+    """`for p in network.parameters(): nn.init.xavier_uniform_(p)` as a function that is called with each weight, also
+    with those that layers make later; None for loops that only read weights."""
+    match node:
+        case ast.For(
+            target=ast.Name() | ast.Tuple(elts=[ast.Name(), ast.Name()]),
+            iter=ast.Call(func=ast.Attribute(value=network, attr="parameters" | "named_parameters" as method)),
+            orelse=[],
+        ) if all(kind.startswith("module:") for kind in r.fact(network).kinds):
+            pass
+        case _:
+            return None
+    inner = [one for statement in node.body for one in ast.walk(statement)]
+    stored = {one.id for one in inner if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+    if stored or any(isinstance(one, (ast.Break, ast.Continue, ast.Return, ast.Yield)) for one in inner):
+        return None
+    changes = any(
+        (isinstance(one, ast.Attribute) and one.attr == "requires_grad" and isinstance(one.ctx, ast.Store))
+        or (isinstance(one, ast.Call) and any(c.startswith(_INIT) for c in _callees(r, one)))
+        or (isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and one.func.attr in _DATA_METHODS)
+        for one in inner
+    )
+    if not changes:
+        return None
+    names = [one.id for one in getattr(node.target, "elts", [node.target])]  # type: ignore[attr-defined]
+    parameters = ", ".join(names if method == "named_parameters" else ["name", *names])
+    indent = r.spans.indent(node)
+    head = r.spans.data.find(b":", r.spans.of(node.iter)[1]) + 1
+    r.rewritten.add(node.lineno)
+    body = r.spans.between(head, r.spans.of(node)[1], list(node.body), r.text)
+    if "\n" not in body[: len(body) - len(body.lstrip())]:
+        body = f"\n{indent}    {body.strip()}"
+    return target.spell("@each_weight(", r) + f"{r.text(network)})\n{indent}def begin({parameters}):{body}"
+
+
+def _callees(r: Rewriter, node: ast.Call) -> list[str]:
+    return r.fact(node).callees or [r.dotted(node.func) or ""]
+
+
 def for_(target: Any, r: Rewriter, node: ast.For) -> str | None:
     """`for group in optimizer.param_groups: group["lr"] = rate` as the one learning rate that Keras has."""
+    if (made := _each_weight(target, r, node)) is not None:
+        return made
     groups = node.iter
     if not (isinstance(groups, ast.Attribute) and groups.attr == "param_groups" and len(node.body) == 1):
         return None
@@ -466,10 +767,7 @@ def with_(target: Any, r: Rewriter, node: ast.With) -> str | None:
         ]
         for item in node.items
     ]
-    if all(
-        name in ("torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled", "torch.enable_grad")
-        for name in names
-    ):
+    if all(name in UNWATCHED for name in names):
         return dedented(target, r, node)
     return None
 
@@ -482,7 +780,12 @@ def dedented(target: Any, r: Rewriter, node: Any) -> str:
     if r.spans.data[line:start].strip():
         body = r.spans.between(start, end, list(node.body), r.text)
         return body
-    if hasattr(target, "block") and (block := loops.taped(target, r, node, r.text)) is not None:
+    heads = [one for item in node.items for one in (item, item.context_expr)]
+
+    def render(child: ast.AST) -> str:
+        return r.source(child) if child in heads else r.text(child)  # the head goes
+
+    if hasattr(target, "block") and (block := loops.taped(target, r, node, render)) is not None:
         kept = block[block.index("\n") + 1 :] if "\n" in block else block
         return _shifted(r, node, kept)
     head_end = r.spans.data.find(b"\n", r.spans.of(node.items[-1].context_expr)[1]) + 1
