@@ -55,8 +55,9 @@ fuzz: $(READY)  ## N=10000 random networks, each converted and proven; and damag
 	@$(BIN)/python -m tests.fuzz $(N)
 	$(BIN)/python -m pytest -m fuzz -n $(WORKERS) --dist worksteal
 
-family: $(READY)  ## 300 Keras networks made at random, each migrated to PyTorch and trained on both sides
+family: $(READY)  ## 300 networks of Keras and 300 of PyTorch, each migrated to the other and trained on both sides
 	@$(BIN)/python -m tests.migrate.family_to_torch 300
+	@$(BIN)/python -m tests.migrate.family_to_keras 300
 
 oracles:  ## environments of the frameworks that run what is written: MXNet, OpenCV, CNTK, Paddle, TensorFlow 1
 	@tests/oracles/setup.sh build/oracles

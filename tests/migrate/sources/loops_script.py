@@ -61,6 +61,7 @@ def train(decoder, states, loss_fn):
     optimizer = torch.optim.SGD(decoder.parameters(), lr=0.1, momentum=0.9)
     scaler = GradScaler()
     best = copy.deepcopy(decoder.state_dict())
+    optimizer.zero_grad()
     for i, (h, y) in enumerate(states):
         with autocast():
             loss = loss_fn(decoder(h), y) / ACCUMULATE

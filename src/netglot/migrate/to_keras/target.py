@@ -564,17 +564,41 @@ class Target:
 
     def assign(self, r: Rewriter, node: ast.Assign) -> str | None:
         if len(node.targets) == 1 and isinstance(node.targets[0], ast.Subscript):
-            target = node.targets[0]
-            if "tensor" in r.fact(target.value).kinds and isinstance(target.value, ast.Name):
-                index = r.spans.composed(target, r.text)[len(r.text(target.value)) :]
-                name = r.text(target.value)
+            made = self._changed(r, node.targets[0], r.text(node.value))
+            if made is not None:
                 r.touch(node)
-                index = _as_index(index)
-                return f"{name} = " + self.spell("updated(", r) + f"{name}, {index}, {r.text(node.value)})"
+                return made
         return training.assign(self, r, node)
+
+    def _changed(self, r: Rewriter, target: ast.Subscript, value: str) -> str | None:
+        """`x[i][j] = value` as a new x; None where x is no tensor of a plain name."""
+        parts: list[ast.expr] = []
+        base: ast.expr = target
+        while isinstance(base, ast.Subscript):
+            parts.insert(0, base.slice)
+            base = base.value
+        if not isinstance(base, ast.Name) or "tensor" not in r.fact(base).kinds:
+            return None
+        if any(r.fact(one).kinds not in (["int"], []) for one in parts[:-1]):
+            return None
+        name, seen = r.text(base), r.fact(parts[-1])
+        if len(parts) == 1 and seen.dtypes == ["bool"] and seen.ranks == r.fact(base).ranks:
+            return f"{name} = " + self.spell("ops.where(", r) + f"{r.text(parts[0])}, {value}, {name})"
+        if len(parts) == 1:
+            index = r.spans.composed(target, r.text)[len(name) :]
+        else:
+            index = f"[{', '.join(r.text(one) for one in parts)}]"
+        return f"{name} = " + self.spell("updated(", r) + f"{name}, {_as_index(index)}, {value})"
 
     def augmented(self, r: Rewriter, node: ast.AugAssign) -> str | None:
         if isinstance(node.target, ast.Subscript) and "tensor" in r.fact(node.target.value).kinds:
+            sign = _SIGNS.get(type(node.op))
+            places = node.target.slice.elts if isinstance(node.target.slice, ast.Tuple) else [node.target.slice]
+            if sign and isinstance(node.target.value, ast.Name) and not any(_advanced(r, one) for one in places):
+                old = r.spans.composed(node.target, r.text)
+                made = self._changed(r, node.target, f"{old} {sign} {r.parenthesised(node.value, r.text(node.value))}")
+                if made is not None:
+                    return made
             r.mark(node, "in-place change", "tensors of the target do not change in place")
         return None
 
@@ -819,6 +843,7 @@ def _keeps(node: ast.AST, kept: set[str]) -> bool:
     return bool(bound & kept)
 
 
+_SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _EXPRESSIONS = {
     ast.Compare: "comparison",
     ast.Call: "call",

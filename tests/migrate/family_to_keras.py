@@ -1,6 +1,6 @@
 """A family of simple PyTorch networks, as users write them: made by number, each a piece of source of its own.
 
-python tests/migrate/torch_family.py 300 keras      migrates the first 300, and tells the rate for each kind
+python -m tests.migrate.family_to_keras 300 keras     migrates the first 300, and tells the rate for each kind
 """
 
 from __future__ import annotations
