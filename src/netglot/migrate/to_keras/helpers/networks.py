@@ -117,7 +117,7 @@ def started(initializer, shape):
     if len(shape) < 2:
         return initializer(shape)
     order = (*range(2, len(shape)), 1, 0)
-    return ops.transpose(initializer([shape[axis] for axis in order]), np.argsort(order))
+    return ops.transpose(initializer([shape[axis] for axis in order]), np.argsort(order).tolist())
 ''',
     "inputs_of": '''
 def inputs_of(layer):
