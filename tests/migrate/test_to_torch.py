@@ -45,3 +45,17 @@ def test_sequential_of_known_sizes_is_written_as_a_person_would(tmp_path):
     assert "model.append(nn.Linear(72, 4))\nmodel.append(nn.Softmax(dim=-1))\nmodel.apply(glorot_uniform)\n" in added
     assert "loss=categorical_crossentropy, optimizer=Adam(), metrics=" in added
     assert not any(word in added for word in ("class Symbol", "class Layer", "class SGD", "def huber"))
+
+
+def test_a_functional_network_is_fitted_with_its_penalties_and_callbacks(tmp_path):
+    shutil.copyfile(SOURCES / "keras_functional_fit.py", tmp_path / "keras_functional_fit.py")
+    found = migrate(tmp_path, "torch")
+    assert found.verdict == found.report["summary"] == "equivalent", found.report
+    (script,) = found.report["scripts"]
+    assert len(script["losses"]["source"]) == 8
+    assert script["losses"]["distance"] < 1e-9
+    text = found.files["keras_functional_fit.py"].decode()
+    assert 'x = penalised(Dense(8, activation="relu"), weight=l2(0.01))(inputs)' in text
+    assert "optimizer=Adam(lr=0.01, clipnorm=1.0), loss=binary_crossentropy" in text
+    assert "import tensorflow" not in text
+    assert "from tensorflow" not in text

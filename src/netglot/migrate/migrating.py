@@ -173,8 +173,9 @@ def _observed(
         if lacking:
             name, (path, needs) = next(iter(lacking.items()))
             raise networks.need_arguments({name: needs}, path)
+        why = next((f"; {one}" for one in notes if " was left out: " in one), "")
         raise InputError(
-            f"no network was found in {', '.join(file.path for file in project.files)}",
+            f"no network was found in {', '.join(file.path for file in project.files)}{why}",
             advice="name it: --network 'file.py:Class(arguments)'",
         )
     proven = _runnable(worker, chosen, inputs, bool(named) or not any(family.trains(f) for f in project.files), notes)

@@ -136,7 +136,7 @@ class Keras(Framework):
                 for step in type(owner).__mro__:
                     if name in vars(step):
                         return f"{base}.{name}" if step.__module__.startswith(("keras.", "tensorflow.")) else None
-                return f"{base}.{name}"
+                return None if name in vars(owner) else f"{base}.{name}"
         if type(owner).__module__.startswith(("keras.", "tensorflow.")) and not inspect.ismodule(owner):
             if inspect.isclass(owner):
                 return None

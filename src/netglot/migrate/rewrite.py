@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -259,6 +260,7 @@ class Rewriter:
 def _aliases(tree: ast.Module) -> dict[str, str]:
     """What the imports of a file bind, anywhere in it: name to dotted name."""
     found: dict[str, str] = {}
+    stars: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -269,6 +271,22 @@ def _aliases(tree: ast.Module) -> dict[str, str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             for alias in node.names:
                 found[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+                if alias.name == "*":
+                    stars.append(node.module)
+    found.pop("*", None)
+    if stars:
+        found = _starred(tree, stars, found) | found
+    return found
+
+
+def _starred(tree: ast.Module, stars: list[str], known: dict[str, str]) -> dict[str, str]:
+    """What stars import: every name that nothing else binds; classes come from where layers are."""
+    bound = _bound_names(tree) | known.keys() | set(dir(builtins))
+    loads = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - bound
+    found = {}
+    for name in loads:
+        wanted = "models" if name in ("Model", "Sequential", "load_model") else "layers" if name[0].isupper() else ""
+        found[name] = f"{next((one for one in stars if wanted and one.endswith(wanted)), stars[0])}.{name}"
     return found
 
 

@@ -217,8 +217,6 @@ class Runtime(Observing, Side):
         inside = [0]
 
         def called(module: Any, *args: Any, **kwargs: Any) -> Any:
-            if any(kind.__name__ == "Augmentation" for kind in type(module).__mro__):
-                return args[0]  # the two frameworks could not change images alike
             inside[0] += 1
             try:
                 if inside[0] == 1 and next(module.parameters(), None) is not None:
@@ -376,6 +374,14 @@ def _no_dropping() -> None:
         return attention(query, key, value, attn_mask, 0.0, *args, **kwargs)
 
     nn.functional.scaled_dot_product_attention = undropped
+    call = nn.Module.__call__
+
+    def unchanged(module: Any, *args: Any, **kwargs: Any) -> Any:
+        """Images are not changed at random: the frameworks could not change them alike."""
+        augments = any(kind.__name__ == "Augmentation" for kind in type(module).__mro__)
+        return args[0] if augments else call(module, *args, **kwargs)
+
+    nn.Module.__call__ = unchanged
 
 
 def known_draws(draws: Any) -> None:

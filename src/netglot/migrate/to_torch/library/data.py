@@ -216,7 +216,7 @@ def image_folder(
         for path in sorted((directory / name).rglob("*"))
         if path.suffix.lower() in kinds
     ]
-    if shuffle or validation_split:
+    if shuffle and validation_split:
         order = np.random.RandomState(seed if seed is not None else 0).permutation(len(rows))
         rows = [rows[i] for i in order]
     if validation_split:

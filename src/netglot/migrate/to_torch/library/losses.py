@@ -151,13 +151,17 @@ def categorical_hinge(y_true, y_pred):
 
 def loss_named(given):
     """A loss by Keras's name for it, or as it is given."""
-    known = {
-        "sparse_categorical_crossentropy": sparse_categorical_crossentropy, "mse": mean_squared_error,
-        "categorical_crossentropy": categorical_crossentropy, "binary_crossentropy": binary_crossentropy,
-        "mean_squared_error": mean_squared_error, "mae": mean_absolute_error, "huber": huber,
-        "mean_absolute_error": mean_absolute_error, "kl_divergence": kl_divergence,
+    losses = [
+        sparse_categorical_crossentropy, categorical_crossentropy, binary_crossentropy, mean_squared_error,
+        mean_absolute_error, mean_absolute_percentage_error, mean_squared_logarithmic_error, huber, log_cosh,
+        kl_divergence, cosine_similarity, poisson, hinge, squared_hinge, categorical_hinge, binary_focal_crossentropy,
+    ]  # fmt: skip
+    short = {
+        "mse": "mean_squared_error", "mae": "mean_absolute_error", "mape": "mean_absolute_percentage_error",
+        "msle": "mean_squared_logarithmic_error", "kld": "kl_divergence", "bce": "binary_crossentropy",
     }  # fmt: skip
-    return known[given.lower()] if isinstance(given, str) else given
+    known = {one.__name__: one for one in losses}
+    return known[short.get(given.lower(), given.lower())] if isinstance(given, str) else given
 
 
 def sigmoid_cross_entropy_with_logits(labels=None, logits=None):
