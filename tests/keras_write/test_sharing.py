@@ -234,3 +234,22 @@ def test_the_model_is_left_as_it_was():
     model = Keeping()
     read(model, [torch.zeros(2, 5)])
     assert model.mask is None
+
+
+def test_heads_of_one_feature_over_as_many_steps():
+    """Keras's own layer adds the bias of its heads along the time axis there."""
+    torch.manual_seed(0)
+    model = nn.MultiheadAttention(3, 3, batch_first=True).double().eval()
+    nn.init.normal_(model.in_proj_bias)
+    x = torch.randn(2, 3, 3, dtype=torch.float64)
+    network = SimpleNamespace(build=lambda: Attending(model), example=lambda shapes=None: [x], symbol=None, inputs=[])
+    assert proving.prove(network).verdict == "right"
+
+
+class Attending(nn.Module):
+    def __init__(self, attention):
+        super().__init__()
+        self.attention = attention
+
+    def forward(self, x):
+        return self.attention(x, x * 0.5, x)[0]

@@ -120,9 +120,14 @@ def _dropping(op, scale):
 
 @keras.lowers(ops.MultiHeadAttention)
 def attention_with_projections(op):
-    """Projections, attention, projection, where the layer has no form for a mask of numbers or some of the biases."""
+    """Projections, attention, projection, where the layer has no form for a mask of numbers or some of the biases.
+
+    Nor is the layer right for heads of one feature: on TensorFlow, Keras adds a bias of shape (heads, 1) along the time
+    axis where that is as long (`ops.add` takes what can be squeezed to a vector for a bias of the axis that fits it).
+    """
     biases = {op.bq is None, op.bk is None, op.bv is None, op.bo is None}
-    if len(biases) == 1 and (op.mask is None or type_of(op.mask).dtype == "bool"):
+    narrow = op.bq is not None and shape_of(op.wq)[0] == op.heads
+    if len(biases) == 1 and not narrow and (op.mask is None or type_of(op.mask).dtype == "bool"):
         return None
     query, key, value = (
         _projected(x, weight, bias, op)

@@ -8,7 +8,7 @@ from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
 from netglot.pivot.graph import Parameter
 from netglot.pivot.op import shape_of
-from netglot.source.spell import OMIT, Call, Layer, unless
+from netglot.source.spell import OMIT, Call, Layer, call, unless
 
 
 def _is_last(op) -> bool:
@@ -132,6 +132,14 @@ def arrange_rms_norm(op):
 def rms_norm(op):
     axis, sort = _axes(op)
     scale = sort(op.scale)
+    rank, ordered = len(shape_of(op.x)), sorted(op.axes)
+    if op.scale is not None and ordered != list(range(rank - len(ordered), rank)):
+        # a neighbour wants other axes last, and Keras's scale would broadcast from these
+        along = tuple(shape_of(op.x)[a] if a in op.axes else 1 for a in range(ordered[0], rank))
+        order = tuple(op.axes.index(a) for a in ordered)
+        turned = op.scale if order == tuple(range(len(order))) else call("ops.transpose", op.scale, order)
+        bare = Call("ops.rms_normalization", (op.x,), options(axis=axis, epsilon=op.epsilon))
+        return call("ops.multiply", bare, call("ops.reshape", turned, along))
     function = Call(
         "ops.rms_normalization", (op.x,), options(scale=unless(op.scale, None), axis=axis, epsilon=op.epsilon)
     )
