@@ -51,8 +51,10 @@ class ClassEmitter:
             arguments.append(f"{parameter.name}{default}")
         yield f"def __init__({', '.join([*arguments, *self.style.more_arguments()])}):"
         yield f"    {self.style.super_init()}"
+        flags = {parameter.name for parameter in self.blueprint.flags.values()}
+        told = {m.attr for m in self.blueprint.base.members} & flags  # the layer, or None, tells as much
         for parameter in self.blueprint.parameters:
-            if parameter.in_call:
+            if parameter.in_call and parameter.name not in told:
                 yield f"    self.{parameter.name} = {parameter.name}"
         for statement in self._members():
             yield from (f"    {line}" for line in statement.split("\n"))

@@ -404,6 +404,8 @@ class Outline:
             if held[item.path] > 1 or len(self.called_by[self._first_path(item.path)]) > 1:  # one object, held twice
                 return
             entering, leaving = self._flow(item, inside)
+            if self._uses_foreign(item):
+                return
             if len(leaving) != 1 or len(entering) != 1 or (flow is not None and entering != [flow]):
                 return
             if item is not tree.items[-1] and any(self._leaves(leaving[0], inside)):
@@ -413,6 +415,12 @@ class Outline:
             if item.kind == "leaf" and not self._is_chain_of_layers(item):
                 item.kind = "class"
         tree.kind = "sequence"
+
+    def _uses_foreign(self, tree: CallTree) -> bool:
+        """Whether a call needs a bare weight that is held outside of it, which must be handed to it."""
+        inside = f"{tree.path}."
+        bare = {value for node in tree.nodes() for value in self.needs(node) if value in self.offline}
+        return any(not p.name.startswith(inside) for value in bare for p in self.base_parameters(value))
 
     def _is_chain_of_layers(self, leaf: CallTree) -> bool:
         nodes = list(leaf.nodes())
