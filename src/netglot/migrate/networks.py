@@ -74,7 +74,7 @@ def candidates(worker: Worker, module: str, notes: list[str]) -> tuple[list[Netw
     for expression in [*found["instances"], *expressions]:
         one = worker.request("attempt", module=module, expression=expression)
         if "error" in one:
-            if expression.removesuffix("()") in {n for n, _ in outer}:
+            if expression.removesuffix("()") in {n for n, _ in outer} and not found["instances"]:
                 raise raised(one["error"], f"making {expression}")
             notes.append(f"{expression} was left out: {one['error']['kind']}: {one['error']['message'][:200]}")
             continue

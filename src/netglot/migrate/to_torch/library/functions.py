@@ -7,9 +7,17 @@ import torch.nn.functional as F
 def clip_by_global_norm(tensors, clip_norm):
     """Tensors scaled so that their common norm is at most so much, and that norm."""
     tensors = list(tensors)
-    norm = torch.stack([one.norm() for one in tensors if one is not None]).norm()
+    given = [one for one in tensors if one is not None]
+    norm = torch.stack([(one._values() if one.is_sparse else one).norm() for one in given]).norm()
     scale = clip_norm / torch.clamp(norm, min=clip_norm)
-    return [None if one is None else one * scale for one in tensors], norm
+
+    def scaled(one):
+        if one is None or not one.is_sparse:
+            return None if one is None else one * scale
+        values = one._values() * scale  # rows that were looked up twice stay apart
+        return torch.sparse_coo_tensor(one._indices(), values, one.shape, check_invariants=False)
+
+    return [scaled(one) for one in tensors], norm
 
 
 def clip_by_norm(tensor, clip_norm):
