@@ -192,6 +192,19 @@ class TwoTables(nn.Module):
         return self.encoder(x) + self.decoder(-x)
 
 
+class Attending(nn.Module):
+    """Attends with heads of one feature."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(5, 5, batch_first=True)
+        nn.init.normal_(self.attention.in_proj_bias)
+
+    def forward(self, x):
+        steps = x[:, None] * torch.ones(5, 1, dtype=x.dtype).cumsum(0)
+        return self.attention(steps, steps * 0.5, steps)[0]
+
+
 def _twice(part):
     return [part, nn.ReLU(), part]
 
@@ -210,6 +223,7 @@ NETWORKS = {
     "without_inputs": lambda: Chain(Biased(), Biased()),
     "branches": lambda: Chain(Branches(3, True), Branches(2, True), Branches(3, False)),
     "two_tables": TwoTables,
+    "heads_of_one_feature": Attending,  # over as many steps: Keras's own layer adds their bias along the time axis
     "complex_numbers": Rotary,
     "spectral": Spectral,
     "keeping": Keeping,
@@ -234,22 +248,3 @@ def test_the_model_is_left_as_it_was():
     model = Keeping()
     read(model, [torch.zeros(2, 5)])
     assert model.mask is None
-
-
-def test_heads_of_one_feature_over_as_many_steps():
-    """Keras's own layer adds the bias of its heads along the time axis there."""
-    torch.manual_seed(0)
-    model = nn.MultiheadAttention(3, 3, batch_first=True).double().eval()
-    nn.init.normal_(model.in_proj_bias)
-    x = torch.randn(2, 3, 3, dtype=torch.float64)
-    network = SimpleNamespace(build=lambda: Attending(model), example=lambda shapes=None: [x], symbol=None, inputs=[])
-    assert proving.prove(network).verdict == "right"
-
-
-class Attending(nn.Module):
-    def __init__(self, attention):
-        super().__init__()
-        self.attention = attention
-
-    def forward(self, x):
-        return self.attention(x, x * 0.5, x)[0]
