@@ -242,9 +242,39 @@ def test_computes_the_same(name, monkeypatch):
     assert outcome.verdict == "right", outcome.detail
 
 
+class Notes:
+    """Not a module, but held by one."""
+
+    seen = None
+
+
+class Noting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.notes = Notes()
+
+    def forward(self, x):
+        self.notes.seen = x * 2
+        return self.notes.seen + 1
+
+
 def test_the_model_is_left_as_it_was():
     from netglot.api import read
 
-    model = Keeping()
+    model, noting = Keeping(), Noting()
     read(model, [torch.zeros(2, 5)])
+    read(noting, [torch.zeros(2, 5)])
     assert model.mask is None
+    assert noting.notes.seen is None
+
+
+def test_a_model_that_cannot_be_handed_on_is_told(tmp_path):
+    import threading
+
+    from netglot.errors import InputError
+    from netglot.verify.ship import pickle_source
+
+    model = nn.Linear(2, 2)
+    model.lock = threading.Lock()
+    with pytest.raises(InputError, match="cannot be handed"):
+        pickle_source(model, tmp_path / "model.pkl")

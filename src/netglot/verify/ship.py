@@ -11,16 +11,29 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from netglot.errors import InputError
+
 
 def pickle_source(model: Any, path: str | Path) -> dict[str, Any]:
     """Writes a live PyTorch module to `path` and returns the arguments of the worker's `load`.
 
     Classes are pickled by name where a worker can import them, and by value where they came from a loose file.
+
+    Raises:
+        InputError: the module holds something that cannot leave its process: a lock, an open file, a weak reference.
     """
+    import pickle
+
     import cloudpickle
 
-    with open(path, "wb") as file, _by_value(_loose_modules(model)):
-        cloudpickle.dump(model, file)
+    try:
+        with open(path, "wb") as file, _by_value(_loose_modules(model)):
+            cloudpickle.dump(model, file)
+    except (TypeError, pickle.PicklingError) as error:
+        raise InputError(
+            f"the model cannot be handed to the process that runs it: {error}",
+            advice="give it by its file, net.py:Net, or leave the proof out (verify=False)",
+        ) from error
     return {"kind": "pickle", "path": str(path), "operators": declared_operators()}
 
 

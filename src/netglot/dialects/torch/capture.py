@@ -15,6 +15,7 @@ import io
 import os
 import sys
 import traceback
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -345,6 +346,7 @@ def _kept_tensors(model: torch.nn.Module):
     PyTorch leaves stand-ins in modules that a network holds twice, and in what a forward pass keeps in an attribute.
     """
     held = [(m, dict(m._parameters), dict(m._buffers), dict(vars(m))) for m in model.modules()]
+    others = {id(o): (o, dict(vars(o))) for _, _, _, attributes in held for o in attributes.values() if _is_plain(o)}
     named = (model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False))
     tensors = {path: tensor for pairs in named for path, tensor in pairs}
     try:
@@ -355,6 +357,15 @@ def _kept_tensors(model: torch.nn.Module):
             vars(module).update(attributes)
             module._parameters.update(parameters)
             module._buffers.update(buffers)
+        for other, attributes in others.values():
+            vars(other).clear()
+            vars(other).update(attributes)
+
+
+def _is_plain(held: Any) -> bool:
+    """Whether a module holds it as an object of its own making, which may keep tensors of a forward pass."""
+    kinds = (torch.nn.Module, torch.Tensor, type, types.ModuleType, types.FunctionType)
+    return isinstance(getattr(held, "__dict__", None), dict) and not isinstance(held, kinds)
 
 
 @contextlib.contextmanager
