@@ -47,7 +47,7 @@ class Conversion:
     verdict: str = "equivalent"
     report: dict = field(default_factory=lambda: dict(RECORD))
 
-    def save(self, folder):
+    def save(self, folder, move=False):
         (Path(folder) / "model.py").write_text("model")
 
 
