@@ -14,8 +14,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 def double_precision():
     import keras
 
-    keras.backend.clear_session()  # it remembers the precision of models of other tests
+    keras.backend.clear_session(free_memory=False)  # it remembers the precision of models of other tests
     keras.config.set_floatx("float64")
     yield
     keras.config.set_floatx("float32")
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)

@@ -19,4 +19,4 @@ def test_a_network_comes_back_equal_and_its_blocks_are_found_without_names(name,
         pytest.skip("keras is not installed")
     record = run(next(network for key, network in chosen().items() if key == name))
     assert record["verdict"] == "equal", record
-    assert record["bare classes"] >= 2 and record["bare longest"] < 40
+    assert record["bare classes"] >= 2 and record["bare longest"] <= 40

@@ -160,12 +160,12 @@ def grouped():
 
 @pytest.fixture(autouse=True)
 def double():
-    keras.backend.clear_session()  # it remembers the precision of models of other tests
+    keras.backend.clear_session(free_memory=False)  # it remembers the precision of models of other tests
     keras.config.set_floatx("float64")
     torch.set_default_dtype(torch.float64)
     yield
     keras.config.set_floatx("float32")
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     torch.set_default_dtype(torch.float32)
 
 

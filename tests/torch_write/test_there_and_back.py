@@ -51,9 +51,9 @@ the text says nothing of it from the second round on."""
 
 @pytest.fixture(autouse=True)
 def afresh():
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     yield
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
 
 
 @pytest.mark.parametrize("name", SMALL)

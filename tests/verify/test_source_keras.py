@@ -29,6 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 def single_precision():
     keras.backend.clear_session()
     keras.config.set_floatx("float32")
+    keras.saving.get_custom_objects()["netglot_tests>Single"] = Single  # other tests clear what is registered
     yield
     keras.config.set_floatx("float32")
     keras.backend.clear_session()

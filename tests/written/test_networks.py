@@ -8,6 +8,7 @@ pytest.importorskip("torch")
 
 from tests.written import harness
 from tests.written.networks import Block, Lookup, Pictures, Words, drawn
+from torch import nn
 
 import netglot
 from netglot import api
@@ -17,6 +18,7 @@ from netglot.errors import RequestError
 NETWORKS = {
     "pictures": (lambda: Pictures(), "1,3,33,33"),
     "block": (lambda: Block(4), "1,4,9,9"),
+    "stem": (lambda: nn.Sequential(nn.Conv2d(4, 4, 1), Block(4)), "1,4,9,9"),
     "lstm": (lambda: Words(), "int64 B,7@0:20"),
     "both": (lambda: Words(num_layers=2, bidirectional=True), "int64 B,T@0:20"),
     "gru": (lambda: Words("GRU"), "int64 B,T@0:20"),
@@ -25,7 +27,7 @@ NETWORKS = {
 WRITTEN = {
     "mxnet": list(NETWORKS),
     "caffe": ["pictures", "block"],
-    "darknet": ["block"],
+    "darknet": ["stem"],  # no section can refer to the input of the network
     "paddle": list(NETWORKS),
 }
 """What each format can say of these."""
@@ -39,7 +41,7 @@ def converted(target: str, name: str, runtimes=()):
 
 
 @pytest.mark.parametrize(
-    ("target", "name"), [("mxnet", "lstm"), ("mxnet", "pictures"), ("caffe", "pictures"), ("darknet", "block")]
+    ("target", "name"), [("mxnet", "lstm"), ("mxnet", "pictures"), ("caffe", "pictures"), ("darknet", "stem")]
 )
 def test_read_back(target, name):
     report = converted(target, name).report
@@ -58,11 +60,18 @@ def test_run(target, name):
     assert "read back" not in report["frameworks"]["target"]
 
 
-@pytest.mark.parametrize("target", WRITTEN)
+@pytest.mark.parametrize("target", ["mxnet", "caffe"])
 def test_all_that_is_refused_is_told_at_once(target):
     report = netglot.convert(drawn(Lookup()), target, inputs=["2,5"]).report
     assert report["verdict"] == "refused"
     assert {"BesselI0", "ScatterAlongAxis"} <= {one["what"] for one in report["refused"]}
+
+
+@pytest.mark.parametrize(("target", "what"), [("darknet", "an input"), ("paddle", "ScatterAlongAxis")])
+def test_what_a_format_lacks_is_refused(target, what):
+    report = netglot.convert(drawn(Lookup()), target, inputs=["2,5"]).report
+    assert report["verdict"] == "refused"
+    assert what in {one["what"] for one in report["refused"]}
 
 
 def test_a_refused_network_leaves_nothing(tmp_path, monkeypatch):
