@@ -30,6 +30,12 @@ from netglot.report.progress import ticking
 EXIT = {"equivalent": 0, "unverified": 0, "different": 1, "refused": 3}
 """The exit code of each verdict."""
 
+
+def _code(verdict: str, asked: bool) -> int:
+    """The exit code; a proof that was asked for and could not be given is no success."""
+    return EXIT["different"] if verdict == "unverified" and asked else EXIT[verdict]
+
+
 app = typer.Typer(
     name="netglot",
     help="Moves neural networks between deep-learning frameworks, and proves that both compute the same.",
@@ -146,7 +152,7 @@ def convert(
             with staged(output) as folder:
                 conversion.save(folder, move=True)
     _tell(record, json_, written=output if conversion.verdict != "refused" else None)
-    return EXIT[conversion.verdict]
+    return _code(conversion.verdict, asked=not no_verify)
 
 
 @app.command()
@@ -253,8 +259,7 @@ def migrate(
         show(_console(False), migration.report)
         if migration.verdict != "refused":
             _console(False).print(f"written to {output}{os.sep}", markup=False, soft_wrap=True)
-    unproven = migration.verdict == "unverified" and not no_verify
-    return EXIT["different"] if unproven else EXIT[migration.verdict]
+    return _code(migration.verdict, asked=not no_verify)
 
 
 class View(enum.StrEnum):

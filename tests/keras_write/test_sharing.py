@@ -156,6 +156,7 @@ class Rotary(nn.Module):
     def forward(self, x):
         pairs = torch.view_as_complex(self.linear(x).reshape(x.shape[0], 4, 2))
         turned = pairs * self.turns[: x.shape[0]] / (pairs.abs() + 1) - self.shift
+        turned = (1 - turned * 2j) + x[:, :1] * 1j + x[:, 1:2]
         return torch.view_as_real(turned.conj().resolve_conj()).flatten(1), (turned * pairs).imag, torch.angle(turned)
 
 

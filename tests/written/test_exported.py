@@ -15,10 +15,13 @@ CASES = {
     "block": (lambda: Block(4), "1,4,9,9"),
     "pictures": (lambda: Pictures(), "1,3,33,33"),
     "lstm": (lambda: Words(), "int64 B,5@0:20"),
+    "pinned": (lambda: Words(), "int64 2!,5@0:20"),
 }
 
 
-@pytest.mark.parametrize(("target", "name"), [("tensorflow", "block"), ("tensorflow", "lstm"), ("tflite", "pictures")])
+@pytest.mark.parametrize(
+    ("target", "name"), [("tensorflow", "block"), ("tensorflow", "lstm"), ("tflite", "pictures"), ("tflite", "pinned")]
+)
 def test_run(target, name, tmp_path):
     make, shape = CASES[name]
     conversion = netglot.convert(drawn(make()), target, inputs=[shape])
@@ -28,3 +31,10 @@ def test_run(target, name, tmp_path):
     assert "tensorflow" in report["frameworks"]["target"]
     folder = conversion.save(tmp_path / "out")
     assert (folder / {"tensorflow": "saved_model", "tflite": "model.tflite"}[target]).exists()
+
+
+def test_a_recurrence_over_any_batch_is_refused_for_tflite():
+    report = netglot.convert(drawn(Words()), "tflite", inputs=["int64 B,5@0:20"]).report
+    assert report["verdict"] == "refused"
+    assert "batch of any size" in report["refused"][0]["reason"]
+    assert "1!" in report["refused"][0]["advice"]

@@ -1,7 +1,7 @@
 """A framework in an interpreter of its own, which runs a written file: this side of the pipe.
 
 Where to find the interpreters is said by the user, `--runtime mxnet=PATH/python` or the environment variable
-`NETGLOT_RUNTIMES` (`mxnet=PATH,cntk=PATH`), or they stand where `make oracles` puts them.
+`NETGLOT_RUNTIMES` (`mxnet=PATH,caffe=PATH`).
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from netglot.errors import RequestError, WorkerError
 
 VARIABLE = "NETGLOT_RUNTIMES"
 _SCRIPTS = Path(__file__).parent / "runtimes"
+KNOWN = tuple(sorted(path.stem.removeprefix("run_") for path in _SCRIPTS.glob("run_*.py")))
+"""The frameworks that have a script for an interpreter of their own."""
 
 
 def chosen(runtimes: Iterable[str] = ()) -> dict[str, str]:
     """The interpreter of each framework: what the environment says, and over it what the user says.
 
     Raises:
-        RequestError: something is not `NAME=PATH`, or there is no such file.
+        RequestError: something is not `NAME=PATH`, the name is none of those known, or there is no such file.
     """
     held = [one for one in os.environ.get(VARIABLE, "").split(",") if one.strip()]
     found = {}
@@ -35,6 +37,9 @@ def chosen(runtimes: Iterable[str] = ()) -> dict[str, str]:
         name, equals, path = one.strip().partition("=")
         if not equals or not name or not path:
             raise RequestError(f"the runtime {one!r} is no NAME=PATH", advice="--runtime mxnet=PATH/python")
+        if name not in KNOWN:
+            advice = f"these run in an interpreter of their own: {', '.join(KNOWN)}"
+            raise RequestError(f"--runtime {name}: netglot runs nothing in an interpreter of that name", advice=advice)
         if not Path(path).is_file():
             raise RequestError(f"there is no interpreter {path}", advice=f"--runtime {name}=PATH/python")
         found[name] = path

@@ -18,37 +18,25 @@ from typing import Any
 
 
 def export(folder: Path, out: str) -> None:
-    """Exports the network in an emitted folder, and says in `made.json` what is to be told of it."""
+    """Exports the network in an emitted folder."""
     spec = importlib.util.spec_from_file_location("netglot_exported", folder / "model.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    notes = export_model(module.load(), json.loads((folder / "export.json").read_text("utf-8")), out)
-    (folder / "made.json").write_text(json.dumps(notes), encoding="utf-8")
+    export_model(module.load(), json.loads((folder / "export.json").read_text("utf-8")), out)
 
 
-def export_model(model: Any, told: dict[str, Any], out: str) -> list[str]:
-    """Exports a Keras model; `told` says its inputs and outputs, and which kind of file is made. Returns what is to be
-    told of the file."""
+def export_model(model: Any, told: dict[str, Any], out: str) -> None:
+    """Exports a Keras model; `told` says its inputs and outputs, and which kind of file is made."""
     if told["kind"] == "saved_model":
         _save(model, told, out)
-        return []
+        return
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory(prefix="netglot-saved-") as between:
         _save(model, told, between)
-        try:
-            made, notes = tf.lite.TFLiteConverter.from_saved_model(between).convert(), []
-        except Exception as error:  # its own operators do not do: TensorFlow's beside them
-            converter = tf.lite.TFLiteConverter.from_saved_model(between)
-            kinds = tf.lite.OpsSet
-            converter.target_spec.supported_ops = [kinds.TFLITE_BUILTINS, kinds.SELECT_TF_OPS]
-            converter._experimental_lower_tensor_list_ops = False
-            made = converter.convert()
-            lacks = ", ".join(missing(str(error))) or "lists of tensors, for its recurrence over a batch of any size"
-            notes = [f"the file needs an interpreter with TensorFlow's own operators (Select TF ops): {lacks}"]
-        Path(out).write_bytes(made)
-    return notes
+        # its own operators only: a file with TensorFlow's beside them runs in few interpreters, and not in Python's
+        Path(out).write_bytes(tf.lite.TFLiteConverter.from_saved_model(between).convert())
 
 
 def _save(model: Any, told: dict[str, Any], out: str) -> None:

@@ -65,7 +65,6 @@ def exported(graph: Graph, dialect: Dialect, kind: str, keep_layout: bool) -> Ex
         (folder / "export.json").write_text(json.dumps(_told(graph, written.arranged, kind)), encoding="utf-8")
         made = folder / "made"
         _export(folder, made, dialect)
-        graph.notes += json.loads((folder / "made.json").read_text(encoding="utf-8"))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -107,6 +106,9 @@ def _export(folder: Path, made: Path, dialect: Dialect) -> None:
     lacks = missing(run.stderr)
     if lacks:
         raise Refusal(never(f"{dialect.title} has no {', '.join(lacks)}", "keep it in Keras: --to keras"))
+    if "tensor list" in run.stderr:
+        why = f"{dialect.title} has no recurrence over a batch of any size"
+        raise Refusal(notimpl(why, "pin the size of the batch with an exclamation mark: --input '1!,20'"))
     lines = [line for line in run.stderr.splitlines() if line.strip()]
     raise Refusal(notimpl(f"TensorFlow's exporter fails: {lines[-1][:300] if lines else run.returncode}"))
 

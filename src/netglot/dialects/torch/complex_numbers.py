@@ -12,7 +12,7 @@ from typing import Any
 
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
-from netglot.pivot.op import shape_of
+from netglot.pivot.op import is_scalar, shape_of, type_of
 
 REAL = {"complex32": "float16", "complex64": "float32", "complex128": "float64"}
 """The dtype of the parts of each complex one."""
@@ -30,7 +30,7 @@ class Complex:
 
 def concerns(name: str, arguments: list[Any]) -> bool:
     """Whether an op makes or takes complex numbers; `name` is that of the op without its overload."""
-    return name in MAKERS or any(isinstance(a, Complex) for a in _flat(arguments))
+    return name in MAKERS or any(isinstance(a, Complex | complex) for a in _flat(arguments))
 
 
 def read(target: str, arguments: list[Any], options: dict[str, Any], reader: Callable | None) -> Any:
@@ -43,6 +43,7 @@ def read(target: str, arguments: list[Any], options: dict[str, Any], reader: Cal
         Refusal: the op has no form on pairs.
     """
     name = target.removeprefix("aten.").partition(".")[0]
+    arguments = [Complex(a.real, a.imag) if isinstance(a, complex) else a for a in arguments]
     if name in MAKERS:
         return MAKERS[name](*arguments, **options)
     if name in _OPS:
@@ -114,10 +115,12 @@ def _product(reader, arguments, options) -> Any:
 
 def _cast(arguments, options) -> Any:
     """Another precision; the imaginary part is not given up silently."""
-    wanted = [a for a in (*arguments[1:], *options.values()) if isinstance(a, str)]
-    if not wanted or wanted[0] not in REAL:
-        raise Refusal(notimpl("a cast of complex numbers to real ones", "take .real"))
-    x, dtype = arguments[0], REAL[wanted[0]]
+    x, wanted = arguments[0], next((a for a in (*arguments[1:], *options.values()) if isinstance(a, str)), None)
+    if wanted is None and isinstance(x, Complex):  # to another device
+        return x
+    if wanted not in REAL or not isinstance(x, Complex):
+        raise Refusal(notimpl("a cast between complex and real numbers", "take .real, or torch.complex"))
+    dtype = REAL[wanted]
     return Complex(ops.Cast(x.real, dtype), ops.Cast(x.imaginary, dtype))
 
 
@@ -138,8 +141,23 @@ def _square(x: Complex):
     return ops.Add(ops.Square(x.real), ops.Square(x.imaginary))
 
 
+def _magnitude(x: Complex):
+    """The absolute value, whose gradient at zero is zero and not that of the root."""
+    square = _square(x)
+    nothing = ops.Equal(square, 0.0)
+    return ops.Where(nothing, 0.0, ops.Sqrt(ops.Where(nothing, 1.0, square)))
+
+
 def _conjugate(x: Complex) -> Complex:
     return Complex(x.real, ops.Negative(x.imaginary))
+
+
+def _alike(real, imaginary) -> Complex:
+    """A pair whose imaginary part, which an operand that has none left alone, gets the shape of the real one."""
+    shape = shape_of(real)
+    if is_scalar(imaginary):
+        return Complex(real, ops.Full(shape, float(imaginary), type_of(real).dtype))
+    return Complex(real, imaginary if shape_of(imaginary) == shape else ops.Broadcast(imaginary, shape))
 
 
 def _sum(sign: type) -> Callable:
@@ -149,8 +167,8 @@ def _sum(sign: type) -> Callable:
         if isinstance(a, Complex) and isinstance(b, Complex):
             return Complex(sign(a.real, b.real), sign(a.imaginary, b.imaginary))
         if isinstance(a, Complex):
-            return Complex(sign(a.real, b), a.imaginary)
-        return Complex(sign(a, b.real), b.imaginary if sign is ops.Add else ops.Negative(b.imaginary))
+            return _alike(sign(a.real, b), a.imaginary)
+        return _alike(sign(a, b.real), b.imaginary if sign is ops.Add else ops.Negative(b.imaginary))
 
     return combine
 
@@ -183,11 +201,12 @@ _OPS: dict[str, Callable] = {
     "_conj": _conjugate,
     "conj_physical": _conjugate,
     "resolve_conj": lambda x: x,
-    "abs": lambda x: ops.Sqrt(_square(x)),
+    "abs": _magnitude,
     "angle": lambda x: ops.Atan2(x.imaginary, x.real),
     "exp": lambda x: _polar(ops.Exp(x.real), x.imaginary),
     "add": _sum(ops.Add),
     "sub": _sum(ops.Subtract),
+    "rsub": lambda a, b, alpha=1: _sum(ops.Subtract)(b, a, alpha),
     "div": _divide,
 }
 """What has a form of its own on pairs."""
@@ -201,6 +220,6 @@ _EACH = frozenset(
     "view reshape _unsafe_view permute transpose t movedim swapaxes unsqueeze squeeze expand expand_as repeat "
     "slice select narrow index index_select gather cat concat stack chunk split split_with_sizes unbind tensor_split "
     "flatten unflatten roll flip clone contiguous detach alias lift_fresh_copy sum mean neg cumsum tril triu "
-    "diagonal repeat_interleave constant_pad_nd".split()
+    "diagonal repeat_interleave".split()
 )
 """Linear, and blind to what the numbers are."""

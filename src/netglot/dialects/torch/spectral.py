@@ -61,7 +61,9 @@ _NORMS = {
 
 
 def _pair(x) -> Complex:
-    return x if isinstance(x, Complex) else Complex(x, None)
+    if isinstance(x, Complex):
+        return x
+    return Complex(x if type_of(x).dtype.startswith("float") else ops.Cast(x, "float32"), None)
 
 
 def _transform(x: Complex, axis: int, norm: str | None, inverse: bool, half: bool = False) -> Complex:
