@@ -14,8 +14,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from netglot.passes.axes import (
+    Arrange,
+    Disordered,
+    Permutation,
+    identity,
+    is_batched_product,
+    named_results,
+    permuted,
+    reduced_axes,
+    renamed,
+    sharing_axes,
+)
+from netglot.passes.reshaping import common_parts, reshape_groups, reshaped_order, source_order
 from netglot.pivot import ops
-from netglot.pivot.dims import product
 from netglot.pivot.graph import (
     REARRANGING,
     Builder,
@@ -30,9 +42,6 @@ from netglot.pivot.graph import (
     names_of,
 )
 from netglot.pivot.op import Op, is_scalar
-
-Permutation = tuple[int, ...]
-Arrange = Callable[[Op], dict[str, Permutation] | None]
 
 
 @dataclass
@@ -77,16 +86,6 @@ def arrange(graph: Graph, layouts: dict[type[Op], Arrange], *, keep_interface: b
     return _Arranger(graph, layouts, keep_interface).run()
 
 
-def identity(rank: int) -> Permutation:
-    """The permutation that moves nothing."""
-    return tuple(range(rank))
-
-
-def inverse(permutation: Permutation) -> Permutation:
-    """The permutation that undoes `permutation`."""
-    return tuple(permutation.index(i) for i in range(len(permutation)))
-
-
 class _Arranger:
     def __init__(self, graph: Graph, layouts, keep_interface: bool):
         self.graph = graph
@@ -109,7 +108,7 @@ class _Arranger:
         for value in self.graph.inputs:
             wish = self.wishes.get(value)
             permutation = wish if wish and not self.keep else identity(value.type.rank)
-            moved = Value(value.name, _permuted(value.type, permutation), value.hint)
+            moved = Value(value.name, permuted(value.type, permutation), value.hint)
             inputs.append(moved)
             self.at[value] = (moved, permutation)
         for parameter in self.graph.parameters.values():
@@ -166,13 +165,13 @@ class _Arranger:
         elif wish and op.layout == "reduce" and getattr(op, "keepdims", False):
             yield next(op.operands()), wish
         elif wish and isinstance(op, ops.Reshape) and isinstance(op.x, Value):
-            source = _source_order(tuple(op.x.shape), tuple(op.shape), wish)
+            source = source_order(tuple(op.x.shape), tuple(op.shape), wish)
             if source is not None:
                 yield op.x, source
         elif isinstance(op, ops.Linear):
             rank = op.x.type.rank
             yield op.x, wish if wish and wish[-1] == rank - 1 else identity(rank)
-        elif op.layout == "fixed" and not _is_batched_product(op):
+        elif op.layout == "fixed" and not is_batched_product(op):
             yield from ((o, identity(o.type.rank)) for o in op.operands() if isinstance(o, Value) and o not in wishes)
 
     def _demand(self, op: Op) -> dict[str, Permutation] | None:
@@ -190,7 +189,7 @@ class _Arranger:
         rule(self, node)
 
     def _emit(self, node: Node, op: Op, permutations: list[Permutation]) -> None:
-        types = tuple(_permuted(v.type, p) for v, p in zip(node.results, permutations, strict=True))
+        types = tuple(permuted(v.type, p) for v, p in zip(node.results, permutations, strict=True))
         weights = type(op).__name__ in REARRANGING and all(is_weight(o) for o in op.operands())
         kind_of_value = Rearranged if weights else Value
         made = [kind_of_value(v.name, kind, v.hint) for v, kind in zip(node.results, types, strict=True)]
@@ -244,7 +243,7 @@ class _Arranger:
                 return self._in_order(one, demand[name]) if name in demand else self._plain(one)
 
             changes[f.name] = tuple(None if o is None else put(o) for o in held) if f.operand == "many" else put(held)
-        results = [demand.get(name, identity(v.type.rank)) for name, v in _named_results(node)]
+        results = [demand.get(name, identity(v.type.rank)) for name, v in named_results(node)]
         self._emit(node, renamed(op, order).replace(**changes), results)
 
     def _fixed(self, node: Node) -> None:
@@ -299,13 +298,13 @@ class _Arranger:
 
     def _along(self, node: Node) -> None:
         op = node.op
-        together = _sharing_axes(op)
+        together = sharing_axes(op)
         if together is None:
             return self._fixed(node)
         order = self._vote(together, self.wishes.get(node.result), together[0].type.rank)
         try:
             moved = renamed(op, order)
-        except _Disordered:
+        except Disordered:
             order = identity(len(order))
             moved = op
         shared = set(map(id, together))
@@ -340,10 +339,10 @@ class _Arranger:
         order = self._order(first)
         try:
             moved = renamed(op, order)
-        except _Disordered:
+        except Disordered:
             order, moved = identity(len(order)), op
         moved = moved.map_operands(lambda o: self._in_order(o, order) if o is first else self._plain(o))
-        gone = () if getattr(op, "keepdims", False) else _reduced_axes(op)
+        gone = () if getattr(op, "keepdims", False) else reduced_axes(op)
         kept = [axis for axis in order if axis not in gone]
         ranks = sorted(kept)
         result = tuple(ranks.index(axis) for axis in kept)
@@ -364,7 +363,7 @@ class _Arranger:
             return self._emit(node, ops.Reshape(self.at[x][0], tuple(shape[axis] for axis in wish)), [wish])
         order = self._order(x)
         groups = reshape_groups(tuple(x.shape), shape)
-        result = _reshaped_order(groups, tuple(x.shape), shape, order)
+        result = reshaped_order(groups, tuple(x.shape), shape, order)
         if result is None and self._absorbs(node, groups, order):
             source = next(g for g in groups if len(g[0]) > 1)[0]
             inner = [axis for axis in order if axis in source]
@@ -390,7 +389,7 @@ class _Arranger:
 
         The result's order is the wished one, else the one that follows from how the axes of `x` stand now.
         """
-        parts = _common_parts(tuple(x.shape), shape)
+        parts = common_parts(tuple(x.shape), shape)
         if parts is None:
             return self._plain(x), identity(len(shape))
         sizes, left, right = parts
@@ -512,7 +511,7 @@ class _Arranger:
         """A product of batches of matrices takes and gives any order of axes where it is written as an einsum."""
         op = node.op
         rank = node.result.type.rank
-        if not _is_batched_product(op) or op.x in self.scrambled or op.y in self.scrambled:
+        if not is_batched_product(op) or op.x in self.scrambled or op.y in self.scrambled:
             return self._fixed(node)
         (x, before), (y, after) = self.at[op.x], self.at[op.y]
         wish = self.wishes.get(node.result) or identity(rank)
@@ -538,207 +537,3 @@ _BY_LAYOUT: dict[str, Callable[[_Arranger, Node], None]] = {
     "reduce": _Arranger._reduce,
     "fixed": _Arranger._fixed,
 }
-
-
-def _is_batched_product(op: Op) -> bool:
-    """Whether an op multiplies matrices pair by pair, without broadcasting."""
-    if not isinstance(op, ops.Matmul) or not isinstance(op.x, Value) or not isinstance(op.y, Value):
-        return False
-    x, y = op.x.shape, op.y.shape
-    return len(x) == len(y) > 2 and tuple(x[:-2]) == tuple(y[:-2])
-
-
-class _Disordered(Exception):
-    """The axes of an op would no longer stand in increasing order."""
-
-
-_UNORDERED = ("Flip", "Dropout")
-
-
-def renamed(op: Op, order: Permutation) -> Op:
-    """`op` with its axis attributes counted in `order`; operands are left alone.
-
-    Raises:
-        _Disordered: a list of axes whose order matters would change its order.
-    """
-    if order == identity(len(order)):
-        return op
-    changes = {}
-    for f in op.attribute_fields():
-        held = getattr(op, f.name)
-        if f.axis is None or held is None:
-            continue
-        if f.axis.kind == "axis":
-            changes[f.name] = order.index(held)
-        elif f.axis.kind == "per_axis":
-            changes[f.name] = tuple(held[axis] for axis in order)
-        elif f.axis.kind == "axes":
-            axes = tuple(order.index(axis) for axis in held)
-            if list(axes) != sorted(axes):
-                if op.layout != "reduce" and type(op).__name__ not in _UNORDERED:
-                    raise _Disordered
-                axes = tuple(sorted(axes))
-            changes[f.name] = axes
-    return op.replace(**changes)
-
-
-_ALSO_SHARING = {"SliceUpdate": ("x", "value")}
-
-
-def _sharing_axes(op: Op) -> list[Value] | None:
-    """The operands that have the axes of the first one, or None where another operand's axes are unknown."""
-    names = _ALSO_SHARING.get(type(op).__name__, (op.operand_fields()[0].name,))
-    together, others = [], []
-    for f in op.operand_fields():
-        held = getattr(op, f.name)
-        values = [v for v in (held if f.operand == "many" else (held,)) if isinstance(v, Value)]
-        (together if f.name in names else others).extend(values)
-    if not together or len({v.type.rank for v in together}) > 1:
-        return None
-    if any(v.type.rank > 1 for v in others):
-        return None
-    return together
-
-
-def _reduced_axes(op: Op) -> tuple[int, ...]:
-    for f in op.attribute_fields():
-        if f.axis and f.axis.kind == "axes":
-            return getattr(op, f.name)
-        if f.axis and f.axis.kind == "axis":
-            return (getattr(op, f.name),)
-    return ()
-
-
-def _named_results(node: Node):
-    names = node.op.results
-    return [(names[i] if i < len(names) else names[-1], v) for i, v in enumerate(node.results)]
-
-
-def _permuted(kind, permutation: Permutation):
-    return type(kind)(kind.dtype, tuple(kind.shape[axis] for axis in permutation))
-
-
-def reshape_groups(source: tuple, target: tuple) -> list[tuple[list[int], list[int]]] | None:
-    """Pairs of runs of axes with equal products, in order; None where symbolic sizes hide them.
-
-    An axis of size 1 on either side joins the run before it.
-    """
-    groups: list[tuple[list[int], list[int]]] = []
-    i = j = 0
-    while i < len(source) or j < len(target):
-        left, right = [], []
-        if i < len(source):
-            left.append(i)
-            i += 1
-        if j < len(target):
-            right.append(j)
-            j += 1
-        while True:
-            a, b = product(source[k] for k in left), product(target[k] for k in right)
-            if a == b:
-                break
-            grow = _which_side(a, b, i < len(source), j < len(target))
-            if grow == "left":
-                left.append(i)
-                i += 1
-            elif grow == "right":
-                right.append(j)
-                j += 1
-            else:
-                return None
-        groups.append((left, right))
-    return _with_ones_joined(groups, source, target)
-
-
-def _which_side(a, b, more_left: bool, more_right: bool) -> str | None:
-    """Which run must grow so that two different products can become equal."""
-    if isinstance(a, int) and isinstance(b, int):
-        grow = "left" if a < b else "right"
-    elif not isinstance(a, int) and not isinstance(b, int):
-        quotient = b // a if not isinstance(b, int) else None
-        whole = isinstance(quotient, int) or (quotient is not None and "//" not in str(quotient))
-        grow = "left" if whole and quotient * a == b else "right"
-    else:
-        grow = "right" if isinstance(b, int) else "left"
-    return grow if (more_left if grow == "left" else more_right) else None
-
-
-def _with_ones_joined(groups, source, target):
-    joined: list[tuple[list[int], list[int]]] = []
-    for left, right in groups:
-        ones = all(source[k] == 1 for k in left) and all(target[k] == 1 for k in right)
-        if ones and joined and (not left or not right):
-            joined[-1][0].extend(left)
-            joined[-1][1].extend(right)
-        else:
-            joined.append((left, right))
-    return joined
-
-
-def _common_parts(source: tuple, target: tuple) -> tuple[list, list[list[int]], list[list[int]]] | None:
-    """The finest sizes of which the axes of both shapes are runs, and the runs; None where there are none.
-
-    (B, 8) and (2 B, 4) both consist of (B, 2, 4).
-    """
-    if 0 in source:
-        return None
-    sizes: list = []
-    runs: tuple[list[list[int]], list[list[int]]] = ([[] for _ in source], [[] for _ in target])
-    left, right = list(source), list(target)
-    i, j = len(left) - 1, len(right) - 1
-    while i >= 0 or j >= 0:
-        if i >= 0 and left[i] == 1:
-            i -= 1
-            continue
-        if j >= 0 and right[j] == 1:
-            j -= 1
-            continue
-        if i < 0 or j < 0:
-            return None
-        part = left[i] if _divides(left[i], right[j]) else right[j] if _divides(right[j], left[i]) else None
-        if part is None:
-            return None
-        for side, axis in ((0, i), (1, j)):
-            runs[side][axis].insert(0, len(sizes))
-        sizes.append(part)
-        left[i], right[j] = left[i] // part, right[j] // part
-    return sizes, *runs
-
-
-def _divides(part, size) -> bool:
-    return part == size or (size // part) * part == size
-
-
-def _source_order(source: tuple, target: tuple, wish: Permutation) -> Permutation | None:
-    """The order of axes in which a reshape of `source` gives `target` in the order `wish`; None where none does."""
-    groups = reshape_groups(source, target)
-    if groups is None:
-        return None
-    order: list[int] = []
-    for _, right in sorted(groups, key=lambda group: min((wish.index(axis) for axis in group[1]), default=-1)):
-        places = [wish.index(axis) for axis in right if target[axis] != 1]
-        if places and places != list(range(places[0], places[0] + len(places))):
-            return None
-        left = next(left for left, other in groups if other is right)
-        order += left
-    return tuple(order)
-
-
-def _reshaped_order(groups, source: tuple, target: tuple, order: Permutation) -> Permutation | None:
-    """The order of the result's axes when a value in `order` is reshaped in place, or None where it cannot be."""
-    if order == identity(len(order)):
-        return identity(len(target))
-    if groups is None:
-        return None
-    place = {axis: k for k, axis in enumerate(axis for axis in order if source[axis] != 1)}
-    placed = []
-    for left, right in groups:
-        places = [place[axis] for axis in left if axis in place]
-        if places != list(range(places[0], places[0] + len(places))) if places else False:
-            return None
-        placed.append((places[0] if places else None, right))
-    filled, last = [], -1.0
-    for start, right in placed:
-        last = float(start) if start is not None else last + 0.001
-        filled.append((last, right))
-    return tuple(axis for _, right in sorted(filled, key=lambda pair: pair[0]) for axis in right)

@@ -22,7 +22,8 @@ from netglot.source.calls import CallTree
 from netglot.source.printing import Printer, name, size_expression
 
 if TYPE_CHECKING:
-    from netglot.source.outline import Body, Instance, Member, Outline, Statement
+    from netglot.source.outline import Outline
+    from netglot.source.parts import Body, Instance, Member, Statement
 
 
 class Access:
@@ -216,7 +217,7 @@ class BodyMaker:
 
     def make(self, tree: CallTree, instance: Instance, depth: int) -> Any:
         """The body of one call, bodies of inner calls first; it is filed with its instance."""
-        from netglot.source.outline import Body
+        from netglot.source.parts import Body
 
         statements: list[Statement] = []
         entering = self.outline._flow(tree, set())[0]
@@ -420,7 +421,7 @@ class _Fill(ast.NodeTransformer):
 
 
 def _statement(results, operands, expression: ast.expr, member, node) -> Statement:
-    from netglot.source.outline import Statement
+    from netglot.source.parts import Statement
 
     holes = _Holes()
     template = holes.visit(copy.deepcopy(expression))

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from netglot.source.outline import Body, Instance, Member, Outline, Statement
+from netglot.source.outline import Outline
+from netglot.source.parts import Body, Instance, Member, Statement
 from netglot.source.printing import literal, numbered
 
 NOTHING: Any = type("Nothing", (), {"__repr__": lambda self: "NOTHING"})()

@@ -12,7 +12,8 @@ from typing import Any
 from netglot.pivot.graph import Value
 from netglot.source.classes import COUNT, EACH, Blueprint, Parameter, runs, value_expression
 from netglot.source.hints import assigned_names
-from netglot.source.outline import Body, Instance, Member, Outline, Statement
+from netglot.source.outline import Outline
+from netglot.source.parts import Body, Instance, Member, Statement
 from netglot.source.printing import literal, numbered
 from netglot.source.spell import Unpacks
 

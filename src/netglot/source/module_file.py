@@ -12,7 +12,8 @@ from netglot.passes.layout import Arranged
 from netglot.source.classes import Blueprint, class_order
 from netglot.source.emit import ClassEmitter
 from netglot.source.format import tidy_source
-from netglot.source.outline import Instance, Outline
+from netglot.source.outline import Outline
+from netglot.source.parts import Instance
 
 
 @dataclass

@@ -6,172 +6,31 @@ list of statements. What the instances of one class have in common is found afte
 
 from __future__ import annotations
 
-import ast
 import keyword
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
-
-import numpy as np
+from collections.abc import Iterator
+from typing import Any
 
 from netglot.dialects.dialect import Dialect
-from netglot.errors import Refusal, RefusedOp, UnsupportedOps
-from netglot.passes.layout import constant_values
-from netglot.pivot.dims import Dim
-from netglot.pivot.evaluate import evaluate_op
-from netglot.pivot.graph import REARRANGING, Frame, Graph, Module, Node, Parameter, Part, Value
-from netglot.pivot.op import Op
+from netglot.pivot.graph import Frame, Graph, Module, Node, Parameter, Value
 from netglot.source import spell
 from netglot.source.calls import PLAIN_SEQUENCES, CallTree, call_tree, is_framework_leaf
-from netglot.source.printing import Printer, name, numbered, size_expression
+from netglot.source.parts import Instance, Member, Style
+from netglot.source.printing import numbered
+from netglot.source.spelled import Spelled
 
 
-class Style(Protocol):
-    """What a target framework's source looks like, beyond the spelling of single ops."""
-
-    reserved: frozenset[str]
-    """Attributes that the framework's base classes have."""
-    last: Sequence[str]
-    """The last statements of the root's constructor."""
-    order: tuple[str, ...]
-    """The order in which arguments of layers are written; those that are not in it come first."""
-    loose: frozenset[str]
-    """Layers that a person writes as functions where they stand beside another layer of the same source module."""
-
-    forward: str
-    """The method by which a module is called that takes no input; empty where the module itself can be called."""
-
-    def construct(self, layer: spell.Layer) -> spell.Call:
-        """The constructor call of a layer."""
-        ...
-
-    def default(self, name: str, layer: str) -> Any:
-        """The value of an argument of a layer's constructor where it is not given."""
-        ...
-
-    def role(self, layer: str) -> str:
-        """A short name for what a layer class does: "conv", "norm", "dense"."""
-        ...
-
-    def size(self, value: ast.expr, axis: int) -> ast.expr:
-        """The size of an axis at run time."""
-        ...
-
-    def tidy(self, spelling: spell.Spelling) -> spell.Spelling:
-        """The spelling as a person would write it, such as -1 for the one unknown size of a reshape."""
-        ...
-
-    def initialised(self, layer: spell.Layer, parameters_of) -> spell.Layer:
-        """The layer with the source's initialisers, where the framework's default is another."""
-        ...
-
-    def item(self, index: int) -> str:
-        """The text that follows a sequence to reach one of its layers."""
-        ...
-
-    def variable(self, member: Member, owner: ast.expr, key: str) -> ast.expr:
-        """The expression of a layer's own variable."""
-        ...
-
-
-@dataclass(eq=False)
-class Member:
-    """Something that a module holds under an attribute: a layer, a sequence, another module, or a bare variable."""
-
-    kind: Literal["layer", "sequence", "instance", "weight"]
-    attr: str
-    index: int | None = None
-    """The position in the list `attr`, for members of a list."""
-    layer: spell.Layer | None = None
-    items: list[Member] = field(default_factory=list)
-    instance: Instance | None = None
-    value: Value | None = None
-    """The value that a bare variable stands for."""
-    recipe: Any = None
-    order: float = 0
-    path: str = ""
-
-    def place(self) -> tuple[float, int, str]:
-        """Where it stands in the constructor; bare variables by their names, in which all instances agree."""
-        return self.order, self.index or 0, self.attr if self.kind == "weight" else ""
-
-
-@dataclass(eq=False)
-class Statement:
-    """One step of a body: the spelling of a node, or the call of a member."""
-
-    results: tuple[Value, ...]
-    operands: list[Any]
-    """Values, in the order of the placeholders `_0`, `_1`, ... of `text`."""
-    text: str
-    """The right-hand side with placeholders for operands and holes for literals."""
-    literals: list[Any]
-    expression: Callable[[list[ast.expr], list[ast.expr]], ast.expr]
-    """The right-hand side for given operands and literals."""
-    member: Member | None = None
-    node: Node | None = None
-
-
-@dataclass(eq=False)
-class Body:
-    """The statements of one call, with what enters and what leaves."""
-
-    inputs: list[Value]
-    outputs: list[Value]
-    statements: list[Statement]
-    depth: int
-    """How many modules enclose the call; picks the source line of a node."""
-    listed: list[Value] | None = None
-    """The values that one input holds as a list."""
-
-
-@dataclass(eq=False)
-class Instance:
-    """One module of the source that becomes an object of an emitted class."""
-
-    path: str
-    module: Module
-    members: list[Member] = field(default_factory=list)
-    bodies: list[Body] = field(default_factory=list)
-    parent: Instance | None = None
-
-    def member(self, attr: str, index: int | None = None) -> Member | None:
-        """The member under an attribute."""
-        return next((m for m in self.members if m.attr == attr and m.index == index), None)
-
-
-@dataclass(frozen=True, eq=False)
-class Variable:
-    """One variable of the target: where it is, and how it is computed from the source's parameters."""
-
-    path: tuple
-    """Steps from the root: members, then the variable's own key."""
-    recipe: Any
-    trainable: bool
-
-
-class Outline:
+class Outline(Spelled):
     """The instances of a graph. `root` holds everything."""
 
     def __init__(
         self, graph: Graph, dialect: Dialect, style: Style, arguments: dict[tuple[str, Value], str] | None = None
     ):
-        self.graph = graph
-        self.dialect = dialect
-        self.style = style
+        super().__init__(graph, dialect, style)
         self.arguments = arguments or {}
         """The names of the arguments of modules, by the module's path and the value."""
         self.order = {path: i for i, path in enumerate(graph.modules)}
-        self.producers = graph.producers()
-        self.constant = constant_values(graph)
-        self.offline = self._offline_values()
-        self.consumers = graph.consumers()
-        self.graph_outputs = {v for _, v in graph.outputs}
-        self.runtime = [n for n in graph.nodes if not all(v in self.offline for v in n.results)]
-        self.spelled: dict[Node, spell.Spelling] = self._spell_all()
-        self._check_ownership()
         self.called_by = self._paths_of_modules()
         self.unlike: set[Frame] = set()
         """Calls that do not do what the first call of their module does: they stand in the open, not as a call."""
@@ -201,140 +60,6 @@ class Outline:
         self._make_members(self.tree, self.root)
         self._close_gaps()
         self._make_bodies()
-
-    # -- values known before the network runs
-
-    def _offline_values(self) -> set[Value]:
-        """Values that can be computed once from parameters without changing how the network trains."""
-        offline: set[Value] = set(self.graph.parameters.values())
-        for node in self.graph.nodes:
-            operands = list(node.operand_values())
-            if not operands or not all(v in offline for v in operands) or not _static(node):
-                continue
-            frozen = not any(p.trainable for v in operands for p in self.base_parameters(v))
-            if type(node.op).__name__ in REARRANGING or (frozen and not node.op.random):
-                offline.update(node.results)
-        return offline
-
-    def base_parameters(self, tree: Any) -> list[Parameter]:
-        """The parameters from which a value or an op tree is computed."""
-        found: dict[Parameter, None] = {}
-
-        def visit(item):
-            if isinstance(item, Parameter):
-                found[item] = None
-            elif isinstance(item, Value):
-                producer = self.producers.get(item)
-                if producer is not None:
-                    visit(producer.op)
-            elif isinstance(item, Part):
-                visit(item.op)
-            elif isinstance(item, Op):
-                for operand in item.operands():
-                    visit(operand)
-
-        visit(tree)
-        return list(found)
-
-    def recipe(self, tree: Any) -> Any:
-        """An op tree over parameters only."""
-        if isinstance(tree, Value) and not isinstance(tree, Parameter):
-            producer = self.producers[tree]
-            op = producer.op.map_operands(self.recipe)
-            return op if len(producer.results) == 1 else Part(op, producer.results.index(tree))
-        if isinstance(tree, Part):
-            return Part(tree.op.map_operands(self.recipe), tree.index)
-        if isinstance(tree, Op):
-            return tree.map_operands(self.recipe)
-        return tree
-
-    def _weights_offline(self, layer: spell.Layer) -> bool:
-        def fine(item) -> bool:
-            if isinstance(item, Op):
-                return all(fine(o) for o in item.operands())
-            return item in self.offline if isinstance(item, Value) else True
-
-        return all(fine(w) for w in layer.weights.values())
-
-    # -- spelling
-
-    def _spell_all(self) -> dict[Node, spell.Spelling]:
-        spelled, refused = {}, []
-        for node in self.runtime:
-            used = frozenset(i for i, v in enumerate(node.results) if v in self.consumers or v in self.graph_outputs)
-            try:
-                spelling = self.style.tidy(self.dialect.spell(node.op, used))
-                if isinstance(spelling, spell.Layer) and spelling.weights:
-                    if self._weights_offline(spelling):
-                        spelling = self.style.initialised(spelling, self.base_parameters)
-                    else:
-                        spelling = self._function(spelling, node)
-                spelled[node] = spelling
-            except Refusal as refusal:
-                site = str(node.site) if node.site else None
-                refused.append(RefusedOp(node.path, type(node.op).__name__, refusal.reason, site))
-        if refused:
-            raise UnsupportedOps(refused, len(self.runtime), self.dialect.title)
-        return spelled
-
-    def _function(self, layer: spell.Layer, node: Node) -> spell.Spelling:
-        if layer.function is None:
-            from netglot.errors import notimpl
-
-            raise Refusal(notimpl(f"{type(node.op).__name__} with a weight that is computed while the network runs"))
-        return self.style.tidy(layer.function)
-
-    def _check_ownership(self) -> None:
-        """Gives each parameter to the first layer that wants it; layers that come too late become functions."""
-        claims: dict[Parameter, list[tuple[tuple, Any]]] = {}
-        for node in self.runtime:
-            layer = self.spelled[node]
-            if not isinstance(layer, spell.Layer) or not layer.weights:
-                continue
-            key = self.layer_key(layer)
-            wanted = {}
-            for tree in layer.weights.values():
-                for parameter in self.base_parameters(tree):
-                    wanted.setdefault(parameter, []).append(self.recipe(tree))
-            if all(self._compatible(p, key, recipes, claims.get(p, [])) for p, recipes in wanted.items()):
-                for p, recipes in wanted.items():
-                    claims.setdefault(p, []).append((key, recipes))
-            else:
-                try:
-                    self.spelled[node] = self._function(layer, node)
-                except Refusal as refusal:
-                    site = str(node.site) if node.site else None
-                    raise UnsupportedOps(
-                        [RefusedOp(node.path, type(node.op).__name__, refusal.reason, site)],
-                        len(self.runtime),
-                        self.dialect.title,
-                    ) from refusal
-
-    def layer_key(self, layer: spell.Layer) -> tuple:
-        """What makes two weighted layers the same object: how the weights come from parameters, and the options."""
-        names = tuple(repr(self.recipe(tree)) for tree in layer.weights.values())
-        options = tuple(sorted((k, repr(v)) for k, v in layer.options.items()))
-        return (layer.layer, layer.arguments, options, names)
-
-    def _compatible(self, parameter: Parameter, key: tuple, recipes, claims) -> bool:
-        """Whether a further layer may hold (a part of) a parameter: the same layer, or a part nobody holds."""
-        if any(held == key for held, _ in claims):
-            return True
-        if not claims:
-            return True
-        mine = self._elements(parameter, recipes)
-        return all(not (mine & self._elements(parameter, theirs)) for _, theirs in claims)
-
-    def _elements(self, parameter: Parameter, recipes) -> set[int]:
-        """The elements of a parameter that recipes use."""
-        marks = np.arange(int(np.prod(parameter.shape)) or 1, dtype=np.float64).reshape(tuple(parameter.shape)) + 1.0
-        found: set[int] = set()
-        for recipe in recipes:
-            marked = _substitute(recipe, lambda p: marks if p is parameter else np.zeros(tuple(p.shape)))
-            found |= set(
-                np.unique(np.asarray(evaluate_op(marked) if isinstance(marked, Op | Part) else marked)).tolist()
-            )
-        return found - {0.0}
 
     # -- kinds of calls
 
@@ -538,7 +263,7 @@ class Outline:
         key = ("weights", *self.layer_key(form)) if form.weights else (*key, self.layer_key(form))
         if key in self.layers:
             if form.function is not None and not self._reaches(owner, self.owner_of[self.layers[key]]):
-                self.forms[node] = self._function(form, node)  # the weights are handed in
+                self.forms[node] = self.function(form, node)  # the weights are handed in
                 return
             self.member_of[node] = self.layers[key]
             return
@@ -712,28 +437,6 @@ class Outline:
             if value in self.offline:  # a constant that the network returns needs its variable
                 self.variables.expression(value, self.root)
 
-    def trainable(self, recipe: Any) -> bool:
-        """Whether any parameter of a recipe is trained."""
-        return any(p.trainable for p in self.base_parameters(recipe))
-
-
-def _static(node: Node) -> bool:
-    """Whether no size of the results depends on the input."""
-    return all(isinstance(size, int) for value in node.results for size in value.shape)
-
-
-def _substitute(tree: Any, leaf: Callable[[Parameter], Any]) -> Any:
-    if isinstance(tree, Parameter):
-        return leaf(tree)
-    if isinstance(tree, Part):
-        return Part(_substitute(tree.op, leaf), tree.index)
-    if isinstance(tree, Op):
-        return tree.map_operands(lambda o: _substitute(o, leaf))
-    return tree
-
 
 def _snake(text: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", text).lower()
-
-
-__all__ = ["Body", "Dim", "Instance", "Member", "Outline", "Printer", "Statement", "Style", "name", "size_expression"]

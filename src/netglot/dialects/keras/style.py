@@ -10,7 +10,8 @@ from netglot.dialects.keras.initialisers import HELPERS, bare, initialised
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Value
 from netglot.source import spell
-from netglot.source.outline import Member, Outline
+from netglot.source.outline import Outline
+from netglot.source.parts import Member
 
 _ACTIVATIONS = {
     "layers.ReLU": "relu",

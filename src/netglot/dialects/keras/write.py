@@ -21,7 +21,8 @@ from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph, Parameter, Value
 from netglot.source.classes import Blueprint, blueprints
 from netglot.source.module_file import TargetVariable, Written, frozen_parts, helpers_used, module_text
-from netglot.source.outline import Instance, Member, Outline
+from netglot.source.outline import Outline
+from netglot.source.parts import Instance, Member
 
 
 def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = False) -> Written:

@@ -8,7 +8,8 @@ import torch
 
 import netglot.dialects.torch.capture  # noqa: F401  (defines the custom ops that a program may hold)
 from netglot.dialects.torch.capture import Captured
-from netglot.dialects.torch.read import dtype_name, read_program
+from netglot.dialects.torch.casting import dtype_name
+from netglot.dialects.torch.read import read_program
 from netglot.errors import Refusal, notimpl
 from netglot.pivot.graph import Graph
 

@@ -1,7 +1,7 @@
 """From an exported PyTorch program to the pivot.
 
 Each ATen node is looked up in the torch dialect and read into pivot ops. On the way, in-place operations and views
-become values (`_Storage`), casts that PyTorch makes silently are written down (`_Casting`), and everything that
+become values (`Storage`), casts that PyTorch makes silently are written down (`Casting`), and everything that
 cannot be read is collected and reported once.
 """
 
@@ -23,15 +23,18 @@ import netglot.dialects.torch.spectral  # noqa: F401  (fills the makers of compl
 from netglot.dialects.torch import complex_numbers
 from netglot.dialects.torch.aliases import call_by_one_path
 from netglot.dialects.torch.capture import _PLACES, ARGUMENTS, Captured, capture
+from netglot.dialects.torch.casting import Casting, dtype_name
 from netglot.dialects.torch.complex_numbers import PARTS, REAL, Complex
 from netglot.dialects.torch.construction import arguments_of, as_the_others, initialiser_of
 from netglot.dialects.torch.dialect import torch as dialect
+from netglot.dialects.torch.prepare import dynamic_shapes, without_cache
+from netglot.dialects.torch.storage import POISON, Poisoned, Storage, is_write
 from netglot.dialects.torch.symbols import size
 from netglot.errors import Bug, Reason, Refusal, RefusedOp, UnsupportedOps, notimpl
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim
-from netglot.pivot.graph import Builder, Frame, Graph, Module, Names, Node, Parameter, Part, Site, Value
-from netglot.pivot.op import Elementwise, Op, Predicate, TensorType, is_scalar, type_of
+from netglot.pivot.graph import Frame, Graph, Module, Names, Node, Parameter, Part, Site, Value
+from netglot.pivot.op import Op, TensorType
 
 _IGNORED = {
     "aten._assert_tensor_metadata.default",
@@ -41,11 +44,6 @@ _IGNORED = {
     "aten.sym_constrain_range_for_size.default",
 }
 _DROPPED_OPTIONS = {"device", "layout", "pin_memory", "memory_format", "non_blocking", "generator"}
-
-
-def dtype_name(dtype: torch.dtype) -> str:
-    """A torch dtype by its pivot name."""
-    return str(dtype).removeprefix("torch.")
 
 
 def array_of(tensor: torch.Tensor) -> np.ndarray:
@@ -79,54 +77,15 @@ def read(
     """
     symbols = symbols or (lambda index, axis: "B" if axis == 0 else None)
     kwargs = kwargs or {}
-    with _without_cache(model) as notes:
-        captured = capture(model, args, kwargs, _dynamic(model, args, kwargs, symbols))
+    with without_cache(model) as notes:
+        captured = capture(model, args, kwargs, dynamic_shapes(model, args, kwargs, symbols))
     captured.notes.extend(notes)
     return read_program(captured, model, symbols=symbols, name=name)
 
 
-class _without_cache:
-    """Turns off the key-value cache of a transformers model while it is captured."""
-
-    def __init__(self, model):
-        self.configs = [c for c in (getattr(m, "config", None) for m in model.modules()) if hasattr(c, "use_cache")]
-        self.before = [c.use_cache for c in self.configs]
-
-    def __enter__(self) -> list[str]:
-        for config in self.configs:
-            config.use_cache = False
-        cached = any(self.before)
-        return ["past_key_values is left out: the key-value cache of generation is not carried over"] if cached else []
-
-    def __exit__(self, *_):
-        for config, value in zip(self.configs, self.before, strict=True):
-            config.use_cache = value
-
-
-def _dynamic(model, args, kwargs, symbols) -> dict[str, Any]:
-    """The `dynamic_shapes` of torch.export by argument name: every axis that has a symbol may vary."""
-    leaves = [leaf for leaf in torch.utils._pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
-    order = {id(leaf): index for index, leaf in enumerate(leaves)}
-
-    def mark(leaf):
-        if not isinstance(leaf, torch.Tensor):
-            return None
-        return {a: torch.export.Dim.AUTO for a in range(leaf.dim()) if symbols(order[id(leaf)], a)} or None
-
-    bound = inspect.signature(model.forward).bind(*args, **kwargs).arguments
-    marked = {}
-    for name, held in bound.items():
-        kind = inspect.signature(model.forward).parameters[name].kind
-        if kind is inspect.Parameter.VAR_KEYWORD:
-            marked.update({key: torch.utils._pytree.tree_map(mark, one) for key, one in held.items()})
-        else:
-            marked[name] = torch.utils._pytree.tree_map(mark, held)
-    return marked
-
-
 def read_program(captured: Captured, model: torch.nn.Module | None, *, symbols, name=None) -> Graph:
     """Reads an exported program; `model` adds what the program does not say of modules and parameters."""
-    return _Reader(captured, model, symbols, name).read()
+    return Reader(captured, model, symbols, name).read()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +96,7 @@ class Origin:
     names: dict[str, str | list[str]]
 
 
-class _Reader:
+class Reader:
     """Walks one exported program."""
 
     def __init__(self, captured: Captured, model, symbols, name):
@@ -150,7 +109,7 @@ class _Reader:
         self.nodes: list[Node] = []
         self.refused: list[RefusedOp] = []
         self.env: dict[torch.fx.Node, Any] = {}
-        self.storage = _Storage(self)
+        self.storage = Storage(self)
         self.title = name or (type(model).__name__ if model is not None else "Network")
         self.modules: dict[str, Module] = {}
         self.pairs: dict[Parameter, Complex] = {}
@@ -188,7 +147,7 @@ class _Reader:
         names: dict[str, str | list[str]] = {}
         known: set[str] = set()
         for node, held in self.env.items():
-            if node.op != "call_function" or (node in self.storage.parent and _is_write(node)):
+            if node.op != "call_function" or (node in self.storage.parent and is_write(node)):
                 continue
             if isinstance(held, Value) and not isinstance(held, Parameter) and held.name not in known:
                 names[node.name] = held.name
@@ -318,27 +277,27 @@ class _Reader:
             self.env[node] = self._result(node, module, blocked)
         except Refusal as refusal:
             self._refuse(node, refusal.reason)
-        except _Poisoned:
-            self.env[node] = _POISON
+        except Poisoned:
+            self.env[node] = POISON
 
     def _refuse(self, node, reason: Reason) -> None:
         scope, sites = self._place(node)
         site = next((s for s in reversed(sites) if s), None)
         what = str(node.target).removesuffix(".default")
         self.refused.append(RefusedOp(scope[-1].path if scope else "", what, reason, str(site) if site else None))
-        self.env[node] = _POISON
+        self.env[node] = POISON
 
     def _result(self, node: torch.fx.Node, module, blocked: bool) -> Any:
         fake = node.meta.get("val")
         target = str(node.target)
         if isinstance(fake, torch.SymInt | int) and not isinstance(fake, bool) and not isinstance(fake, torch.Tensor):
             for argument in node.all_input_nodes:
-                self._argument(argument)  # a size of what was refused is no second refusal
+                self.argument(argument)  # a size of what was refused is no second refusal
             return size(fake, self._symbol)
         if isinstance(fake, torch.SymFloat | torch.SymBool) or target in _IGNORED or (fake is None and "sym" in target):
             return fake
         if node.target is operator.getitem:
-            held = self._argument(node.args[0])
+            held = self.argument(node.args[0])
             if not node.users:
                 return None
             held, index = held if isinstance(held, list | tuple) else (held,), node.args[1]
@@ -358,7 +317,7 @@ class _Reader:
     def _blocked(self, node, result):
         """Results computed under `torch.no_grad` pass no gradient."""
         if isinstance(result, Value) and not isinstance(result, Parameter) and result.dtype.startswith("float"):
-            return self._build(node, ops.StopGradient(result), [node.meta.get("val")])
+            return self.build(node, ops.StopGradient(result), [node.meta.get("val")])
         return result
 
     def _nested(self, node, target: str):
@@ -371,18 +330,18 @@ class _Reader:
             operands = node.args[submodule_at + 1 :]
             holes = [n for n in inner.graph.nodes if n.op == "placeholder"]
             for hole, operand in zip(holes, operands, strict=True):
-                self.env[hole] = self._argument(operand)
+                self.env[hole] = self.argument(operand)
             out = self._run(inner.graph, inner, blocked)
-            return tuple(self._argument(o) for o in out)
+            return tuple(self.argument(o) for o in out)
         raise Refusal(notimpl(f"{target.rpartition('.')[2]}: control flow that stays in the graph"))
 
     def apply(self, node: torch.fx.Node, target: str, first: Value | None = None) -> Any:
         """Reads one functional call; `first` replaces the first operand (for views that are made again)."""
         reader = dialect.readers.get(target)
-        arguments = [self._argument(a) for a in node.args]
+        arguments = [self.argument(a) for a in node.args]
         if first is not None:
             arguments[0] = first
-        options = {k: self._argument(v) for k, v in node.kwargs.items() if k not in _DROPPED_OPTIONS}
+        options = {k: self.argument(v) for k, v in node.kwargs.items() if k not in _DROPPED_OPTIONS}
         pairs = complex_numbers.concerns(
             target.removeprefix("aten.").partition(".")[0], [*arguments, *options.values()]
         )
@@ -393,7 +352,7 @@ class _Reader:
         scope, sites = self._place(node)
         try:
             read = complex_numbers.read(target, arguments, options, reader) if pairs else reader(*arguments, **options)
-        except (Refusal, _Poisoned):
+        except (Refusal, Poisoned):
             raise
         except Exception as error:
             shown = inspect.signature(reader) if reader else ""
@@ -405,8 +364,8 @@ class _Reader:
             return self._built_pairs(node, read, fakes, scope, sites)
         if isinstance(read, tuple | list):
             built: dict = {}
-            return tuple(self._build(node, r, [f], scope, sites, built) for r, f in zip(read, fakes, strict=False))
-        return self._build(node, read, fakes, scope, sites)
+            return tuple(self.build(node, r, [f], scope, sites, built) for r, f in zip(read, fakes, strict=False))
+        return self.build(node, read, fakes, scope, sites)
 
     def _built_pairs(self, node, read, fakes, scope, sites) -> Any:
         """Adds what was read of complex numbers; the types of pairs are not those of PyTorch's results."""
@@ -414,20 +373,20 @@ class _Reader:
             return tuple(self._built_pairs(node, one, fakes, scope, sites) for one in read)
         if isinstance(read, Complex):
             built: dict = {}
-            parts = [self._build(node, part, [], scope, sites, built) for part in (read.real, read.imaginary)]
+            parts = [self.build(node, part, [], scope, sites, built) for part in (read.real, read.imaginary)]
             for part, name in zip(parts, PARTS, strict=True):
                 if isinstance(part, Value) and part.hint is None:
                     part.hint = name
             return Complex(*parts)
-        return self._build(node, read, fakes, scope, sites)
+        return self.build(node, read, fakes, scope, sites)
 
-    def _build(self, node, read, fakes, scope=None, sites=None, built=None) -> Any:
+    def build(self, node, read, fakes, scope=None, sites=None, built=None) -> Any:
         """Adds what a reader returned; a value stays as it is. `built` holds the ops that several results share."""
         if not isinstance(read, Op | Part):
             return read
         if scope is None:
             scope, sites = self._place(node)
-        builder = _Casting(self, scope, sites)
+        builder = Casting(self, scope, sites)
         built = {} if built is None else built
         op, index = (read.op, read.index) if isinstance(read, Part) else (read, None)
         if id(op) not in built:
@@ -436,19 +395,19 @@ class _Reader:
         results = built[id(op)]
         return results[index] if index is not None else results[0] if len(results) == 1 else results
 
-    def _argument(self, argument: Any) -> Any:
+    def argument(self, argument: Any) -> Any:
         """An fx argument as readers take it."""
         if isinstance(argument, torch.fx.Node):
             held = self.storage.current(argument)
-            if held is _POISON:
-                raise _Poisoned
+            if held is POISON:
+                raise Poisoned
             if isinstance(held, Value) and held.dtype in REAL:
                 return self._pair(held)
             return held
         if isinstance(argument, torch.dtype):
             return dtype_name(argument)
         if isinstance(argument, list | tuple):
-            return [self._argument(a) for a in argument]
+            return [self.argument(a) for a in argument]
         if isinstance(argument, torch.SymInt):
             return size(argument, self._symbol)
         return argument
@@ -505,7 +464,7 @@ class _Reader:
         node = next(n for n in self.program.graph.nodes if n.op == "output")
         specs = self.program.graph_signature.output_specs
         leaves = [
-            self._argument(argument)
+            self.argument(argument)
             for argument, spec in zip(node.args[0], specs, strict=True)
             if spec.kind.name == "USER_OUTPUT"
         ]
@@ -571,226 +530,3 @@ def _unused(graph: Graph) -> list[str]:
     tops = dict.fromkeys(name.rpartition(".")[0] or name for name in names)
     shown = ", ".join(list(tops)[:4]) + (f" and {len(tops) - 4} more" if len(tops) > 4 else "")
     return [f"{len(names)} parameters take no part in inference and are left out: {shown}"]
-
-
-class _Poisoned(Exception):
-    """An operand was refused; what depends on it is neither read nor reported."""
-
-
-_POISON = object()
-
-
-class _Casting(Builder):
-    """Writes down the casts that PyTorch makes silently when dtypes differ."""
-
-    def __init__(self, reader: _Reader, scope, sites):
-        super().__init__(reader.names, scope=scope, sites=sites)
-        self.nodes = reader.nodes
-
-    def build(self, op: Op, built: dict, types, name: str) -> tuple[Value, ...]:
-        """Adds `op`. `types` are the types of its results as PyTorch has them, where they are known."""
-        if types is not None and len(types) != len(op.results):
-            types = None
-        return self._add(op, built, types, name)
-
-    def _add(self, op: Op, built, types=None, name=None):
-        op = op.map_operands(lambda operand: self._resolve(operand, built))
-        wanted = _common_dtype(op, types[0].dtype if types else None)
-        if wanted:
-            op = _cast_operands(op, wanted, lambda v: super(_Casting, self)._add(ops.Cast(v, wanted), {})[0])
-        return super()._add(op, built, types, name)
-
-
-_CASTLESS = {"condition", "indices", "index"}
-_JOINING = ("Concat", "Stack")
-
-
-def _common_dtype(op: Op, result: str | None) -> str | None:
-    """The dtype to which the operands of `op` must be cast, or None where nothing differs."""
-    if not (isinstance(op, Elementwise) or type(op).__name__ in _JOINING) or type(op).__name__ == "Cast":
-        return None
-    operands = [v for f, v in _castable(op)]
-    dtypes = {type_of(v).dtype for v in operands}
-    if isinstance(op, Predicate) or op_result_is_free(op):
-        if len(dtypes) <= 1:
-            return _scalar_promotes(op, operands)
-        return _promoted(operands)
-    wanted = result or (_promoted(operands) if len(dtypes) > 1 else None)
-    return wanted if wanted and dtypes and dtypes != {wanted} else None
-
-
-def op_result_is_free(op: Op) -> bool:
-    """Whether the dtype of the result says nothing of the operands', as for shifts of truth values."""
-    return type(op).__name__ in ("IsNan", "IsInf", "IsFinite", "Complex")
-
-
-def _scalar_promotes(op: Op, operands) -> str | None:
-    """A comparison of integers with a fraction happens in floating point."""
-    floats = any(isinstance(o, float) and not o.is_integer() for o in op.operands())
-    if operands and floats and not type_of(operands[0]).dtype.startswith(("float", "bfloat", "complex")):
-        return "float32"
-    return None
-
-
-def _castable(op: Op):
-    for f in op.operand_fields():
-        held = getattr(op, f.name)
-        if f.name in _CASTLESS or held is None:
-            continue
-        for one in held if f.operand == "many" else (held,):
-            if one is not None and not is_scalar(one):
-                yield f, one
-
-
-def _promoted(operands) -> str:
-    """PyTorch's promotion: tensors with axes outrank those without, within a kind of number."""
-    examples = [torch.empty((1,) * min(type_of(o).rank, 1), dtype=getattr(torch, type_of(o).dtype)) for o in operands]
-    result = examples[0]
-    dtype = result.dtype
-    for example in examples[1:]:
-        dtype = torch.result_type(result, example)
-        result = torch.empty((1,) * max(result.dim(), example.dim()), dtype=dtype)
-    return dtype_name(dtype)
-
-
-def _cast_operands(op: Op, wanted: str, cast) -> Op:
-    changes = {}
-    for f in op.operand_fields():
-        held = getattr(op, f.name)
-        if f.name in _CASTLESS or held is None:
-            continue
-
-        def convert(one):
-            return one if one is None or is_scalar(one) or type_of(one).dtype == wanted else cast(one)
-
-        changes[f.name] = tuple(convert(one) for one in held) if f.operand == "many" else convert(held)
-    return op.replace(**changes)
-
-
-_COPIES = ("aten.clone.default", "aten.lift_fresh_copy.default")
-"""Ops whose result has the values of a parameter and a storage of its own."""
-
-
-class _Storage:
-    """Views and in-place writes as values.
-
-    A view remembers its parent. A write to a view makes a new value of the view and, through the inverse of each
-    view op, of all its parents; the other views of the same storage are made again when they are next used.
-    """
-
-    def __init__(self, reader: _Reader):
-        self.reader = reader
-        self.parent: dict[torch.fx.Node, torch.fx.Node] = {}
-        self.version: dict[torch.fx.Node, int] = {}
-        self.seen: dict[torch.fx.Node, int] = {}
-
-    def _root(self, node):
-        while node in self.parent:
-            node = self.parent[node]
-        return node
-
-    def note_view(self, node) -> None:
-        """Remembers `node` as a view of its first operand where its schema says so."""
-        returns = node.target._schema.returns
-        aliased = len(returns) >= 1 and returns[0].alias_info is not None
-        if aliased and node.args and isinstance(node.args[0], torch.fx.Node):
-            self.parent[node] = node.args[0]
-            self.seen[node] = self.version.get(self._root(node), 0)
-
-    def current(self, node) -> Any:
-        """The value that `node` has now, after writes to its storage."""
-        env = self.reader.env
-        version = self.version.get(self._root(node), 0)
-        if node in self.parent and self.seen.get(node, 0) != version:
-            parent = self.current(self.parent[node])
-            if _is_write(node):
-                env[node] = parent
-            else:
-                env[node] = self.reader.apply(node, str(node.target), first=parent)
-            self.seen[node] = version
-        return env[node]
-
-    def mutate(self, node) -> Any:
-        """Reads an in-place call: computes the value, then writes it through all views."""
-        reader = self.reader
-        target = node.args[0]
-        before = self.current(target)
-        if before is _POISON:
-            raise _Poisoned
-        if str(node.target) == "aten.detach_.default" and isinstance(before, Parameter) and not before.trainable:
-            return before
-        value = self._functional(node, before)
-        if value.dtype != before.dtype:
-            value = reader._build(node, ops.Cast(value, before.dtype), [])
-        root = self._root(target)
-        if isinstance(reader.env.get(root), Parameter) and str(root.target) not in _COPIES:
-            raise Refusal(notimpl(f"the forward pass writes to {reader.env[root].name} while it runs"))
-        version = self.version[root] = self.version.get(root, 0) + 1
-        self._write(node, target, value, version)
-        self.parent[node] = target
-        self.seen[node] = version
-        return value
-
-    def _functional(self, node, before: Value) -> Value:
-        name = str(node.target)
-        namespace, op, overload = name.split(".")
-        if op == "copy_":
-            return self._copied(node, before)
-        if op in ("zero_", "fill_"):
-            filling = 0 if op == "zero_" else self.reader._argument(node.args[1])
-            if isinstance(filling, Value):
-                return self.reader._build(node, ops.Broadcast(filling, before.shape), [])
-            return self.reader._build(node, ops.Full(before.shape, filling, before.dtype), [])
-        functional = f"{namespace}.{op.removesuffix('_')}.{overload}"
-        value = self.reader.apply(node, functional)
-        if not isinstance(value, Value):
-            raise Refusal(notimpl(f"{name} writes several tensors in place"))
-        return value
-
-    def _copied(self, node, before: Value) -> Value:
-        source = self.reader._argument(node.args[1])
-        if source.dtype != before.dtype:
-            source = self.reader._build(node, ops.Cast(source, before.dtype), [])
-        if source.shape != before.shape:
-            source = self.reader._build(node, ops.Broadcast(source, before.shape), [])
-        return source
-
-    def _write(self, node, target, value: Value, version: int) -> None:
-        """Makes `value` the content of `target` and carries it to the storage behind it."""
-        env = self.reader.env
-        env[target] = value
-        self.seen[target] = version
-        while target in self.parent:
-            parent = self.parent[target]
-            if not _is_write(target):
-                value = self._through(node, target, env[parent], value)
-            env[parent] = value
-            self.seen[parent] = version
-            target = parent
-
-    def _through(self, node, view, parent: Value, value: Value) -> Value:
-        """The parent's value after `value` was written through one view of it."""
-        made = self.reader.apply(view, str(view.target), first=parent)
-        if made is parent or (made.shape == parent.shape and not isinstance(_op_of(self.reader, made), ops.Permute)):
-            return value
-        op = _op_of(self.reader, made)
-        inverse = _INVERSES.get(type(op))
-        if inverse is None:
-            raise Refusal(notimpl(f"an in-place write through {view.target}"))
-        return self.reader._build(node, inverse(op, parent, value), [])
-
-
-def _is_write(node) -> bool:
-    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
-
-
-def _op_of(reader: _Reader, value: Value) -> Op | None:
-    return next((n.op for n in reversed(reader.nodes) if value in n.results), None)
-
-
-_INVERSES: dict[type[Op], Callable[[Any, Value, Value], Op]] = {
-    ops.Reshape: lambda op, parent, value: ops.Reshape(value, parent.shape),
-    ops.Permute: lambda op, parent, value: ops.Permute(value, tuple(op.axes.index(i) for i in range(len(op.axes)))),
-    ops.Slice: lambda op, parent, value: ops.SliceUpdate(parent, value, op.axis, op.start, op.stop, op.step),
-    ops.Select: lambda op, parent, value: ops.SelectUpdate(parent, value, op.axis, op.index),
-}

@@ -12,7 +12,8 @@ from netglot.pivot.dims import Dim
 from netglot.pivot.initialiser import Initialiser
 from netglot.pivot.op import FLOATS
 from netglot.source import spell
-from netglot.source.outline import Member, Outline
+from netglot.source.outline import Outline
+from netglot.source.parts import Member
 
 _ROLES = {
     "MultiheadAttention": "attention", "Linear": "linear", "Embedding": "embedding", "PReLU": "activation",

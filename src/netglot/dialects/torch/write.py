@@ -27,7 +27,8 @@ from netglot.pivot.op import FLOATS, Op, TensorType, numpy_dtype, type_of
 from netglot.pivot.storage import Stretch, write_tensors
 from netglot.source.classes import blueprints
 from netglot.source.module_file import TargetVariable, Written, frozen_parts, helpers_used, module_text
-from netglot.source.outline import Instance, Member, Outline
+from netglot.source.outline import Outline
+from netglot.source.parts import Instance, Member
 from netglot.source.spell import Layer
 
 IMPORTS = """import math
