@@ -26,11 +26,19 @@ def linear(op):
 
 
 def einsum(op):
-    """A sum over one letter of two operands is a product of matrices, with axes in other orders."""
+    made = product_of_matrices(op)
+    if made is None:
+        raise Refusal(notimpl(f"the sum of products {op.equation}"))
+    return made
+
+
+def product_of_matrices(op):
+    """A sum over one letter of two operands, as a product of matrices with axes in other orders; None where it is
+    something else."""
     left, arrow, out = op.equation.partition("->")
     terms = left.split(",")
     if len(terms) != 2 or "." in op.equation or not arrow or any(len(set(t)) != len(t) for t in (*terms, out)):
-        raise Refusal(notimpl(f"the sum of products {op.equation}"))
+        return None
     first, second = terms
     batch = [c for c in out if c in first and c in second]
     inner = [c for c in first if c in second and c not in out]
@@ -42,7 +50,7 @@ def einsum(op):
         or len(columns) != 1
         or {len(first), len(second), len(out)} != {len(batch) + 2}
     ):
-        raise Refusal(notimpl(f"the sum of products {op.equation}"))
+        return None
     x = in_order(op.xs[0], first, [*batch, *rows, *inner])
     y = in_order(op.xs[1], second, [*batch, *inner, *columns])
     return in_order(ops.Matmul(x, y), "".join([*batch, *rows, *columns]), list(out))
@@ -88,6 +96,11 @@ def cropped(op):
         extra < stride for extra, stride in zip(op.output_padding, op.stride, strict=True)
     ):
         return None
+    return crop_apart(op)
+
+
+def crop_apart(op):
+    """A transposed convolution of full length, then cut or lengthened at its ends."""
     none = (0,) * len(op.stride)
     y = op.replace(padding=((0, 0),) * len(none), output_padding=none, bias=None)
     axes = spatial_axes(_rank(op.x), op.axis)
@@ -263,17 +276,26 @@ def normalize(op):
 
 
 def attention(op):
+    return _attended(op, *heads_alike(op))[0]
+
+
+def heads_alike(op):
+    """Keys and values, repeated where several heads of queries share them."""
     if op.head_axis != 1:
         raise Refusal(notimpl("attention with time before heads"))
     heads = shape_of(op.query)[1]
-    key, value = (
+    return tuple(
         x if shape_of(x)[1] == heads else ops.Repeat(x, heads // shape_of(x)[1], 1) for x in (op.key, op.value)
     )
-    return _attended(op, key, value)[0]
 
 
 _FAR = -1e30
 """What is added where a query may not look: so low that its exponential is nothing."""
+
+
+_LOWEST = float(np.finfo(np.float32).min)
+"""The lowest number that is not infinite. A row of it says the same of all keys, so that they count alike; a row of
+minus infinity lets nothing be seen."""
 
 
 def _attended(op, key, value):
@@ -284,7 +306,7 @@ def _attended(op, key, value):
         seen = op.mask
         logits = ops.Where(op.mask, logits, _FAR)
     elif op.mask is not None:
-        seen = ops.Greater(op.mask, _FAR)
+        seen = ops.GreaterEqual(op.mask, _LOWEST)
         logits = ops.Add(logits, ops.Maximum(op.mask, _FAR))
     if getattr(op, "causal", False):
         earlier = _earlier(shape_of(logits)[-2:])
@@ -304,7 +326,9 @@ def _earlier(sizes):
     return np.tril(np.ones((queries, keys), bool))
 
 
-def multi_head_attention(op):
+def multi_head_attention(op, attended=None):
+    """Projections around attention; `attended` gives the result and the weights of the part between."""
+
     def project(x, weight, bias):
         x = x if op.batch_axis == 0 else ops.Permute(x, (1, 0, 2))
         y = ops.Linear(x, weight, bias)
@@ -314,7 +338,7 @@ def multi_head_attention(op):
     query = project(op.query, op.wq, op.bq)
     key, value = project(op.key, op.wk, op.bk), project(op.value, op.wv, op.bv)
     plain = ops.Attention(query, key, value, op.mask, shape_of(query)[3] ** -0.5, False, 0.0, 1)
-    out, weights = _attended(plain, key, value)
+    out, weights = (attended or _attended)(plain, key, value)
     batch, heads, time, size = shape_of(out)
     joined = ops.Reshape(ops.Permute(out, (0, 2, 1, 3)), (batch, time, heads * size))
     y = ops.Linear(joined, op.wo, op.bo)

@@ -188,7 +188,10 @@ def triangle(keep):
 def slice_update(op):
     size = shape_of(op.x)[op.axis]
     if op.step != 1:
-        raise Refusal(notimpl("an assignment to elements with gaps between them"))
+        if not all(isinstance(one, int) for one in (op.start, op.stop)):
+            raise Refusal(notimpl("every other element replaced, between bounds that are not known"))
+        places = np.arange(op.start, op.stop, op.step)
+        return ops.IndexPut(op.x, (*(None,) * op.axis, places), op.value, False)
     parts = [ops.Slice(op.x, op.axis, 0, op.start, 1)] if op.start != 0 else []
     parts.append(op.value)
     parts += [ops.Slice(op.x, op.axis, op.stop, size, 1)] if op.stop != size else []
@@ -198,7 +201,8 @@ def slice_update(op):
 def select_update(op):
     shape = shape_of(op.x)
     value = ops.Reshape(op.value, (*shape[: op.axis], 1, *shape[op.axis + 1 :]))
-    return ops.SliceUpdate(op.x, value, op.axis, op.index, op.index + 1, 1)
+    index = op.index + shape[op.axis] if isinstance(op.index, int) and op.index < 0 else op.index
+    return ops.SliceUpdate(op.x, value, op.axis, index, index + 1, 1)
 
 
 def linspace(op):

@@ -7,6 +7,7 @@ import numpy as np
 from netglot.dialects.onnx.dialect import onnx
 from netglot.dialects.onnx.write_ops.terms import Result, ScalarSize, cast, node, number, several, vector
 from netglot.errors import Refusal, notimpl
+from netglot.passes.composed import shape as compose_shape
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim
 from netglot.pivot.op import broadcast_shapes, dtype_of, numpy_dtype, shape_of
@@ -57,17 +58,7 @@ def mirrored_with_border(op):
     """The mirror image with the border: the ends turned round."""
     if op.mode != "symmetric":
         return None
-    x = op.x
-    for axis, (before, after) in enumerate(zip(op.before, op.after, strict=True)):
-        size, parts = shape_of(x)[axis], [x]
-        if not all(isinstance(one, int) for one in (before, after, size)) or max(before, after) > size:
-            raise Refusal(notimpl("mirrored padding of more than there is, or of sizes that are not known"))
-        if before:
-            parts.insert(0, ops.Flip(ops.Slice(x, axis, 0, before, 1), (axis,)))
-        if after:
-            parts.append(ops.Flip(ops.Slice(x, axis, size - after, size, 1), (axis,)))
-        x = ops.Concat(tuple(parts), axis) if len(parts) > 1 else x
-    return ops.Identity(x) if x is op.x else x
+    return compose_shape.pad(op)
 
 
 @onnx.writes(ops.Pad)
@@ -82,29 +73,6 @@ def pad(op):
 @onnx.writes(ops.Tile)
 def tile(op):
     return node("Tile", op.x, list(op.repeats))
-
-
-@onnx.lowers(ops.Repeat)
-def repeat(op):
-    shape = shape_of(op.x)
-    apart = (*shape[: op.axis + 1], 1, *shape[op.axis + 1 :])
-    many = (*shape[: op.axis + 1], op.repeats, *shape[op.axis + 1 :])
-    return ops.Reshape(ops.Broadcast(ops.Reshape(op.x, apart), many), shape_of(op))
-
-
-@onnx.lowers(ops.Roll)
-def roll(op):
-    x = op.x
-    for shift, axis in zip(op.shifts, op.axes, strict=True):
-        size = shape_of(x)[axis]
-        if not isinstance(size, int):
-            cut = size - shift if shift > 0 else -shift
-        else:
-            cut = (size - shift) % size if size else 0
-            if cut == 0:
-                continue
-        x = ops.Concat((ops.Slice(x, axis, cut, size, 1), ops.Slice(x, axis, 0, cut, 1)), axis)
-    return ops.Identity(x) if x is op.x else x
 
 
 @onnx.writes(ops.Flip)
@@ -127,53 +95,6 @@ def diagonal(op):
     letters[op.axis2] = letters[op.axis1]
     kept = [c for i, c in enumerate(letters) if i not in (op.axis1, op.axis2)]
     return ops.Einsum((x,), f"{''.join(letters)}->{''.join(kept)}{letters[op.axis1]}")
-
-
-@onnx.lowers(ops.DiagonalEmbed)
-def diagonal_embed(op):
-    *batch, length = shape_of(op.x)
-    side, rank = length + abs(op.offset), len(batch)
-    eye = np.zeros((side, side), bool)
-    places = np.arange(length) + max(-op.offset, 0)
-    eye[places, places + op.offset] = True
-    padded = ops.Pad(op.x, (0,) * (rank + 1), (*(0,) * rank, abs(op.offset)), "constant", 0.0)
-    if op.offset < 0:
-        padded = ops.Pad(op.x, (*(0,) * rank, -op.offset), (0,) * (rank + 1), "constant", 0.0)
-    rows = ops.Reshape(padded, (*batch, side, 1))
-    made = ops.Multiply(rows, ops.Cast(eye, dtype_of(op.x)))
-    order = list(range(rank))
-    for place, source in sorted(((op.axis1, rank), (op.axis2, rank + 1))):
-        order.insert(place, source)
-    return ops.Permute(made, tuple(order))
-
-
-@onnx.writes(ops.SlidingWindow)
-def sliding_window(op):
-    count = shape_of(op)[op.axis]
-    if not isinstance(count, int):
-        raise Refusal(notimpl("windows along an axis whose size is not known"))
-    places = np.arange(count)[:, None] * op.step + np.arange(op.size)
-    rank = len(shape_of(op.x))
-    order = [i for i in range(rank + 1) if i != op.axis + 1]
-    return node("Transpose", node("Gather", op.x, places, axis=op.axis), perm=[*order, op.axis + 1])
-
-
-@onnx.lowers(ops.Unfold)
-def unfold(op):
-    _batch, _channels, *space = shape_of(op.x)
-    n = len(space)
-    x = ops.Pad(op.x, (0, 0, *op.padding), (0, 0, *op.padding), "constant", 0.0)
-    counts = [
-        (size + 2 * p - d * (k - 1) - 1) // s + 1
-        for size, p, d, k, s in zip(space, op.padding, op.dilation, op.kernel, op.stride, strict=True)
-    ]
-    if not all(isinstance(c, int) for c in counts):
-        raise Refusal(notimpl("windows of a picture whose size is not known"))
-    for i in reversed(range(n)):  # each axis becomes (tap, window)
-        places = np.arange(op.kernel[i])[:, None] * op.dilation[i] + np.arange(counts[i]) * op.stride[i]
-        x = ops.Take(x, places, 2 + i)
-    order = (0, 1, *(2 + 2 * i for i in range(n)), *(3 + 2 * i for i in range(n)))
-    return ops.Reshape(ops.Permute(x, order), shape_of(op))
 
 
 @onnx.writes(ops.Fold)
@@ -264,35 +185,6 @@ def index_put(op):
     value = value if order == tuple(sorted(order)) else ops.Permute(value, order)
     made = node("ScatterND", x, places, value, reduction="add" if op.accumulate else None)
     return made if back == tuple(sorted(back)) else node("Transpose", made, perm=list(back))
-
-
-@onnx.lowers(ops.SliceUpdate)
-def slice_update(op):
-    size = shape_of(op.x)[op.axis]
-    if op.step == 1:
-        parts = [
-            ops.Slice(op.x, op.axis, 0, op.start, 1) if not _zero(op.start) else None,
-            op.value,
-            ops.Slice(op.x, op.axis, op.stop, size, 1) if op.stop != size else None,
-        ]
-        kept = tuple(p for p in parts if p is not None)
-        return ops.Concat(kept, op.axis) if len(kept) > 1 else ops.Identity(op.value)
-    if not all(isinstance(one, int) for one in (op.start, op.stop)):
-        raise Refusal(notimpl("every other element replaced, between bounds that are not known"))
-    places = np.arange(op.start, op.stop, op.step)
-    return ops.IndexPut(op.x, (*(None,) * op.axis, places), op.value, False)
-
-
-def _zero(one) -> bool:
-    return isinstance(one, int) and one == 0
-
-
-@onnx.lowers(ops.SelectUpdate)
-def select_update(op):
-    shape = shape_of(op.x)
-    value = ops.Reshape(op.value, (*shape[: op.axis], 1, *shape[op.axis + 1 :]))
-    index = op.index + shape[op.axis] if isinstance(op.index, int) and op.index < 0 else op.index
-    return ops.SliceUpdate(op.x, value, op.axis, index, index + 1, 1)
 
 
 _REDUCTIONS = {"set": None, "add": "add", "multiply": "mul", "maximum": "max", "minimum": "min"}

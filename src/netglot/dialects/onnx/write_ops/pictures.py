@@ -1,0 +1,71 @@
+"""Resizing and sampling as ONNX operators."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from netglot.dialects.onnx.dialect import onnx
+from netglot.dialects.onnx.write_ops.terms import node
+from netglot.passes.composed import neural
+from netglot.pivot import ops
+from netglot.pivot.op import shape_of
+
+
+def _rank(x) -> int:
+    return len(shape_of(x))
+
+
+@onnx.lowers(ops.Resize)
+def resize_in_pieces(op):
+    if op.mode == "area":
+        return ops.AdaptiveAvgPool(op.x, op.size, op.axes)
+    plain = op.mode.startswith("nearest") or (len(op.axes) <= 2 and not op.antialias and op.mode == "linear")
+    cubic = op.mode == "cubic" and len(op.axes) == 2 and not op.antialias and _rank(op.x) == 4
+    if (plain and _rank(op.x) == len(op.axes) + 2) or cubic:
+        return None
+    if op.mode.startswith("nearest"):
+        return None
+    return neural.resize(op)
+
+
+_MODES = {
+    "nearest": {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
+    "nearest-exact": {
+        "mode": "nearest",
+        "coordinate_transformation_mode": "half_pixel",
+        "nearest_mode": "round_prefer_ceil",
+    },
+    "linear": {"mode": "linear"},
+    "cubic": {"mode": "cubic", "cubic_coeff_a": -0.75},
+}
+
+
+@onnx.writes(ops.Resize)
+def resize(op):
+    given = dict(_MODES[op.mode])
+    if op.align_corners and not op.mode.startswith("nearest"):
+        given["coordinate_transformation_mode"] = "align_corners"
+    sizes = dict(zip(op.axes, op.size, strict=True))
+    shape = shape_of(op.x)
+    if op.scale:
+        factors = dict(zip(op.axes, op.scale, strict=True))
+        scales = np.asarray([factors.get(a, 1.0) for a in range(len(shape))], "float32")
+        return node("Resize", op.x, None, scales, **given)
+    return node("Resize", op.x, None, None, [sizes.get(a, shape[a]) for a in range(len(shape))], **given)
+
+
+@onnx.writes(ops.PixelShuffle)
+def pixel_shuffle(op):
+    return node("DepthToSpace", op.x, blocksize=op.factor, mode="CRD")
+
+
+@onnx.writes(ops.GridSample)
+def grid_sample(op):
+    return node(
+        "GridSample",
+        op.x,
+        op.grid,
+        mode=op.mode,
+        padding_mode=op.padding_mode,
+        align_corners=int(op.align_corners),
+    )
