@@ -33,6 +33,9 @@ def _attention_cases() -> list[dict]:
     scattered[0, 0, 1] = False
     added = rand(2, 4, 3, 5)
     added[1, 2, 0] = -np.inf
+    lowest = rand(2, 4, 3, 5)
+    lowest[1, 2, 0] = np.finfo(np.float32).min  # says the same of all keys, which therefore count alike
+    lowest[0, 1, 1, :2] = np.finfo(np.float32).min
     plain = dict(mask=None, scale=0.5, causal=False, dropout=0.0)
     options = [
         dict(),
@@ -43,6 +46,7 @@ def _attention_cases() -> list[dict]:
         dict(mask=scattered),
         dict(mask=rand(2, 1, 1, 5, dtype="bool")),
         dict(mask=added),
+        dict(mask=lowest),
         dict(mask=rand(1, 1, 3, 5)),
         dict(dropout=0.2, mask=added),
         dict(dropout=0.2, mask=scattered, scale=0.3, causal=True),
