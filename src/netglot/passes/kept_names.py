@@ -11,7 +11,7 @@ from netglot.pivot.graph import REARRANGING, Graph, Node, Parameter, Value
 
 _NAMED = (*LAYERS, *NORMS, ops.Embedding, ops.Prelu)
 
-_NUMBERED = re.compile(r"(?P<list>.+)\.(?:[A-Za-z]+_?)*?(?P<number>\d+)")
+_NUMBERED = re.compile(r"(?P<list>.+)\.[A-Za-z_]*(?P<number>\d+)")
 
 
 class KeptNames:
