@@ -39,6 +39,7 @@ Schema = dict[str, dict[int, Field]]
 def schema(text: str) -> Schema:
     """The messages of a table."""
     found: Schema = {}
+    message: dict[int, Field] = {}
     for line in text.strip().splitlines():
         words = line.split()
         if not words:

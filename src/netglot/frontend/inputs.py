@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from netglot.errors import RequestError
-from netglot.pivot.dims import Dim, symbols_of
+from netglot.pivot.dims import Dim, Size, symbols_of
 from netglot.pivot.op import DTYPES, INTEGERS, concrete, numpy_dtype
 
 GRAMMAR = "[NAME=][DTYPE ]SHAPE[@low:high], such as 1,3,224,224 or B,3,H,W or 'ids=int64 B,T@0:30522'"
@@ -44,7 +44,7 @@ class InputSpec:
     leaves the range to whoever draws them. `example` is a value that the user gave, None where only the kind is known.
     """
 
-    shape: tuple[int | Dim, ...]
+    shape: tuple[Size, ...]
     dtype: str = "float32"
     name: str | None = None
     low: float | None = None

@@ -133,7 +133,7 @@ class LayerNames:
         convs = [node for node in layers if isinstance(node.op, ops.Conv)]
         if len(convs) != 3 or not _is_depthwise(convs[1].op) or _is_depthwise(convs[0].op):
             return {}
-        found = dict(zip(convs, ("expand", "depthwise", "project"), strict=True))
+        found: dict[Node, str] = dict(zip(convs, ("expand", "depthwise", "project"), strict=True))
         norms = [node for node in layers if isinstance(node.op, NORMS)]
         if len(norms) == 3:
             found |= dict(zip(norms, ("expand_norm", "depthwise_norm", "project_norm"), strict=True))

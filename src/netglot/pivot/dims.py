@@ -11,6 +11,13 @@ import ast
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # which of both a size is follows from the network: arithmetic takes either
+    Size = Any
+else:
+    Size = "int | Dim"
+    """The size of an axis."""
 
 
 @dataclass(frozen=True)
@@ -161,12 +168,12 @@ def symbols_of(size: int | Dim) -> set[str]:
     return size.symbols if isinstance(size, Dim) else set()
 
 
-def substitute(size: int | Dim, sizes: Mapping[str, int | Dim]) -> int | Dim:
+def substitute(size: int | Dim, sizes: Mapping[str, int | Dim]) -> Size:
     """`size` with symbols replaced; an integer is itself."""
     return size.evaluate(sizes) if isinstance(size, Dim) else size
 
 
-def call(function: str, left: int | Dim, right: int | Dim) -> int | Dim:
+def call(function: str, left: int | Dim, right: int | Dim) -> Size:
     """`function` of two sizes, folded where both are integers or where polynomials show the result."""
     if function == "floor":
         return floordiv(left, right)
@@ -183,12 +190,12 @@ def call(function: str, left: int | Dim, right: int | Dim) -> int | Dim:
     return Dim((((((Call(function, left, right)), 1),), 1),))
 
 
-def maximum(left: int | Dim, right: int | Dim) -> int | Dim:
+def maximum(left: int | Dim, right: int | Dim) -> Size:
     """The larger of two sizes."""
     return call("max", left, right)
 
 
-def minimum(left: int | Dim, right: int | Dim) -> int | Dim:
+def minimum(left: int | Dim, right: int | Dim) -> Size:
     """The smaller of two sizes."""
     return call("min", left, right)
 
@@ -216,7 +223,7 @@ def _exact_quotient(left: Dim, right: int | Dim) -> int | Dim | None:
     return _make(table)
 
 
-def floordiv(left: int | Dim, right: int | Dim) -> int | Dim:
+def floordiv(left: int | Dim, right: int | Dim) -> Size:
     """The floor of `left / right`; what divides exactly is taken out first."""
     if isinstance(left, int) and isinstance(right, int):
         return left // right
@@ -253,7 +260,7 @@ def _split_multiples(left: Dim, right: int) -> tuple[int | Dim, int | Dim]:
     return _make(whole), _make(rest)
 
 
-def mod(left: int | Dim, right: int | Dim) -> int | Dim:
+def mod(left: int | Dim, right: int | Dim) -> Size:
     """The remainder of the floored division."""
     if isinstance(left, int) and isinstance(right, int):
         return left % right
@@ -269,12 +276,12 @@ def mod(left: int | Dim, right: int | Dim) -> int | Dim:
     return Dim((((((Call("mod", left, right)), 1),), 1),))
 
 
-def product(sizes) -> int | Dim:
+def product(sizes) -> Size:
     """The product of sizes."""
     return math.prod(sizes, start=1)
 
 
-def parse(text: str) -> int | Dim:
+def parse(text: str) -> Size:
     """The size that `str` of a size printed.
 
     Raises:

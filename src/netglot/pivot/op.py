@@ -31,7 +31,7 @@ from typing import Annotated, Any, ClassVar, Literal, dataclass_transform
 import numpy as np
 
 from netglot.pivot import dims
-from netglot.pivot.dims import Dim
+from netglot.pivot.dims import Dim, Size
 
 DTYPES = (
     "float64 float32 float16 bfloat16 float8_e4m3fn float8_e5m2 complex64 complex128 "
@@ -46,7 +46,7 @@ class TensorType:
     """The dtype and the shape of a tensor. Sizes are integers or `Dim`s."""
 
     dtype: str
-    shape: tuple[int | Dim, ...]
+    shape: tuple[Size, ...]
 
     def __post_init__(self):
         assert self.dtype in DTYPES, self.dtype
@@ -144,6 +144,10 @@ class Op:
     layout: ClassVar[str] = "fixed"
     random: ClassVar[bool] = False
     cases: ClassVar[list[dict]] = []
+
+    if typing.TYPE_CHECKING:  # a rule that looks at any op asks for fields by name
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init_subclass__(cls, abstract: bool = False, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -247,7 +251,7 @@ def is_scalar(operand: Any) -> bool:
     return isinstance(operand, bool | int | float | complex | Dim)
 
 
-def shape_of(operand: Any) -> tuple[int | Dim, ...]:
+def shape_of(operand: Any) -> tuple[Size, ...]:
     """The shape of an operand."""
     return type_of(operand).shape
 
@@ -262,14 +266,14 @@ def dtype_of(*operands: Any) -> str:
     return tensors.pop() if tensors else type_of(operands[0]).dtype
 
 
-def broadcast_shapes(*shapes: tuple[int | Dim, ...]) -> tuple[int | Dim, ...]:
+def broadcast_shapes(*shapes: tuple[Size, ...]) -> tuple[Size, ...]:
     """The shape to which shapes broadcast by NumPy's rules. A symbolic size is taken not to be 1.
 
     Raises:
         ValueError: two sizes are different integers and neither is 1.
     """
     rank = max((len(s) for s in shapes), default=0)
-    result: list[int | Dim] = [1] * rank
+    result: list[Size] = [1] * rank
     for shape in shapes:
         for axis, size in enumerate(shape, rank - len(shape)):
             if size == 1 or size == result[axis]:
@@ -329,7 +333,7 @@ class Reduction(Op, abstract=True):
         return dtype_of(self.x)
 
 
-def reduced_shape(shape, axes, keepdims: bool) -> tuple[int | Dim, ...]:
+def reduced_shape(shape, axes, keepdims: bool) -> tuple[Size, ...]:
     """`shape` without `axes`, or with size 1 there."""
     if keepdims:
         return tuple(1 if i in axes else size for i, size in enumerate(shape))
@@ -369,7 +373,7 @@ def rand(*shape: int, dtype: str = "float64", low: float = -2.0, high: float = 2
     return generator.uniform(low, high, shape).astype(numpy_dtype(dtype))
 
 
-def concrete(size: int | Dim, sizes) -> int:
+def concrete(size: Size, sizes) -> int:
     """A size as an integer, with symbols from `sizes`."""
     value = dims.substitute(size, sizes)
     assert isinstance(value, int), f"size {value} is not known"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from netglot.pivot.dims import Dim, minimum
+from netglot.pivot.dims import Size, minimum
 
 Pairs = tuple[tuple[int, int], ...]
 """For each spatial axis how much is added before and after."""
@@ -22,7 +22,7 @@ def reach(kernel: int, dilation: int) -> int:
     return dilation * (kernel - 1) + 1
 
 
-def count(size, kernel: int, stride: int, padding: tuple[int, int], dilation: int = 1, ceil: bool = False) -> int | Dim:
+def count(size, kernel: int, stride: int, padding: tuple[int, int], dilation: int = 1, ceil: bool = False) -> Size:
     """How many windows fit. With `ceil` a last one may overhang, if it starts before the padding after the data."""
     free = size + padding[0] + padding[1] - reach(kernel, dilation)
     if not ceil:
@@ -30,7 +30,7 @@ def count(size, kernel: int, stride: int, padding: tuple[int, int], dilation: in
     return minimum((free + stride - 1) // stride + 1, (size + padding[0] - 1) // stride + 1)
 
 
-def overhang(size, kernel: int, stride: int, padding: tuple[int, int], dilation: int = 1) -> int | Dim:
+def overhang(size, kernel: int, stride: int, padding: tuple[int, int], dilation: int = 1) -> Size:
     """How far the last window of `ceil` mode reaches over the padded data; not positive where it does not."""
     last = (count(size, kernel, stride, padding, dilation, ceil=True) - 1) * stride
     return last + reach(kernel, dilation) - (size + padding[0] + padding[1])

@@ -73,8 +73,8 @@ class Foreign:
             WorkerError: the framework refuses the file, or ended.
         """
         given, made = (str(Path(self._folder.name) / name) for name in ("inputs.npz", "outputs.npz"))
-        np.savez(given, **inputs)
-        self._send({"folder": folder, "inputs": given, "outputs": made, "dtype": dtype})
+        np.savez(given, *inputs.values())  # names would be those of arguments of this call
+        self._send({"folder": folder, "inputs": given, "names": list(inputs), "outputs": made, "dtype": dtype})
         reply = self._reply()
         if "error" in reply:
             raise WorkerError(f"{self.framework} does not run the file: {reply['error']}")

@@ -22,6 +22,7 @@ BATCH = 2
 def open_sizes(graph: Graph) -> dict[str, int]:
     """A size for each symbol, such that every tensor of the network has elements, there and at the second size."""
     spatial, plain, batch = _symbols(graph)
+    sizes: dict[str, int] = {}
     tries = list(zip_longest(SPATIAL, PLAIN, fillvalue=max(PLAIN)))
     for image, length in [*tries, ORDINARY]:
         sizes = dict.fromkeys(batch, BATCH)

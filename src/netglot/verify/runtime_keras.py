@@ -117,6 +117,7 @@ class Runtime:
         variables = [resolve(self.model, path) for path in paths]
         stepper = OPTIMISERS[optimiser](learning_rate=rate)
         stepper.build(variables)
+        outputs: dict = {}
         for step in range(steps):
             with self._patched(steady=True), tf.GradientTape() as tape:
                 outputs = self._outputs(given, True)

@@ -164,6 +164,7 @@ class Runtime:
         held = self._trainable(frozen)
         stepper = OPTIMISERS[optimiser](held, lr=rate)
         losses, watch, result = [], self._watch(steady=True), {}
+        outputs: dict = {}
         for step in range(steps):
             with watch:
                 outputs = self._outputs(given)

@@ -105,6 +105,7 @@ class Runtime(runtime_keras.Runtime):
         variables = [v for _, v in self._trained(frozen)]
         stepper = OPTIMISERS[optimiser](learning_rate=rate)
         stepper.build(variables)
+        outputs: dict = {}
         for step in range(steps):
             loss, outputs, found = self._slopes(given, wanted, variables)
             stepper.apply(found, variables)

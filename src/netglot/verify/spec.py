@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from netglot.pivot.dims import Dim, symbols_of
+from netglot.pivot.dims import Dim, Size, symbols_of
 from netglot.pivot.graph import Graph, Parameter
 
-Size = int | Dim
 Permutation = tuple[int, ...]
 """The target's axis `i` is the source's axis `permutation[i]`."""
 

@@ -95,6 +95,7 @@ class Runtime(runtime_torch.Runtime):
         given, wanted = self._inputs(inputs), list(read_arrays(targets).items())
         stepper = OPTIMISERS[optimiser]([resolve(self.module, path) for path in paths], lr=rate)
         losses, watch, result = [], self._watch(steady=True), {}
+        outputs: dict = {}
         for step in range(steps):
             with watch:
                 outputs = self._outputs(given)

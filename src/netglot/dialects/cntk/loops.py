@@ -87,7 +87,8 @@ class Cell:
 
     def pairs(self, variable: str) -> list[tuple[str, str]]:
         """A sum of two products."""
-        return [tuple(self.operands(one, "ElementTimes")) for one in self.operands(variable, "Plus")]
+        products = [self.operands(one, "ElementTimes") for one in self.operands(variable, "Plus")]
+        return [(first, second) for first, second in products]
 
     # -- cells
 
@@ -161,9 +162,10 @@ class Cell:
     def _states(self, gates: list[Affine]) -> str:
         """The delay that all gates read."""
         found = {self.state_of(one[1]) for gate in gates for one in gate.h}
-        if len(found) != 1 or None in found:
+        state = found.pop()
+        if found or state is None:
             raise Unknown
-        return found.pop()
+        return state
 
     def _fed(self, delay: str, variable: str) -> None:
         """Asserts that a delay is one step and is fed by a variable."""
@@ -204,14 +206,16 @@ def raised(cell: Cell, result: str, network) -> Sample:
                   for side, role in (("x", "weight_ih"), ("h", "weight_hh")))  # fmt: skip
     bias = _biases(network, [gate.biases for gate in gates], w_hh.shape[1])
     starts = [_start(network, cell.delays[uid], x, w_hh.shape[1]) for uid in states]
-    direction = "backward" if cell.backward else "forward"
-    biases = (bias,) if bias is not None else ()
+    given = {
+        "x": values, "w_ih": (w_ih,), "w_hh": (w_hh,), "b_ih": (bias,) if bias is not None else (), "b_hh": (),
+        "direction": "backward" if cell.backward else "forward", "time_axis": 1, "mask": None, "held": False,
+    }  # fmt: skip
     if kind == "lstm":
-        op = ops.Lstm(values, *starts, (w_ih,), (w_hh,), biases, (), direction, 1, None, False)
+        op = ops.Lstm(h0=starts[0], c0=starts[1], **given)
     elif kind == "gru":
-        op = ops.Gru(values, *starts, (w_ih,), (w_hh,), biases, (), False, direction, 1, None, False)
+        op = ops.Gru(h0=starts[0], reset_after=False, **given)
     else:
-        op = ops.Rnn(values, *starts, (w_ih,), (w_hh,), biases, (), kind, direction, 1, None, False)
+        op = ops.Rnn(h0=starts[0], activation=kind, **given)
     return Sample(Part(op, 0), x.dynamic)
 
 

@@ -46,9 +46,11 @@ class Tracer(Protocol):
 
     def create(self, op: Any) -> Traced:
         """The tensor that `op` makes."""
+        ...
 
     def constant(self, array: Any) -> Traced:
         """A tensor that the code holds."""
+        ...
 
 
 class Traced(keras.KerasTensor):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netglot.errors import Bug, NetglotError, Refusal, UnsupportedOps, UserCodeError, notimpl
-from netglot.pivot.dims import Dim
+from netglot.pivot.dims import Dim, Size
 from netglot.pivot.graph import Graph, Parameter, Value, flatten_tree
 from netglot.pivot.op import TensorType
 
@@ -176,7 +176,7 @@ def _input_name(name: str, number: int, count: int, wanted: str) -> str:
     return re.sub(r"\W+", "_", name)
 
 
-def _symbol(size: int | None, axis: int, number: int, count: int) -> int | Dim:
+def _symbol(size: int | None, axis: int, number: int, count: int) -> Size:
     if size is not None:
         return int(size)
     if axis == 0:

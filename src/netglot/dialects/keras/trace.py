@@ -316,6 +316,7 @@ class Tracer:
     def _read_layer(self, layer: Any, args: tuple, kwargs: dict) -> Any:
         name = reader_name(layer)
         reader = dialect.readers.get(f"layers.{name}") if name else None
+        reason = None
         if reader is None:
             reason = dialect.unread.get(f"layers.{name}") if name else None
             if reason is None and not getattr(layer, "quantization_mode", None):

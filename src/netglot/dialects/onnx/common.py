@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,8 +13,11 @@ from netglot.pivot import ops
 from netglot.pivot.dims import Dim, floordiv, maximum, minimum, product
 from netglot.pivot.op import normal_axis, shape_of, type_of
 
-Known = np.ndarray
-"""Annotates an input that must be known while the file is read."""
+if TYPE_CHECKING:
+    Known = Any
+else:
+    Known = np.ndarray
+    """Annotates an input that must be known while the file is read; None stands for one that is left out."""
 
 ELEMENT_TYPES = {
     1: "float32",

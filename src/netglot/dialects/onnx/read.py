@@ -23,7 +23,7 @@ from netglot.passes.raising import raise_ops
 from netglot.passes.shared import share
 from netglot.passes.structure import is_flat, structured
 from netglot.pivot import ops
-from netglot.pivot.dims import Dim, parse
+from netglot.pivot.dims import Dim, Size, parse
 from netglot.pivot.graph import Builder, Graph, Names, Node, Parameter, Part, Value, flatten_tree
 from netglot.pivot.op import FLOATS, Elementwise, Op, TensorType
 
@@ -424,7 +424,7 @@ def _number(parameter: Parameter) -> Any:
     return None
 
 
-def _size(dim: Any, axis: int, name: str, several: bool, symbols: dict[str, Dim]) -> int | Dim:
+def _size(dim: Any, axis: int, name: str, several: bool, symbols: dict[str, Dim]) -> Size:
     """One size of an input: a number, a symbol that the file names, or one for each axis that it leaves open."""
     if dim.WhichOneof("value") == "dim_value":
         if dim.dim_value > 0:

@@ -9,10 +9,10 @@ import torch
 
 from netglot.errors import Refusal, never
 from netglot.pivot import dims
-from netglot.pivot.dims import Dim
+from netglot.pivot.dims import Dim, Size
 
 
-def size(value: int | torch.SymInt, symbol: Callable[[sympy.Symbol], Dim]) -> int | Dim:
+def size(value: int | torch.SymInt, symbol: Callable[[sympy.Symbol], Dim]) -> Size:
     """An int or `SymInt` as a size. `symbol` names the symbols.
 
     Raises:
@@ -23,7 +23,7 @@ def size(value: int | torch.SymInt, symbol: Callable[[sympy.Symbol], Dim]) -> in
     return _convert(value.node.expr, symbol)
 
 
-def _convert(expression: sympy.Expr, symbol) -> int | Dim:
+def _convert(expression: sympy.Expr, symbol) -> Size:
     if expression.is_Integer:
         return int(expression)
     if expression.is_Symbol:

@@ -1,7 +1,7 @@
 """Answers requests to run a network: one line of JSON each on standard input and output, arrays in `.npz` files.
 
-A request says the `folder` of the network, the file of its `inputs`, the file for its `outputs`, and the `dtype` in
-which it computes. Outputs are numbered in the order in which the network gives them.
+A request says the `folder` of the network, the file of its `inputs` and their `names`, the file for its `outputs`, and
+the `dtype` in which it computes. Outputs are numbered in the order in which the network gives them.
 """
 
 import json
@@ -33,7 +33,7 @@ def serve(load, version):
                 loaded.clear()
                 loaded[key] = load(*key)
             with np.load(request["inputs"]) as held:
-                inputs = {name: held[name] for name in held.files}
+                inputs = {name: held[f"arr_{i}"] for i, name in enumerate(request["names"])}
             outputs = loaded[key](inputs)
             np.savez(request["outputs"], *[np.asarray(one) for one in outputs])
             reply = {"count": len(outputs)}

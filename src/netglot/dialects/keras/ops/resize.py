@@ -35,8 +35,8 @@ def factors(op) -> tuple[int, ...] | None:
     """The whole factors by which elements are repeated, or None where nearest neighbours are not that."""
     if not op.mode.startswith("nearest") or op.scale or len(op.axes) > 3 or len(shape_of(op.x)) != len(op.axes) + 2:
         return None
-    found = tuple(_factor(old, new) for old, new in _pairs(op))
-    if None in found or max(found) == 1:
+    found = tuple(factor for old, new in _pairs(op) if (factor := _factor(old, new)) is not None)
+    if len(found) < len(op.axes) or max(found) == 1:
         return None
     for factor, (old, new) in zip(found, _pairs(op), strict=True):
         if isinstance(old, int):

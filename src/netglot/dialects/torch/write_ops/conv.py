@@ -52,12 +52,12 @@ def conv(op):
 
 def _layer(layer: str, function: str, op, arguments: tuple, window: dict):
     operands = (op.x, op.weight) if op.bias is None else (op.x, op.weight, op.bias)
-    function = Call(function, operands, window)
+    call = Call(function, operands, window)
     if not is_weight(op.weight) or not (op.bias is None or is_weight(op.bias)):
-        return function
+        return call
     weights = {"weight": op.weight} | ({} if op.bias is None else {"bias": op.bias})
     given = window | options(bias=unless(op.bias is not None, True))
-    return Layer(layer, (op.x,), given, weights=weights, arguments=arguments, function=function)
+    return Layer(layer, (op.x,), given, weights=weights, arguments=arguments, function=call)
 
 
 # --- transposed convolution
