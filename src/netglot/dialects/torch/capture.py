@@ -26,6 +26,7 @@ from torch._subclasses import FakeTensor
 from torch.fx.experimental.proxy_tensor import get_proxy_mode, get_proxy_slot
 from torch.overrides import TorchFunctionMode
 
+from netglot.dialects.torch.custom_gradients import carried
 from netglot.dialects.torch.training import Draws, Places, marked, observe
 from netglot.dialects.torch.whole import STAND_INS, without_looks
 from netglot.errors import Refusal, UserCodeError, never, notimpl
@@ -244,28 +245,12 @@ def _merged_mask(attn_mask, key_padding_mask, query, heads: int):
     return merged
 
 
-@contextlib.contextmanager
-def _no_custom_autograd():
-    """Refuses custom autograd functions: export would record their forward and lose their gradient."""
-
-    def refuse(cls, *args, **kwargs):
-        frame = sys._getframe(1)
-        while frame.f_back is not None and not _is_users(frame.f_code.co_filename):
-            frame = frame.f_back
-        raise Refusal(
-            never(
-                f"the custom autograd function {cls.__qualname__} has a gradient that cannot be read from its forward",
-                "write it with ordinary operations, or call its forward directly if the default gradient will do",
-            ),
-            site=f"{frame.f_code.co_filename}:{frame.f_lineno}",
-        )
-
-    original = torch.autograd.Function.__dict__["apply"]
-    torch.autograd.Function.apply = classmethod(refuse)
-    try:
-        yield
-    finally:
-        torch.autograd.Function.apply = original
+def _user_line() -> str:
+    """The innermost line of the user's own code that is running."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and not _is_users(frame.f_code.co_filename):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 @contextlib.contextmanager
@@ -321,13 +306,13 @@ def capture(model: torch.nn.Module, args: tuple, kwargs: dict, dynamic: Any) -> 
         dynamic: the `dynamic_shapes` of `torch.export`, for args followed by kwargs.
 
     Raises:
-        Refusal: the network branches on data, or uses a custom autograd function.
+        Refusal: the network branches on data, or uses a custom autograd function with a gradient of its own.
         UserCodeError: the forward pass itself raises.
     """
-    with _no_custom_autograd(), _quiet(), _kept_tensors(model):
+    with carried(_user_line), _quiet(), _kept_tensors(model):
         draws = observe(model, args, kwargs)
     places = Places(model)
-    with _inference(model), _no_custom_autograd(), _quiet(), marked(model, draws), _kept_tensors(model) as tensors:
+    with _inference(model), carried(_user_line), _quiet(), marked(model, draws), _kept_tensors(model) as tensors:
         try:
             with places.watching(), _naming_arguments(model), without_looks(), _Observer(places, draws).watching(model):
                 program = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic, strict=False)
