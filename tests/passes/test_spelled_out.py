@@ -54,6 +54,11 @@ def softplus(x, above=20.0):
     return ops.Where(ops.Greater(x, above), x, ops.Softplus(x, 1.0, 1e9))
 
 
+def scaled_along(x, *shape):
+    """A group norm with weights along another axis than that of the channels."""
+    return ops.Multiply(grouped(x), weight(*shape))
+
+
 FOUND = {
     "group norm": (affine, "GroupNorm"),
     "group norm without weights": (grouped, "GroupNorm"),
@@ -86,6 +91,11 @@ def test_found(name):
     names = both(build)
     assert names[-1] == wanted
     assert set(names) <= {wanted, "Reshape"}
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 1), (4, 5), (1, 6, 4, 1), ()])
+def test_weights_along_other_axes_stay_apart(shape):
+    assert both(lambda x: scaled_along(x, *shape))[-1] == "Multiply"
 
 
 @pytest.mark.parametrize("name", LEFT)
