@@ -28,6 +28,8 @@ class TargetVariable:
     trainable: bool
     kind: str = ""
     """ "parameter" or "buffer", where the framework tells them apart."""
+    given: bool = False
+    """Whether it comes from the weights file in any case: a constant that the source does not say."""
 
 
 @dataclass

@@ -10,6 +10,7 @@ from netglot.dialects.keras.initialisers import HELPERS, bare, initialised
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Value
 from netglot.source import spell
+from netglot.source.constants import Everywhere, Few, Form, Forms, Range, Triangle
 from netglot.source.outline import Outline
 from netglot.source.parts import Member
 
@@ -68,6 +69,7 @@ class KerasStyle:
         self.exact_training = exact_training
         self.mode = mode
         self.helpers: set[str] = set()
+        self.forms = Forms()
         self.unknown: list[str] = []
         """Parameters whose initialiser is not known."""
 
@@ -189,6 +191,9 @@ class KerasStyle:
         }
 
     def _weight_initialiser(self, member: Member, outline: Outline) -> Any:
+        form = self.forms.of(member, outline)
+        if isinstance(form, Form):
+            return _filled(form)
         made = bare([p for p in outline.base_parameters(member.recipe) if p.trainable])
         if isinstance(made, spell.Call) and made.function in HELPERS:
             self.helpers.add(made.function)
@@ -204,6 +209,28 @@ class KerasStyle:
                 parts.append(f"{key}={text}")
         parts.append(f'name="{member.attr}"')
         yield f"self.{member.attr} = self.add_weight({', '.join(parts)})"
+
+
+def _filled(form: Form) -> Any:
+    """The initialiser of a constant."""
+    made: Any
+    match form:
+        case Everywhere(value):
+            if value in (0, 1):
+                return "ones" if value else "zeros"
+            made = value
+        case Range(start, stop):
+            made = spell.call("ops.arange", *((start, stop) if start else (stop,)))
+        case Triangle():
+            ones = spell.call("ops.ones", (form.rows, form.columns))
+            made = spell.call("ops.tril" if form.lower else "ops.triu", ones, **_unless(form.diagonal, 0, "k"))
+        case Few(values):
+            made = values
+    return spell.call("keras.initializers.Constant", made)
+
+
+def _unless(value: int, default: int, name: str) -> dict[str, int]:
+    return {} if value == default else {name: value}
 
 
 def _alone(x: Any, shape, unknown: int) -> bool:

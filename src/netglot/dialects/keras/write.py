@@ -49,7 +49,7 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
 
 
 def _source(graph: Graph, outline: Outline, classes: dict[Instance, Blueprint]) -> str:
-    imports = "import math\nimport pathlib\n\nimport keras\nfrom keras import layers, ops\n\n"
+    imports = "import math\nimport pathlib\n\nimport h5py\nimport keras\nfrom keras import layers, ops\n\n"
     imports += 'WEIGHTS = pathlib.Path(__file__).with_name("model.weights.h5")'
     head = [f'"""{graph.name}, in Keras."""', imports, *_helpers(outline)]
     return module_text(outline, classes, head, _load(graph, classes[outline.root].name, variables(outline)))
@@ -91,7 +91,14 @@ def _load(graph: Graph, class_name: str, found: list[TargetVariable]) -> str:
     model({given})
     if weights is not None:
         model.load_weights(weights)
-{_freezing(found)}    return model'''
+{_constants(found)}{_freezing(found)}    return model'''
+
+
+def _constants(found: list[TargetVariable]) -> str:
+    """The lines that read what is neither trained nor told by the code, where nothing else is read."""
+    lines = "".join(f'            model.{v.path}.assign(file["{v.stored}"][()])\n' for v in found if v.given)
+    opened = "    else:\n        with h5py.File(WEIGHTS) as file:  # constants, which are not trained\n"
+    return opened + lines if lines else ""
 
 
 def _freezing(found: list[TargetVariable]) -> str:
@@ -132,6 +139,7 @@ def variables(outline: Outline) -> list[TargetVariable]:
                     member.recipe,
                     outline.trainable(member.recipe),
                     "buffer",  # its constructor says that it is not trained
+                    outline.style.forms.of(member, outline) is None,
                 )
             )
         layers = _layers_names(instance, outline) if instance is outline.root else {}

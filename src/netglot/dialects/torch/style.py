@@ -12,6 +12,7 @@ from netglot.pivot.dims import Dim
 from netglot.pivot.initialiser import Initialiser
 from netglot.pivot.op import FLOATS
 from netglot.source import spell
+from netglot.source.constants import Everywhere, Few, Form, Forms, Range, Triangle
 from netglot.source.outline import Outline
 from netglot.source.parts import Member
 
@@ -84,6 +85,7 @@ class TorchStyle:
     def __init__(self):
         self.last: list[str] = []
         """The last statements of the root's constructor."""
+        self.forms = Forms()
         self.unknown: list[str] = []
         """Parameters whose initialiser is not known."""
 
@@ -172,8 +174,14 @@ class TorchStyle:
         mixed = len({p.dtype for p in outline.graph.parameters.values() if p.dtype in FLOATS}) > 1
         hows = {p.initialiser for p in outline.base_parameters(member.recipe) if p.trainable}
         how = hows.pop() if len(hows) == 1 else None
+        form = self.forms.of(member, outline)
+        if isinstance(form, Form) and not isinstance(form, Everywhere):
+            return {"fill": _filled(form, tuple(member.value.shape), dtype)} | {
+                "shape": (), "kind": "buffer", "trainable": False, "dtype": None
+            }  # fmt: skip
+        fill = how.a if isinstance(how, Initialiser) and how.kind == "constant" else 0.0
         return {
-            "fill": how.a if isinstance(how, Initialiser) and how.kind == "constant" else 0.0,
+            "fill": _filling(form.value) if isinstance(form, Everywhere) else fill,
             "shape": tuple(member.value.shape),
             "kind": "parameter" if "parameter" in kinds and plain else "buffer",
             "trainable": outline.trainable(member.recipe),
@@ -186,6 +194,9 @@ class TorchStyle:
         dtype = "" if text["dtype"] == "None" else f", dtype=torch.{ast.literal_eval(text['dtype'])}"
         shape = text["shape"].removesuffix(",)") + ")" if text["shape"].endswith(",)") else text["shape"]
         shape = shape if shape.count(",") or shape == "()" else shape.strip("()")
+        if text["fill"].startswith("torch."):
+            yield f'self.register_buffer("{member.attr}", {text["fill"]})'
+            return
         named = {"0.0": f"torch.zeros({shape}{dtype})", "1.0": f"torch.ones({shape}{dtype})"}
         filled = named.get(text["fill"], f"torch.full({text['shape']}, {text['fill']}{dtype})")
         if ast.literal_eval(text["kind"]) == "buffer":
@@ -193,6 +204,35 @@ class TorchStyle:
         else:
             frozen = "" if text["trainable"] == "True" else f", requires_grad={text['trainable']}"
             yield f"self.{member.attr} = nn.Parameter({filled}{frozen})"
+
+
+def _filling(value: bool | int | float) -> int | float:
+    return float(value) if value in (0, 1) else value
+
+
+_BY_ITSELF = {bool: "bool", int: "int64", float: "float32"}
+"""The dtype that PyTorch gives to numbers of a kind."""
+
+
+def _filled(form: Range | Triangle | Few, shape: tuple, dtype: str) -> spell.Spelling:
+    """The tensor of a constant."""
+    kind = {"dtype": spell.Name(f"torch.{dtype}")}
+    match form:
+        case Few(values):
+            return spell.call("torch.tensor", values, **({} if dtype == _BY_ITSELF[_kind(values)] else kind))
+        case Range(start, stop):
+            ends = (start, stop) if start else (stop,)
+            made, given = spell.call("torch.arange", *ends, **({} if dtype == "int64" else kind)), (stop - start,)
+        case Triangle():
+            ones = spell.call("torch.ones", form.rows, form.columns, **({} if dtype == "float32" else kind))
+            options = {"diagonal": form.diagonal} if form.diagonal else {}
+            made = spell.call("torch.tril" if form.lower else "torch.triu", ones, **options)
+            given = (form.rows, form.columns)
+    return made if shape == given else spell.Method(made, "reshape", shape, {})
+
+
+def _kind(values: Any) -> type:
+    return _kind(values[0]) if isinstance(values, list) else type(values)
 
 
 def _snake(text: str) -> str:

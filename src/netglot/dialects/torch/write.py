@@ -104,9 +104,22 @@ def _load(class_name: str, found: list[TargetVariable]) -> str:
             *frozen,
             "    if weights is not None:",
             "        model.load_state_dict(load_file(weights))",
+            *_constants(found),
             "    return model.eval()",
         ]
     )
+
+
+def _constants(found: list[TargetVariable]) -> list[str]:
+    """The lines that read what is neither trained nor told by the code, where nothing else is read."""
+    names = [v.stored for v in found if v.given]
+    if not names:
+        return []
+    return [
+        "    else:  # constants, which are not trained",
+        f"        known, names = load_file(WEIGHTS), {names!r}",
+        "        model.load_state_dict({name: known[name] for name in names}, strict=False)",
+    ]
 
 
 _STATISTICS = ("running_mean", "running_var")
@@ -132,7 +145,8 @@ def variables(outline: Outline, layers: dict[str, tuple[Layer, str]] | None = No
     def visit(member: Member, path: str, name: str) -> None:
         if member.kind == "weight":
             kind = outline.style.weight_arguments(member, outline)["kind"]
-            found.append(TargetVariable(path, name, member.recipe, outline.trainable(member.recipe), kind))
+            given = outline.style.forms.of(member, outline) is None
+            found.append(TargetVariable(path, name, member.recipe, outline.trainable(member.recipe), kind, given))
         elif member.kind == "instance":
             assert member.instance is not None
             walk(member.instance, f"{path}.", f"{name}.")
