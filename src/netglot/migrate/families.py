@@ -5,12 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import numpy as np
-
-from netglot.verify.arrays import read_arrays
 
 RESERVED = {
     "name", "path", "dtype", "dtype_policy", "compute_dtype", "variable_dtype", "input", "output", "input_spec",
@@ -36,28 +31,11 @@ class Family:
         name in file.text for name in (".backward(", ".fit(", "GradientTape(")
     )
 
-    def carry_weights(self, source: Any, target: Any, network: Any, given: Path, path: Path) -> None:
-        """Loads trained weights into the source's network and saves the target's with the same values."""
-        where = {"module": network.module, "expression": network.expression}
-        source.request("make", **where)
-        target.request("make", **where)
-        source.request("warm", inputs=network.inputs)
-        source.request("load_weights", path=str(given.absolute()))
-        described = source.request("weights")
-        values = list(read_arrays(described["arrays"]).values())
-        rows = [self.place(k, n, v.ndim) for (_, k, n, _), v in zip(described["entries"], values, strict=True)]
-        entries = [[p, row[0]] for (p, _, _, _), row in zip(described["entries"], rows, strict=True)]
-        trained = [t for *_, t in described["entries"]]
-        target.request("match", entries=entries, inputs=network.inputs, trained=trained)
-        arranged = [v if how is None else np.transpose(v, how) for v, (_, how) in zip(values, rows, strict=True)]
-        target.request("set_weights", arrays=target.put({f"w:{i}": v for i, v in enumerate(arranged)}))
-        target.request("save_weights", path=str(path))
-
 
 def _to_keras(name: str, style: str) -> Any:
     from netglot.migrate.to_keras.target import Target
 
-    return Target(name)
+    return Target(name, style)
 
 
 def _keras_renamed(project: Any) -> dict[str, str]:

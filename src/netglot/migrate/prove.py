@@ -13,6 +13,8 @@ from netglot.verify.process import Worker
 
 STEPS = 20
 RATE = 1e-3
+STEEP = 10.0
+"""Gradients above it make the steps smaller: descent that runs away magnifies the rounding of both sides."""
 OUTPUT = 1e-9
 LOSS = 1e-6
 """The largest relative distances that count as equal: of outputs and gradients, and of losses and weights."""
@@ -43,7 +45,7 @@ def prove(source: Worker, target: Worker, network: Network, place: Any, renamed:
     described = source.request("weights", randomised=True)
     values = list(read_arrays(described["arrays"]).values())
     rows = [
-        (_renamed(p, renamed), *place(k, n, v.ndim), trained)
+        (renamed_path(p, renamed), *place(k, n, v.ndim), trained)
         for (p, k, n, trained), v in zip(described["entries"], values, strict=True)
     ]
     matched = target.request(
@@ -71,16 +73,18 @@ def prove(source: Worker, target: Worker, network: Network, place: Any, renamed:
         _arrays(target.request("run", inputs=network.inputs)),
     )
     found["shapes"] = [list(v.shape) for v in mine.values()]
-    found["outputs_distance"] = _largest(mine, other)
+    found["outputs_distance"] = largest(mine, other)
     a = _arrays(source.request("gradients", inputs=network.inputs)["arrays"])
     b = _arrays(target.request("gradients", inputs=network.inputs)["arrays"])
     unused = set(matched.get("unused", ()))
     for i in unused & {int(n[2:]) for n in a if n.startswith("g:")}:
         b[f"g:{i}"] = np.zeros_like(_moved({f"g:{i}": a[f"g:{i}"]}, rows)[f"g:{i}"])  # it must play no part here either
-    found["gradients"] = _largest(_moved(a, rows), b)
+    found["gradients"] = largest(_moved(a, rows), b)
     batches = [[one | {"seed": step % 4} for one in network.inputs] for step in range(STEPS)]
-    first = source.request("train", batches=batches, rate=RATE)["losses"]
-    second = target.request("train", batches=batches, rate=RATE)["losses"]
+    steepest = max((float(np.abs(one).max()) for one in a.values() if one.size), default=0.0)
+    rate = RATE * min(1.0, STEEP / max(steepest, 1e-12))
+    first = source.request("train", batches=batches, rate=rate)["losses"]
+    second = target.request("train", batches=batches, rate=rate)["losses"]
     gaps = [abs(x - y) / max(abs(x), 1e-12) for x, y in zip(first, second, strict=True)]
     found["losses"] = {"source": first, "target": second, "distance": max(gaps)}
     end = _without(list(_arrays(source.request("weights")["arrays"]).values()), unused)
@@ -118,7 +122,8 @@ def replay(
     for one in mine["networks"]:
         values = list(read_arrays(one["before"]).values())
         rows = [
-            (_renamed(p, renamed), *place(k, n, v.ndim)) for (p, k, n, _), v in zip(one["entries"], values, strict=True)
+            (renamed_path(p, renamed), *place(k, n, v.ndim))
+            for (p, k, n, _), v in zip(one["entries"], values, strict=True)
         ]
         moved = [v if how is None else np.transpose(v, how) for v, (_, _, how) in zip(values, rows, strict=True)]
         arrays = target.put({f"w:{i}": v for i, v in enumerate(moved)})
@@ -154,7 +159,7 @@ def _without(values: list, unused: set[int]) -> list:
     return [one for i, one in enumerate(values) if i not in unused]
 
 
-def _renamed(path: str, renamed: dict[str, str]) -> str:
+def renamed_path(path: str, renamed: dict[str, str]) -> str:
     return ".".join(renamed.get(part, part) for part in path.split("."))
 
 
@@ -172,7 +177,7 @@ def _arrays(table: list) -> dict[str, np.ndarray]:
     return read_arrays(table)
 
 
-def _largest(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> float:
+def largest(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> float:
     if set(a) != set(b):
         return float("inf")
     return max((distance(a[name], b[name]) for name in a), default=0.0)
