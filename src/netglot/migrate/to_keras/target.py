@@ -8,7 +8,7 @@ from typing import Any
 
 from netglot.migrate.declare import MISSING, Bound, Declaration, Table, Unbound, bind
 from netglot.migrate.rewrite import Rewriter
-from netglot.migrate.to_keras import functions, helpers, layers, loops, names, training
+from netglot.migrate.to_keras import fitting, functions, helpers, layers, loops, names, training
 
 TABLE = Table()
 for _table in (layers.table, functions.table, training.table):
@@ -32,8 +32,10 @@ class Target:
     bases = frozenset({"ops", "layers", "keras", "math", "np", "tf", "collections", "contextlib", "pickle"})
     """The modules that helpers use, by the names under which they are imported."""
 
-    def __init__(self, name: str):
-        self.name = name
+    def __init__(self, name: str, style: str = "loop"):
+        self.name, self.style = name, style
+        self.eager = False
+        """Whether `fit` is to run step by step: something in it cannot be written down as a graph."""
         self.conversions = {"p": self._operand, "s": lambda c, name, text: functions.shape_text(c, name)}
 
     # -- words
@@ -122,6 +124,7 @@ class Target:
                 if not known:
                     r.mark(node, callees[0], self.reason(callees[0]))
                     return r.composed_kept(node)
+                return r.called(node, framework, receiver=receiver)
             return None  # what is called is a value, written where it is named
         made = r.called(node, framework)
         if made is None:
@@ -556,7 +559,8 @@ class Target:
         if node.name == "forward":
             made = head.sub(r"\1call", made, count=1)
             r.rewritten.add(node.lineno)
-            if uses and "training" not in [a.arg for a in node.args.args]:
+            fitted = self.style == "fit" and r._state.get("class") in r.project.outermost
+            if (uses or fitted) and "training" not in [a.arg for a in node.args.args]:  # else `fit` does not tell it
                 made = _with_parameter(made, node)
         elif node.name in r.project.renamed:
             made = head.sub(rf"\1{r.project.renamed[node.name]}", made, count=1)
@@ -606,6 +610,8 @@ class Target:
         return training.expression_statement(self, r, node)
 
     def for_(self, r: Rewriter, node: ast.For) -> str | None:
+        if self.style == "fit" and (made := fitting.for_(self, r, node)) is not None:
+            return made
         if (frozen := training.frozen(r, node)) is not None:
             return self.spell("freeze(", r) + f"{r.text(frozen)})"
         if self.sequential(r, node.iter):
@@ -647,6 +653,8 @@ class Target:
     def defined(self, r: Rewriter, name: str, alias: str) -> str:
         """The text of a helper under the name that it has in this file."""
         text = self.helpers[name]
+        if name == "DataLoader" and self.style == "fit":
+            text = helpers.training.FOR_FIT
         if name == "Recurrent" and "PackedSequence" in r.helpers:
             text = helpers.packed(text)
         if name in ("Dense", "Conv1D", "Conv2D", "Conv3D") and layers.asks_inputs(r):

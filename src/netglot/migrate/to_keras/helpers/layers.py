@@ -152,8 +152,9 @@ class BatchNormalization(layers.BatchNormalization):
         before = self.momentum * ops.convert_to_tensor(self.moving_variance)
         y = super().call(x, training=training)
         if training and self.trainable:
-            count = math.prod(x.shape) // x.shape[1]
-            self.moving_variance.assign(before + (self.moving_variance - before) * count / max(count - 1, 1))
+            count = ops.cast(ops.size(x) // x.shape[1], x.dtype)
+            grown = (self.moving_variance - before) * ops.cast(count / ops.maximum(count - 1, 1), before.dtype)
+            self.moving_variance.assign(before + grown)
         return y
 ''',
     "Embedding": '''

@@ -233,3 +233,34 @@ def weights_path(path):
     return str(path).rpartition(".")[0] + ".weights.h5" if "." in str(path) else f"{path}.weights.h5"
 ''',
 }
+FOR_FIT = '''
+class DataLoader(keras.utils.PyDataset):
+    """Batches of a data set, in a new order each time where it is shuffled; `fit` takes it as it is."""
+
+    def __init__(self, dataset, batch_size=1, shuffle=False, sampler=None, collate_fn=None, drop_last=False):
+        super().__init__()
+        self.dataset, self.batch_size, self.shuffle, self.drop_last = dataset, batch_size, shuffle, drop_last
+        self.sampler, self.collate_fn, self.order = sampler, collate_fn, None
+
+    def __len__(self):
+        count = len(self.sampler if self.sampler is not None else self.dataset)
+        return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
+
+    def on_epoch_begin(self):
+        if self.sampler is not None:
+            self.order = list(self.sampler)
+        else:
+            self.order = np.random.permutation(len(self.dataset)) if self.shuffle else np.arange(len(self.dataset))
+
+    def __getitem__(self, number):
+        if self.order is None:
+            self.on_epoch_begin()
+        rows = self.order[number * self.batch_size : (number + 1) * self.batch_size]
+        samples = [self.dataset[int(row)] for row in rows]
+        return tuple(self.collate_fn(samples) if self.collate_fn else collate(samples))
+
+    def __iter__(self):
+        self.on_epoch_begin()
+        return (self[number] for number in range(len(self)))
+'''
+"""The loader where `fit` is asked to go through it."""
