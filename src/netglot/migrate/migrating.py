@@ -14,6 +14,7 @@ from typing import Any
 
 from netglot.errors import InputError, MissingFramework, RequestError, UserCodeError, WorkerError
 from netglot.migrate import fidelity, networks
+from netglot.migrate.carrying import carry
 from netglot.migrate.families import FAMILIES, Family
 from netglot.migrate.networks import Network
 from netglot.migrate.observe import Fact
@@ -81,8 +82,8 @@ def migrate(
     """
     if to not in FAMILIES:
         raise RequestError(f"netglot does not migrate to {to!r}", advice=f"--to {', '.join(FAMILIES)}")
-    if style != "loop":
-        raise RequestError(f"--style {style} is not written today", advice="leave it out: loops with a GradientTape")
+    if style != "loop" and to == "torch":
+        raise RequestError("PyTorch has no fit of its own", advice="leave --style out: fit becomes a plain loop")
     family = FAMILIES[to]
     say = progress or (lambda _: None)
     given = [paths] if isinstance(paths, (str, Path)) else list(paths)
@@ -95,16 +96,24 @@ def migrate(
         say("writing")
         target = family.target(to, style)
         written = {file.path: _rewritten(file, project, target) for file in project.files}
+        if style == "fit" and verify and _needs_eager(family, project, written, time_limit, place, arguments.split()):
+            target.eager = True
+            written = {file.path: _rewritten(file, project, target) for file in project.files}
         report = _report(project, written, found, notes)
         results: list[dict[str, Any]] = []
         scripts: list[dict[str, Any]] = []
         files = {path: text.encode("utf-8") for path, (text, _) in written.items()} | project.others
+        argv = arguments.split()
         if verify:
             say("proving")
-            argv = arguments.split()
-            results = _proven(family, project, written, found, time_limit, place, weights, files, argv, report["notes"])
+            results = _proven(family, project, written, found, time_limit, place, argv, report["notes"])
             say("training the scripts on both sides")
             scripts = _replayed(family, project, written, time_limit, place, arguments)
+        if weights is not None:
+            say("carrying the weights over")
+            files[family.weights_file] = _carried(
+                family, project, written, found, time_limit, place, weights, argv, results
+            )
         report["scripts"] = scripts
         report["networks"] = [_network_record(project, one, result) for one, result in _paired(found, results)]
     report["verdict"] = _verdict(report, verify)
@@ -146,6 +155,8 @@ def _observed(
         worker.request("demonstrate", module=file.module)
     seen = worker.request("facts")["networks"]
     chosen = [networks.given(worker, text, modules) for text in named]
+    if named:
+        _others(worker, project, chosen, inputs)
     lacking: dict[str, tuple[str, list[str]]] = {}
     if not chosen:
         chosen = _called(seen, project)
@@ -207,6 +218,19 @@ def _runnable(
                 raise
             notes.append(f"{one.expression} was not compared by itself: {error.message}")
     return found
+
+
+def _others(worker: Worker, project: Project, chosen: list[Network], inputs: list[str]) -> None:
+    """Runs what else the files can make beside the networks that are named, for what it shows."""
+    known = {(one.module, one.class_name) for one in chosen}
+    for file in project.files:
+        try:
+            made, _ = networks.candidates(worker, file.module, [])
+        except (RequestError, UserCodeError):
+            continue
+        for one in networks.smallest(made):
+            if (one.module, one.class_name) not in known and one.parameters < 2e7:
+                _try(worker, one, inputs)
 
 
 def _try(worker: Worker, network: Network, inputs: list[str]) -> None:
@@ -298,13 +322,11 @@ def _rewritten(file: Any, project: Project, target: Any) -> tuple[str, Rewriter]
     return text, rewriter
 
 
-def _proven(
-    family: Family, project: Project, written: dict, found: list[Network], limit: float, place: dict, weights: Any,
-    files: dict[str, bytes], argv: list[str], notes: list[str],
-) -> list[dict[str, Any]]:  # fmt: skip
-    """The proof of each network."""
-    if not found:
-        return []
+@contextmanager
+def _both_sides(
+    family: Family, project: Project, written: dict, limit: float, place: dict, argv: list[str]
+) -> Iterator[tuple[Worker, Worker]]:
+    """A worker with the source's files and one with the target's; of scripts only what they define."""
     bare = {file.module for file in project.files if is_script(file, project)}
 
     def texts(of: Callable[[Any], str]) -> dict[str, list[str]]:
@@ -313,7 +335,6 @@ def _proven(
             for f in project.files
         }
 
-    results = []
     root = str(project.root)
     with (
         Worker(family.observer, time_limit=limit, path=(root,), environment=place) as source,
@@ -321,6 +342,19 @@ def _proven(
     ):
         source.request("load", root=root, files=texts(lambda f: f.text), argv=argv)
         target.request("load", root=root, files=texts(lambda f: written[f.path][0]), argv=argv)
+        yield source, target
+
+
+def _proven(
+    family: Family, project: Project, written: dict, found: list[Network], limit: float, place: dict,
+    argv: list[str], notes: list[str],
+) -> list[dict[str, Any]]:  # fmt: skip
+    """The proof of each network."""
+    if not found:
+        return []
+    bare = {file.module for file in project.files if is_script(file, project)}
+    results = []
+    with _both_sides(family, project, written, limit, place, argv) as (source, target):
         for one in list(found):
             if _lost(source, one) and bare:
                 notes.append(f"{one.expression} is only made while the script runs: it is compared there")
@@ -333,13 +367,24 @@ def _proven(
             except WorkerError as error:
                 results.append({"verdict": "different", "differences": [error.message]})
                 break
-        if weights is not None and results:
-            name = family.weights_file
-            path = Path(place["NETGLOT_FOLDER"]) / name
-            family.carry_weights(source, target, found[0], Path(weights), path)
-            files[name] = path.read_bytes()
-            results[0]["weights"] = name
     return results
+
+
+def _carried(
+    family: Family, project: Project, written: dict, found: list[Network], limit: float, place: dict, weights: Any,
+    argv: list[str], results: list[dict[str, Any]],
+) -> bytes:  # fmt: skip
+    """The trained weights in the target's own file; the network that they are of says so in its result."""
+    path = Path(place["NETGLOT_FOLDER"]) / family.weights_file
+    with _both_sides(family, project, written, limit, place, argv) as (source, target):
+        number, differences = carry(source, target, family, found, Path(weights), path, project.renamed)
+    while len(results) <= number:
+        results.append({"verdict": "unverified"})
+    results[number]["weights"] = family.weights_file
+    if differences:
+        results[number]["verdict"] = "different"
+        results[number].setdefault("differences", []).extend(differences)
+    return path.read_bytes() if path.is_file() else b""
 
 
 def _lost(source: Worker, one: Network) -> bool:
@@ -373,6 +418,18 @@ def _replayed(
                 made = {"verdict": "different", "differences": [str(error)[:400]]}
         results.append({"file": file.path, **made})
     return results
+
+
+def _needs_eager(family: Family, project: Project, written: dict, limit: float, place: dict, argv: list[str]) -> bool:
+    """Whether a script whose `fit` runs as a graph raises: its network does what only step by step is possible."""
+    root = str(project.root)
+    files = {f.module: [str(project.root / f.path), written[f.path][0]] for f in project.files}
+    for file in project.files:
+        if is_script(file, project) and any(".fit(" in text for _, text in files.values()):
+            with Worker(family.prover, time_limit=limit, path=(root,), environment=place) as worker:
+                if worker.request("tried_fit", root=root, files=files, module=file.module, argv=argv):
+                    return True
+    return False
 
 
 def _first_line(error: OperationError) -> str:

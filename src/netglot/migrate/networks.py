@@ -110,6 +110,8 @@ def with_inputs(worker: Worker, network: Network, specs: list[str]) -> Network:
     if specs:
         network.inputs = [parsed_input(one) for one in specs]
         return _checked(worker, network)
+    if not network.inputs and all("unknown" not in leaf for one in found["seen"] for leaf in one.get("items", [one])):
+        network.inputs = found["seen"]
     if network.inputs:
         network.inputs = _batched(worker, network.inputs)
         return _checked(worker, network)

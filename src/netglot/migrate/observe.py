@@ -67,6 +67,9 @@ class Framework:
         """Whether a network that is called holds weights."""
         return True
 
+    def note_call(self, fact: Fact, function: Any) -> None:
+        """Remembers more of a module that is called, before it runs."""
+
     def note(self, fact: Fact, owner: Any, name: str, value: Any) -> None:
         """Remembers more of an attribute, or of what a call gave."""
 
@@ -138,6 +141,7 @@ class Recorder:
             if self.framework.weighs(function):
                 fact.extra["weights"] = True
             fact.extra.setdefault("weights", False)
+            self.framework.note_call(fact, function)
             training = getattr(function, "training", None)
             if isinstance(training, bool):
                 fact.add("modes", training)

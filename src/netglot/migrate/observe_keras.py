@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from keras.src.backend.common import global_state
 
 from netglot.migrate.observe import Framework
 
@@ -75,10 +76,19 @@ class Keras(Framework):
             and isinstance(getattr(owner, "input_shape", 0), tuple)
         ):
             fact.extra["input"] = list(owner.input_shape)
+        if isinstance(owner, keras.Model) and value is None and not name:
+            fact.extra["told"] = owner._call_has_training_arg or not moody(owner)
         if name == "metrics" and isinstance(owner, keras.Model):
             fact.extra["user"] = not type(owner).metrics.fget.__module__.startswith("keras.")
-        if type(value).__name__ == "Functional":
+        if functional(value):
             fact.extra["outputs"] = list(value.output_names)
+        if isinstance(value, keras.KerasTensor):
+            fact.extra["symbol"] = True
+
+    def note_call(self, fact: Any, function: Any) -> None:
+        inside = global_state.get_global_attribute("current_call_ctx") is not None
+        fact.extra["inside"] = sorted({*fact.extra.get("inside", ()), inside})
+        fact.extra["moody"] = fact.extra.get("moody", False) or moody(function)
 
     def kind(self, value: Any) -> str | None:
         if isinstance(value, (tf.Tensor, tf.Variable, keras.Variable, keras.KerasTensor)):
@@ -142,6 +152,30 @@ class Keras(Framework):
                 return None
             return f"{self.name(type(owner)) or type(owner).__qualname__}.{name}"
         return None
+
+
+def functional(value: Any) -> bool:
+    """Whether a network was given its inputs and outputs; its class may be the user's."""
+    return any(kind.__name__ == "Functional" and kind.__module__.startswith("keras.") for kind in type(value).__mro__)
+
+
+_MOODS = ("Dropout", "Random", "Noise", "BatchNormalization", "Spectral")
+
+
+def moody(layer: Any) -> bool:
+    """Whether a layer, or one in it, may compute something else while it trains."""
+    for one in layer._flatten_layers() if isinstance(layer, keras.layers.Layer) else ():
+        kind = type(one)
+        if not kind.call.__module__.startswith("keras."):
+            if "training" in inspect.signature(one.call).parameters:
+                return True
+        elif (
+            any(word in kind.__name__ for word in _MOODS)
+            or getattr(one, "dropout", 0)
+            or getattr(one, "recurrent_dropout", 0)
+        ):
+            return True
+    return False
 
 
 _BASES = (

@@ -42,7 +42,7 @@ class Observing:
         """Whether a network is of a class of the framework that the user fills."""
         return type(model).__name__ in ("Sequential", "Functional", "Model")
 
-    def trained_on(self, callee: str, data: Any) -> Any:
+    def trained_on(self, callee: str, data: Any, model: Any) -> Any:
         """The inputs of a batch, where what is called trains a network on data; else None."""
         return None
 
@@ -67,6 +67,8 @@ class Observing:
         self.calls: list[dict[str, Any]] = []
         self.made_by: dict[int, tuple[str, str, Any, Any]] = {}
         self._keep: list[Any] = []
+        self.fitted: dict[int, tuple[Any, list[dict[str, Any]]]] = {}
+        """What each network was trained on."""
         self.shared.hooks.append(self._hook)
         sys.path.insert(0, root)
         self.files = Files({name: (one[0], one[1]) for name, one in files.items()}, instrumented, self._recorder)
@@ -89,10 +91,13 @@ class Observing:
             self._keep.append(made)
             self.made_by[id(made)] = (function.__module__, function.__qualname__, args, kwargs)
             return True, made
-        if (owner := getattr(function, "__self__", None)) is not None and id(owner) in self.made_by and args:
-            inputs = self.trained_on(callee, args[0])
+        owner, data = getattr(function, "__self__", None), args[0] if args else kwargs.get("x")
+        if isinstance(owner, self.network) and data is not None:
+            inputs = self.trained_on(callee, data, owner)
             if inputs is not None:
-                self._called(owner, (inputs,), {})
+                self.fitted.setdefault(id(owner), (owner, [self._described(None, inputs)]))
+                if id(owner) in self.made_by:
+                    self._called(owner, (inputs,), {})
         if callee.startswith("call:") and isinstance(function, self.network) and id(function) in self.made_by:
             inside = getattr(self, "_inside", 0)
             if not inside:
@@ -242,6 +247,7 @@ class Observing:
             "user": self._is_user(type(value).__module__) or self.container(value),
             "parameters": self.size(value),
             "arguments": _literal(made[2], made[3], self._spoken) if made else None,
+            "seen": self.fitted.get(id(value), (None, []))[1],
             "firsts": self.firsts(value), "takes": _required(getattr(value, self.entry)),
         }  # fmt: skip
 

@@ -82,6 +82,8 @@ class Rewriter:
         """The text of a node in the target."""
         if isinstance(node, ast.stmt):
             return self._statement(node)
+        if (given := self._state.get("replaced")) and id(node) in given:
+            return given[id(node)]
         made = self.target.expression(self, node)
         if made is None:
             made = self.composed(node)

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import random
 import re
+import sys
 from typing import Any
 
 import keras
@@ -14,11 +15,13 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 from keras.src.random import seed_generator
+from tensorflow.python.ops import script_ops
 
 from netglot.migrate.known import DATASETS, cotangent, made_array, made_dataset, start_of
-from netglot.migrate.observe_keras import Keras
+from netglot.migrate.loading import Files
+from netglot.migrate.observe_keras import Keras, functional
 from netglot.migrate.observing import Observing
-from netglot.migrate.runtime import Side, flat
+from netglot.migrate.runtime import Enough, Side, flat
 from netglot.verify.runtime_keras import REPAIRS
 
 TF_TENSOR = (tf.Tensor, tf.Variable, keras.Variable)
@@ -27,7 +30,7 @@ TF_TENSOR = (tf.Tensor, tf.Variable, keras.Variable)
 class Runtime(Observing, Side):
     """The operations of the worker."""
 
-    OPERATIONS = (*Observing.OPERATIONS, *Side.OPERATIONS, "match", "load_weights")
+    OPERATIONS = (*Observing.OPERATIONS, *Side.OPERATIONS, "match", "load_weights", "tried_fit")
     network = layers.Layer
     whole = keras.Model
     dataset = keras.utils.PyDataset
@@ -37,7 +40,7 @@ class Runtime(Observing, Side):
         keras.utils.set_random_seed(0)
         _stamp()
         tf.config.run_functions_eagerly(True)
-        tf.data.experimental.enable_debug_mode()
+        _eager_data()
         _short_fit()
         _made_data()
         return Keras()
@@ -50,12 +53,15 @@ class Runtime(Observing, Side):
         low, high = (int(array.min()), int(array.max()) + 1) if whole else (0, 0)
         return {"name": name, "shape": list(array.shape), "dtype": str(array.dtype), "low": low, "high": high}
 
-    def trained_on(self, callee: str, data: Any) -> Any:
+    def trained_on(self, callee: str, data: Any, model: Any) -> Any:
         if not callee.endswith("Model.fit") and not callee.endswith("Sequential.fit"):
             return None
         if isinstance(data, tf.data.Dataset):
             batch = next(iter(data), None)
-            return batch[0] if isinstance(batch, tuple) else batch
+            data = batch[0] if isinstance(batch, tuple) else batch
+        if isinstance(data, dict):
+            names = [one.name for one in getattr(model, "inputs", None) or ()]
+            data = [data[name] for name in names] if set(names) == set(data) else None
         if isinstance(data, (list, tuple)):
             return [one[:2] for one in data]
         return data[:2] if isinstance(data, (*TF_TENSOR, np.ndarray)) else None
@@ -174,7 +180,7 @@ class Runtime(Observing, Side):
 
         tf.GradientTape.gradient = gradient
         tf.config.run_functions_eagerly(True)
-        tf.data.experimental.enable_debug_mode()
+        _eager_data()
         tf.random.shuffle = self._shuffled
         if self.unshuffled:
             tf.data.Dataset.shuffle = lambda dataset, *args, **options: dataset
@@ -193,6 +199,28 @@ class Runtime(Observing, Side):
                 inside[0] -= 1
 
         layers.Layer.__call__ = called
+
+    def tried_fit(self, root: str, files: dict[str, list[str]], module: str, argv: list[str]) -> str | None:
+        """Runs a script as it is until one step of `fit` is done; what it raised."""
+        sys.path.insert(0, root)
+        sys.argv = ["script.py", *argv]
+        self.files = Files({name: (one[0], one[1]) for name, one in files.items()}, _plainly)
+        self.files.install()
+        _made_data()
+        own = keras.Model.fit
+
+        def fit(model: Any, *args: Any, **options: Any) -> Any:
+            own(model, *args, **(options | {"epochs": 1, "steps_per_epoch": 1, "verbose": 0, "validation_steps": 1}))
+            raise Enough
+
+        keras.Model.fit = fit
+        try:
+            self.files.script(module)
+        except (Enough, SystemExit):
+            return None
+        except Exception as raised:
+            return f"{type(raised).__name__}: {raised}"
+        return None
 
     def _shuffled(self, values: Any, *args: Any, **kwargs: Any) -> Any:
         """`tf.random.shuffle` by known draws, each time anew in a graph too."""
@@ -235,6 +263,7 @@ class Runtime(Observing, Side):
 
     def save_weights(self, path: str) -> None:
         self.model.save_weights(path)
+        _single(path)
 
     def run(self, inputs: list, training: bool = False) -> list:
         """The outputs."""
@@ -277,6 +306,24 @@ class Runtime(Observing, Side):
                     variable.assign(tf.convert_to_tensor(variable) - rate * tf.convert_to_tensor(gradient))
             losses.append(float(loss))
         return {"losses": losses}
+
+
+def _single(path: str) -> None:
+    """Weights of double precision in a file become of single precision, as Keras writes them by itself."""
+    import h5py
+
+    found: list[str] = []
+    with h5py.File(path, "r+") as file:
+        file.visititems(lambda name, one: found.append(name) if getattr(one, "dtype", None) == "float64" else None)
+        for name in found:
+            array, attributes = file[name][()].astype("float32"), dict(file[name].attrs)
+            del file[name]
+            file.create_dataset(name, data=array).attrs.update(attributes)
+
+
+def _plainly(text: str, filename: str) -> Any:
+    """The code of a file as it stands."""
+    return compile(text, filename, "exec", dont_inherit=True)
 
 
 def _floating(t: Any) -> bool:
@@ -394,6 +441,13 @@ def _known_torch(draws: Any) -> None:
 
     torch.set_default_dtype(torch.float64)
     runtime_torch.known_draws(draws)
+
+
+def _eager_data() -> None:
+    """Data sets run as plain Python; what they call is kept for as long as the worker lives."""
+    tf.data.experimental.enable_debug_mode()
+    registry = script_ops._py_funcs
+    registry._funcs = dict(registry._funcs)
 
 
 def _known(shape: Any) -> bool:
@@ -615,10 +669,11 @@ def _entries(model: Any) -> Any:
                 for number, layer in enumerate(one for one in place.layers if one.weights):
                     yield from walk(layer, f"{path}.{number}")
                 return
-            if type(place).__name__ == "Functional":
+            if functional(place):
                 for number, layer in enumerate(ordered(place)):
                     yield from walk(layer, f"{path}.layers.{number}")
-                return
+                if type(place).__name__ == "Functional":
+                    return
             for name, value in list(vars(place).items()):
                 if name.startswith("_"):
                     continue

@@ -69,10 +69,13 @@ class Runtime(Observing, Side):
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        for key in ("state_dict", "model_state_dict", "model"):
-            if isinstance(state, dict) and isinstance(state.get(key), dict):
-                state = state[key]
-        self.model.load_state_dict({k.removeprefix("module."): v for k, v in state.items()})
+        while isinstance(state, dict) and not all(isinstance(one, torch.Tensor) for one in state.values()):
+            held = [one for one in state.values() if isinstance(one, dict) and _tensors(one)]
+            if not held:
+                raise ValueError("it holds no weights by their names")
+            state = max(held, key=_tensors)
+        plain = {k.removeprefix("module.").removeprefix("_orig_mod."): v for k, v in state.items()}
+        self.model.load_state_dict(plain)
 
     # -- proving
 
@@ -190,7 +193,8 @@ class Runtime(Observing, Side):
         from safetensors.torch import save_file
 
         state = self.model.state_dict()
-        save_file({k: (v.float() if v.is_floating_point() else v).contiguous() for k, v in state.items()}, path)
+        apart = {k: v.detach().clone().contiguous() for k, v in state.items()}  # no two of them share their memory
+        save_file({k: v.float() if v.is_floating_point() else v for k, v in apart.items()}, path)
 
     def watch_training(self) -> None:
         if importlib.util.find_spec("tensorboard") is None:  # nobody looks at what it would write
@@ -319,6 +323,13 @@ class Runtime(Observing, Side):
         return {"losses": losses}
 
 
+def _tensors(value: Any) -> int:
+    """How many tensors nested dictionaries hold."""
+    if isinstance(value, dict):
+        return sum(map(_tensors, value.values()))
+    return int(isinstance(value, torch.Tensor))
+
+
 def _written_down() -> bool:
     """Whether a layer is only called on an example, while a network is written down with it."""
     frame = sys._getframe(1)
@@ -394,8 +405,13 @@ def known_draws(draws: Any) -> None:
         size = size or (kwargs.get("size", ()),)
         return tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else tuple(size)
 
-    torch.randn = lambda *size, **kw: tensor(draws.take("normal", sizes(size, kw)))
-    torch.rand = lambda *size, **kw: tensor(draws.take("uniform", sizes(size, kw)))
+    def take(*what: Any) -> np.ndarray:
+        """The next numbers; none are used up while a network is only written down."""
+        with draws.held() if _written_down() else contextlib.nullcontext():
+            return draws.take(*what)
+
+    torch.randn = lambda *size, **kw: tensor(take("normal", sizes(size, kw)))
+    torch.rand = lambda *size, **kw: tensor(take("uniform", sizes(size, kw)))
 
     def integers(*given: Any, size: Any = None, low: Any = None, high: Any = None, **kwargs: Any) -> torch.Tensor:
         values = list(given)
@@ -403,14 +419,14 @@ def known_draws(draws: Any) -> None:
             size = values.pop()
         bounds = [one for one in (low, *values, high) if one is not None]
         bounds = [0, *bounds] if len(bounds) == 1 else bounds
-        return tensor(draws.take("integers", size, *bounds)).to(kwargs.get("dtype") or torch.int64)
+        return tensor(take("integers", size, *bounds)).to(kwargs.get("dtype") or torch.int64)
 
     def permuted(n: Any, **kwargs: Any) -> torch.Tensor:
         return tensor(draws.take("uniform", (int(n),)).argsort(kind="stable"))
 
     torch.randint, torch.randperm = integers, permuted
-    torch.randn_like = lambda x, **kw: tensor(draws.take("normal", x.shape))
-    torch.rand_like = lambda x, **kw: tensor(draws.take("uniform", x.shape))
+    torch.randn_like = lambda x, **kw: tensor(take("normal", x.shape))
+    torch.rand_like = lambda x, **kw: tensor(take("uniform", x.shape))
 
 
 class _Unwritten(contextlib.nullcontext):
@@ -472,7 +488,7 @@ def _tensor(model: nn.Module, path: str, attribute: str) -> torch.Tensor:
     """The tensor at a path of the source's module tree."""
     place: Any = model
     for part in path.split(".") if path else []:
-        if part == "layers" and type(place).__name__ == "Model":
+        if part == "layers" and any(kind.__name__ == "Model" for kind in type(place).__mro__):
             held = [one for one in place.layers if [*one.parameters(), *one.buffers()]]
             place = sorted(held, key=lambda one: one._netglot_order)
             continue

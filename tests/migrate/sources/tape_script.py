@@ -2,7 +2,7 @@
 import numpy as np
 import tensorflow as tf
 from tensorflow.keras import Model
-from tensorflow.keras.layers import Dense, Flatten, Conv2D
+from tensorflow.keras.layers import Dense, Dropout, Flatten, Conv2D
 
 rng = np.random.RandomState(0)
 x_train = rng.rand(48, 10, 10, 1).astype("float32")
@@ -17,13 +17,14 @@ class MyModel(Model):
         self.conv1 = Conv2D(4, 3, activation='relu')
         self.flatten = Flatten()
         self.d1 = Dense(16, activation='relu')
+        self.drop = Dropout(0.2)
         self.d2 = Dense(3)
 
     def call(self, x):
         x = self.conv1(x)
         x = self.flatten(x)
         x = self.d1(x)
-        return self.d2(x)
+        return self.d2(self.drop(x))
 
 
 # Create an instance of the model

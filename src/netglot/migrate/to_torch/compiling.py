@@ -24,8 +24,33 @@ def trained(target: Any, r: Any, node: ast.Call, short: str, value: str) -> str 
     if short == "compile":
         if not node.args and not keywords:
             return f"{function}({value}, None)"
-        return f"{function}({', '.join([value, *prepared(r, node, keywords)])})"
+        untold = [] if r.fact(node).extra.get("told", True) else ["trains=False"]
+        if untold:
+            r.notes.append(f"line {node.lineno}: {value}.call takes no `training`: fit runs it as if it did not train")
+        return f"{function}({', '.join([value, *prepared(r, node, keywords), *untold])})"
     return f"{function}({', '.join([value, *(r.text(one) for one in (*node.args, *keywords))])})"
+
+
+ASKED = {
+    "compute_loss": ("loss_of", "x y y_pred sample_weight training", ("y", "y_pred", "sample_weight"), 2),
+    "compiled_loss": ("loss_of", "y y_pred sample_weight regularization_losses", ("y", "y_pred", "sample_weight"), 2),
+    "compute_metrics": ("measured", "x y y_pred sample_weight", ("y", "y_pred"), 2),
+    "get_metrics_result": ("measured", "", (), 0), "reset_metrics": ("begin_metrics", "", (), 0),
+}  # fmt: skip
+"""Methods that a training step of the user asks: the helper, their parameters, and those that are passed on, of which
+so many must be given."""
+
+
+def asked(r: Any, node: ast.Call, short: str, value: str) -> str | None:
+    """What a training step asks its network; None where it is asked in another way."""
+    function, parameters, passed, required = ASKED[short]
+    given = dict(zip(parameters.split(), node.args, strict=False)) | {str(k.arg): k.value for k in node.keywords}
+    if set(given) - set(parameters.split()) or len(node.args) > len(parameters.split()):
+        return None
+    texts = [r.text(given[one]) if one in given else "None" for one in passed]
+    while len(texts) > required and texts[-1] == "None":
+        texts.pop()
+    return f"{r.need(function)}({', '.join([value, *texts])})"
 
 
 def prepared(r: Any, node: ast.Call, keywords: list[ast.keyword]) -> list[str]:

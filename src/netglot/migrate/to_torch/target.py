@@ -155,7 +155,7 @@ class TorchTarget(Target):
                 return ", ".join(self._input(r, one) for one in (*node.args, *node.keywords))
             return r.arguments(node)
         value = gone[0].value
-        if isinstance(value, ast.Constant) and r._state.get("module"):
+        if isinstance(value, ast.Constant) and _inherits(r, node) and r.fact(node).extra.get("moody", True):
             r.mark(node, "training", f"a part of the network is always {'' if value.value else 'not '}training here")
         parts = [self._input(r, one) for one in (*node.args, *(k for k in node.keywords if k not in gone))]
         return ", ".join(parts)
@@ -167,7 +167,7 @@ class TorchTarget(Target):
     def _module_called(self, r: Rewriter, node: ast.Call, callees: list[str]) -> str | None:
         if callees[0].startswith(("call:keras.losses.", "call:keras.metrics.", "call:keras.initializers.")):
             return None
-        if any(k.arg == "training" for k in node.keywords) or not r._state.get("module"):
+        if any(k.arg == "training" for k in node.keywords) or not _inherits(r, node):
             return self._mode(r, node, callees) + f"({self._without_training(r, node)})"
         parameter = r._state.get("training")
         if parameter and any(isinstance(a, ast.Name) and a.id == "training" for a in node.args):
@@ -178,20 +178,10 @@ class TorchTarget(Target):
 
     def _mode(self, r: Rewriter, node: ast.Call, callees: list[str]) -> str:
         """What is called; a network that is called from outside is told whether it trains, as Keras is by the call."""
-        text = r.text(node.func)
-        layers_only = all(c.removeprefix("call:").startswith("keras.layers.") for c in callees)
-        symbols = r.fact(node).kinds == ["tensor"] and any(-1 in shape for shape in r.fact(node).shapes)
-        if (
-            r._state.get("module")
-            or layers_only
-            or symbols
-            or any("user:" not in c and "keras." not in c for c in callees)
-        ):
+        text, extra = r.text(node.func), r.fact(node).extra
+        if _inherits(r, node) or extra.get("symbol") or not extra.get("moody", True):
             return text
-        if any(
-            c.startswith("call:keras.") and not c.startswith(("call:keras.Sequential", "call:keras.Model"))
-            for c in callees
-        ):
+        if any("user:" not in c and "keras." not in c for c in callees):
             return text
         flag = next((k.value for k in node.keywords if k.arg == "training"), None)
         value = r.constant(flag) if flag is not None else False
@@ -226,11 +216,8 @@ class TorchTarget(Target):
             and not _beyond(node, ("overwrite", "save_format", "include_optimizer"))
         ):
             return self.spell(FILES[short].format(model=value, path="\0"), r).replace("\0", r.text(node.args[0]))
-        if short == "compute_loss" and not node.args:
-            given = {k.arg: r.text(k.value) for k in node.keywords}
-            return f"{r.need('loss_of')}({value}, {given.get('y', 'None')}, {given.get('y_pred', 'None')})"
-        if short == "reset_metrics" or (short == "reset_states" and not node.args):
-            return f"{r.need('results_of')}({value})" if short == "reset_metrics" else self._unknown(r, node, name)
+        if short in ASKED and (made := compiling.asked(r, node, short, value)) is not None:
+            return made
         r.mark(node, name, self.table.marks.get(name, "netglot does not know this method"))
         return r.composed_kept(node)
 
@@ -262,7 +249,7 @@ class TorchTarget(Target):
             sizes = ", ".join(map(str, r.fact(node).extra["input"][1:]))
             return f"{r.need('output_shape')}({r.text(node.value)}, {sizes})"
         if node.attr == "metrics" and isinstance(node.ctx, ast.Load) and not r.fact(node).extra.get("user"):
-            return f"{r.text(node.value)}.plan.metrics.values()"
+            return f"{r.need('metrics_of')}({r.text(node.value)})"
         return None
 
     def name_node(self, r: Rewriter, node: ast.Name) -> str | None:
@@ -417,12 +404,19 @@ class TorchTarget(Target):
         return lines
 
 
+ASKED = compiling.ASKED
 FILES = {
     "save": "torch.save({model}.state_dict(), {path})",
     "save_weights": "torch.save({model}.state_dict(), {path})",
     "load_weights": "{model}.load_state_dict(torch.load({path}))",
 }
 """Methods of a network that write and read files."""
+
+
+def _inherits(r: Rewriter, node: ast.AST) -> bool:
+    """Whether a call runs inside the call of a network, which has been told whether it trains."""
+    seen = r.fact(node).extra.get("inside", [])
+    return seen[0] if len(seen) == 1 else bool(r._state.get("module"))
 
 
 def _beyond(node: ast.Call, known: tuple[str, ...]) -> list[str]:

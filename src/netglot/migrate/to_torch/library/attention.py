@@ -1,5 +1,7 @@
 """Attention."""
 
+import math
+
 import torch
 from torch import nn
 
@@ -30,7 +32,8 @@ class MultiHeadAttention(Layer):
         for name, shape in zip(self.names, [*shapes, (self.heads, self.value_dim, end)]):
             kernel, bias = getattr(self, f"{name}_kernel"), getattr(self, f"{name}_bias")
             kernel.materialize(shape)
-            start(kernel, "glorot_uniform", shape[0] * shape[1], shape[0] * shape[2])
+            cut = 2 if name == "output_dense" else 1
+            start(kernel, "glorot_uniform", math.prod(shape[:cut]), math.prod(shape[cut:]))
             if bias is not None:
                 bias.materialize(shape[1:] if name != "output_dense" else shape[2:])
                 nn.init.zeros_(bias)

@@ -8,14 +8,17 @@ import torch
 from netglot.migrate.to_torch.library.callbacks import Callbacks
 from netglot.migrate.to_torch.library.data import batches_of, first_of, mapped
 from netglot.migrate.to_torch.library.losses import alike
-from netglot.migrate.to_torch.library.metrics import Mean
+from netglot.migrate.to_torch.library.metrics import Mean, Metric
 from netglot.migrate.to_torch.library.penalties import losses_of
 
 
-def prepare(model, optimizer, loss=None, metrics=None, loss_weights=None):
-    """Says how a network is to be trained; `fit` and `evaluate` ask for it."""
+def prepare(model, optimizer, loss=None, metrics=None, loss_weights=None, trains=True):
+    """Says how a network is to be trained; `fit` and `evaluate` ask for it. One whose `trains` is false is trained as
+    Keras trains a network that is not told of it: nothing is dropped, and nothing is normalised by the batch."""
     model.optimizer = optimizer
-    model.plan = types.SimpleNamespace(loss=loss, metrics=gathering(metrics or {}), loss_weights=loss_weights)
+    model.plan = types.SimpleNamespace(
+        loss=loss, metrics=gathering(metrics or {}), loss_weights=loss_weights, mean=Mean(name="loss"), trains=trains
+    )
     model.stop_training = False
 
 
@@ -28,8 +31,29 @@ def gathering(metrics):
             continue
         one = one if hasattr(one, "update_state") else Mean(one)
         key = name or one.name or getattr(one.function if hasattr(one, "function") else None, "__name__", None)
-        found[key or type(one).__name__.lower()] = one
+        one.name = key or type(one).__name__.lower()
+        found[one.name] = one
     return found
+
+
+def metrics_of(model):
+    """Every metric of a network: that of its loss, those of `prepare`, and its own."""
+    plan = getattr(model, "plan", None)
+    found = [plan.mean, *(one[1] if isinstance(one, tuple) else one for one in plan.metrics.values())] if plan else []
+    return [*found, *(one for one in vars(model).values() if isinstance(one, Metric))]
+
+
+def begin_metrics(model):
+    """Lets every metric of a network begin anew."""
+    for one in [*metrics_of(model), *getattr(model, "metrics", ())]:
+        one.reset_state()
+
+
+def measured(model, targets=None, outputs=None):
+    """Shows a batch to every metric of `prepare`, if there is one, and tells what all of a network's metrics tell."""
+    if outputs is not None:
+        measure(model, targets, outputs)
+    return {one.name: one.result() for one in getattr(model, "metrics", None) or metrics_of(model)}
 
 
 def part_of(values, name, place, model):
@@ -98,6 +122,12 @@ def train_step(model, inputs, targets, weights=None):
     return loss
 
 
+def batch_of(inputs, targets, weights):
+    """A batch as a training step of the user's takes it."""
+    known = [one for one in (inputs, targets, weights) if one is not None]
+    return tuple(known) if len(known) > 1 else inputs
+
+
 def fit(
     model, x, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_data=None,
     validation_split=0.0, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0, steps_per_epoch=None,
@@ -120,7 +150,8 @@ def fit(
     callbacks.tell("train_begin")
     for epoch in range(initial_epoch, epochs):
         callbacks.tell("epoch_begin", epoch)
-        model.train()
+        model.train(hasattr(model, "train_step") or model.plan.trains)
+        begin_metrics(model)
         total, count, logs = 0.0, 0, {}
         if batches is None or not steps_per_epoch:
             batches = batches_of(x, y, batch_size, shuffle, sample_weight)
@@ -130,15 +161,15 @@ def fit(
                 classes = targets.argmax(-1) if targets.ndim > 1 and targets.shape[-1] > 1 else targets.reshape(-1)
                 weights = torch.tensor([class_weight[int(one)] for one in classes], dtype=torch.get_default_dtype())
             if hasattr(model, "train_step"):
-                logs = model.train_step(inputs if targets is None else (inputs, targets))
+                logs = model.train_step(batch_of(inputs, targets, weights))
             else:
                 loss = train_step(model, inputs, targets, weights)
                 total, count = total + float(loss.detach()) * len(first_of(inputs)), count + len(first_of(inputs))
             callbacks.tell("train_batch_end", step, logs)
             if step + 1 == steps_per_epoch:
                 break
-        logs = {name: float(value) for name, value in logs.items()} if logs else {"loss": total / max(count, 1)}
-        logs |= results_of(model) if hasattr(model, "plan") else {}
+        own = {name: float(value) for name, value in logs.items()}
+        logs = own or {"loss": total / max(count, 1), **results_of(model)}
         if validation_data is not None and (epoch + 1) % validation_freq == 0:
             whole = not isinstance(validation_data, (list, tuple))
             parts = {"x": validation_data} if whole else dict(zip(("x", "y", "sample_weight"), validation_data))
@@ -163,13 +194,12 @@ def evaluate(
 ):
     """The loss, and the metrics behind it, on data that is not trained on."""
     model.eval()
+    begin_metrics(model)
     total, count, found = 0.0, 0, {}
     with torch.no_grad():
         for step, (inputs, targets, weights) in enumerate(batches_of(x, y, batch_size, False, sample_weight)):
             if hasattr(model, "test_step"):
-                found = {
-                    k: float(v) for k, v in model.test_step(inputs if targets is None else (inputs, targets)).items()
-                }
+                found = {k: float(v) for k, v in model.test_step(batch_of(inputs, targets, weights)).items()}
             else:
                 outputs = model(inputs)
                 total += float(loss_of(model, targets, outputs, weights)) * len(first_of(inputs))
@@ -202,7 +232,7 @@ def train_on_batch(model, x, y=None, sample_weight=None, class_weight=None, retu
     inputs, targets, weights = next(batches_of(x, y, len(first_of(x)), False, sample_weight))
     with torch.no_grad():
         model.eval()(inputs)
-    model.train()
+    model.train(model.plan.trains)
     model.optimizer.watch(one for one in model.parameters() if one.requires_grad)
     found = {"loss": float(train_step(model, inputs, targets, weights).detach()), **results_of(model)}
     return found if return_dict else list(found.values()) if len(found) > 1 else found["loss"]

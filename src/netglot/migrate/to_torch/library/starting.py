@@ -27,7 +27,8 @@ def start(tensor, initializer, fan_in, fan_out):
         if kind in scales and shape == "uniform":
             return tensor.uniform_(-((3 / scales[kind]) ** 0.5), (3 / scales[kind]) ** 0.5)
         if kind in scales:
-            return nn.init.trunc_normal_(tensor, std=scales[kind] ** -0.5 / 0.87962566103423978)
+            std = scales[kind] ** -0.5 / 0.87962566103423978
+            return nn.init.trunc_normal_(tensor, std=std, a=-2 * std, b=2 * std)
         return {
             "zeros": nn.init.zeros_, "ones": nn.init.ones_, "orthogonal": nn.init.orthogonal_,
             "uniform": lambda t: nn.init.uniform_(t, -0.05, 0.05), "random_uniform": lambda t: nn.init.uniform_(t, -0.05, 0.05),
