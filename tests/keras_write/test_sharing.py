@@ -49,6 +49,20 @@ class Chain(nn.Module):
         return x
 
 
+class Quantiser(nn.Module):
+    """Reads the rows of its table before it looks one up, and the weights of layers before it calls them."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.linear, self.conv = nn.Embedding(7, 5), nn.Linear(5, 5), nn.Conv1d(5, 5, 1)
+
+    def forward(self, x):
+        rows = self.table.weight
+        nearest = (x.pow(2).sum(1, keepdim=True) - 2 * x @ rows.t() + rows.pow(2).sum(1)).argmin(1)
+        x = x * self.conv.weight.sum() + self.table(nearest)
+        return self.conv(self.linear(x @ self.linear.weight)[..., None])[..., 0]
+
+
 class Outside(nn.Module):
     """One module within a sequence and beside it."""
 
@@ -223,6 +237,8 @@ NETWORKS = {
     "normed_beside": NormedBeside,
     "without_inputs": lambda: Chain(Biased(), Biased()),
     "branches": lambda: Chain(Branches(3, True), Branches(2, True), Branches(3, False)),
+    "quantiser": Quantiser,
+    "quantisers": lambda: Chain(Quantiser(), Quantiser()),
     "two_tables": TwoTables,
     "heads_of_one_feature": Attending,  # over as many steps: Keras's own layer adds their bias along the time axis
     "complex_numbers": Rotary,

@@ -257,7 +257,7 @@ FAMILIES: dict[str, dict[str, tuple[str, dict[str, Any], tuple[str, ...]]]] = {
     "EfficientNet": {
         "EfficientNetModel": (
             "EfficientNetConfig",
-            dict(image_size=64, width_coefficient=0.25, depth_coefficient=0.5),
+            dict(image_size=64, width_coefficient=0.25, depth_coefficient=0.5, hidden_dim=320),
             ("pixel_values=1,3,64,64",),
         )
     },
@@ -278,7 +278,7 @@ FAMILIES: dict[str, dict[str, tuple[str, dict[str, Any], tuple[str, ...]]]] = {
     "CvT": {
         "CvtModel": (
             "CvtConfig",
-            dict(embed_dim=[8, 16, 32], num_heads=[1, 2, 4], depth=[1, 1, 2]),
+            dict(embed_dim=[8, 16, 32], num_heads=[1, 2, 4], depth=[1, 2, 3]),
             ("pixel_values=1,3,64,64",),
         )
     },
@@ -403,6 +403,10 @@ FAMILIES: dict[str, dict[str, tuple[str, dict[str, Any], tuple[str, ...]]]] = {
                 num_mel_bins=20,
                 max_source_positions=50,
                 max_target_positions=64,
+                pad_token_id=0,
+                bos_token_id=1,
+                eos_token_id=2,
+                decoder_start_token_id=1,
             ),
             ("input_features=B,20,100", "decoder_input_ids=int64 B,S@0:99", "decoder_attention_mask=int64 B,S@0:2"),
         ),

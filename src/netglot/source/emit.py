@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from netglot.errors import RefusedOp, UnsupportedOps, notimpl
 from netglot.pivot.graph import Value
 from netglot.source.classes import COUNT, EACH, Blueprint, Parameter, runs, value_expression
 from netglot.source.hints import assigned_names
@@ -57,7 +58,7 @@ class ClassEmitter:
         for parameter in self.blueprint.parameters:
             if parameter.in_call and parameter.name not in told:
                 yield f"    self.{parameter.name} = {parameter.name}"
-        for statement in self._members():
+        for statement in itertools.chain(self._members(), self._built()):
             yield from (f"    {line}" for line in statement.split("\n"))
         if self.root:
             yield from (f"    {line}" for line in self.style.last)
@@ -77,6 +78,22 @@ class ClassEmitter:
                 items = sorted(lists[member.attr], key=lambda m: m.index or 0)
                 made = [self._made(item, (item.attr, item.index)) for item in items]
                 yield f"self.{member.attr} = {self.style.list(ast.unparse(_runs(made)))}"
+
+    def _built(self) -> Iterator[str]:
+        """Makes the weights of layers that the call reads before it calls them."""
+        texts = {tuple(self._building(instance)) for instance in self.blueprint.instances}
+        if len(texts) > 1:
+            reason = notimpl(
+                "weights are read before their layer is called, and their shapes differ among its instances"
+            )
+            raise UnsupportedOps([RefusedOp(self.blueprint.base.path, self.blueprint.name, reason)], 1, "the target")
+        yield from texts.pop()
+
+    def _building(self, instance: Instance) -> Iterator[str]:
+        for member, shape in self.outline.early.get(instance, ()):
+            built = self.style.built(member, shape)
+            if built is not None:
+                yield f"{ast.unparse(self.outline.access.expression(member, instance))}.{built}"
 
     def _member(self, member: Member) -> Iterator[str]:
         flag = self.blueprint.member_flags.get(member)

@@ -16,6 +16,7 @@ from netglot.dialects.dialect import Dialect
 from netglot.pivot.graph import Frame, Graph, Module, Node, Parameter, Value
 from netglot.source import spell
 from netglot.source.calls import PLAIN_SEQUENCES, CallTree, call_tree, is_framework_leaf
+from netglot.source.early import read_early
 from netglot.source.parts import Instance, Member, Style
 from netglot.source.printing import numbered
 from netglot.source.spelled import Spelled
@@ -45,6 +46,8 @@ class Outline(Spelled):
         """The form chosen for each node: its layer or its function."""
         self.member_of: dict[Node, Member] = {}
         self.access: Any = None
+        self.early: dict[Instance, list[tuple[Member, tuple]]] = {}
+        """Layers that are read before they are called, with the shapes of what they are called with."""
         self.variables: Any = None
         self.owned: dict[Parameter, Member] = {}
         self.layers: dict[tuple, Member] = {}
@@ -433,6 +436,7 @@ class Outline(Spelled):
         from netglot.source.bodies import BodyMaker
 
         BodyMaker(self).make(self.tree, self.root, 0)
+        self.early = read_early(self)
         for _, value in self.graph.outputs:
             if value in self.offline:  # a constant that the network returns needs its variable
                 self.variables.expression(value, self.root)

@@ -54,6 +54,10 @@ class Style(Protocol):
         """The text that follows a sequence to reach one of its layers."""
         ...
 
+    def built(self, member: Member, shape: tuple) -> str | None:
+        """The call that makes a layer's weights before its first call; None where the constructor makes them."""
+        ...
+
     def variable(self, member: Member, owner: ast.expr, key: str) -> ast.expr:
         """The expression of a layer's own variable."""
         ...

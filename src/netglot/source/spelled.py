@@ -114,9 +114,10 @@ class Spelled:
         return self.style.tidy(layer.function)
 
     def _check_ownership(self) -> None:
-        """Gives each parameter to the first layer that wants it; layers that come too late become functions."""
+        """Gives each parameter to the first layer that wants it, those of the module that holds it before others;
+        layers that come too late become functions."""
         claims: dict[Parameter, list[tuple[tuple, Any]]] = {}
-        for node in self.runtime:
+        for node in sorted(self.runtime, key=lambda node: not self._is_at_home(node)):
             layer = self.spelled[node]
             if not isinstance(layer, spell.Layer) or not layer.weights:
                 continue
@@ -138,6 +139,14 @@ class Spelled:
                         len(self.runtime),
                         self.dialect.title,
                     ) from refusal
+
+    def _is_at_home(self, node: Node) -> bool:
+        """Whether the weights of a node are those of the module that it ran in."""
+        layer = self.spelled[node]
+        if not isinstance(layer, spell.Layer) or not layer.weights:
+            return False
+        parameters = [p for tree in layer.weights.values() for p in self.base_parameters(tree)]
+        return all(p.name.rpartition(".")[0] == node.path for p in parameters)
 
     def layer_key(self, layer: spell.Layer) -> tuple:
         """What makes two weighted layers the same object: how the weights come from parameters, and the options."""

@@ -144,6 +144,12 @@ class KerasStyle:
                 )
         return spelling
 
+    def built(self, member: Member, shape: tuple) -> str | None:
+        """The call that makes a layer's weights before its first call."""
+        assert member.layer is not None
+        known = tuple(None if isinstance(size, Dim) else size for size in shape)
+        return "build()" if member.layer.layer == "layers.Embedding" else f"build({known!r})"
+
     def variable(self, member: Member, owner: ast.expr, key: str) -> ast.expr:
         for part in key.split("."):
             owner = ast.Attribute(owner, part, ast.Load())

@@ -131,6 +131,10 @@ class TorchStyle:
             return dataclasses.replace(spelling, function=function)
         return spelling
 
+    def built(self, member: Member, shape: tuple) -> str | None:
+        """Modules make their weights in the constructor."""
+        return None
+
     def variable(self, member: Member, owner: ast.expr, key: str) -> ast.expr:
         for part in key.split("."):
             owner = ast.Attribute(owner, part, ast.Load())
