@@ -18,9 +18,10 @@ import ml_dtypes
 import numpy as np
 import torch
 from tests.conformance.torch_db import Case, together
+from tests.emitted import constants_at_hand
 
 from netglot.dialects.keras.dialect import keras as keras_dialect
-from netglot.dialects.keras.write import Written, write
+from netglot.dialects.keras.write import Written, save_weights, write
 from netglot.dialects.torch.read import array_of, read
 from netglot.errors import Refusal, UnsupportedOps, UserCodeError
 from netglot.pivot.evaluate import evaluate_op
@@ -167,7 +168,8 @@ def _model(written: Written, floatx: str) -> Any:
     sys.modules[module.__name__] = module
     try:
         exec(compile(written.source, "<emitted>", "exec"), vars(module))
-        model = module.load(weights=None)
+        with constants_at_hand(module, written, save_weights):
+            model = module.load(weights=None)
         for variable in written.variables:
             recipe = variable.recipe
             array = np.asarray(recipe.load() if isinstance(recipe, Parameter) else evaluate_op(recipe))

@@ -9,6 +9,7 @@ import tempfile
 import traceback
 import types
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 from tests.conformance.onnx_db import Case
+from tests.emitted import constants_at_hand
 
 from netglot.dialects.onnx.read import read_model
 from netglot.errors import InputError, Refusal, UnsupportedOps
@@ -142,14 +144,15 @@ def _pivot(read: Read) -> list[np.ndarray]:
     return _leaves(evaluate(read.graph, read.feeds))
 
 
-def _emitted(written: Any) -> Any:
-    """The module of an emitted source."""
+def _emitted(written: Any, save: Callable) -> Any:
+    """The network of an emitted source; `save` writes its weights."""
     module = types.ModuleType(f"conformance_{next(_numbers)}")
     module.__file__ = str(Path.cwd() / "model.py")
     sys.modules[module.__name__] = module
     try:
         exec(compile(written.source, "<emitted>", "exec"), vars(module))
-        return module.load(weights=None)
+        with constants_at_hand(module, written, save):
+            return module.load(weights=None)
     finally:
         del sys.modules[module.__name__]
 
@@ -177,12 +180,12 @@ def _torch(read: Read) -> list[np.ndarray]:
     import torch
 
     from netglot.dialects.torch.read import array_of
-    from netglot.dialects.torch.write import write
+    from netglot.dialects.torch.write import save_weights, write
     from netglot.verify.paths import resolve
     from netglot.verify.runtime_torch import flatten
 
     written = write(read.graph)
-    model = _emitted(written)
+    model = _emitted(written, save_weights)
     with torch.no_grad():
         for variable in written.variables:
             held, array = resolve(model, variable.path), _array(variable.recipe)
@@ -218,7 +221,7 @@ def _floatx(read: Read) -> str:
 def _keras(read: Read) -> list[np.ndarray]:
     import keras
 
-    from netglot.dialects.keras.write import write
+    from netglot.dialects.keras.write import save_weights, write
     from netglot.verify.paths import resolve
     from netglot.verify.runtime_keras import flatten
 
@@ -228,7 +231,7 @@ def _keras(read: Read) -> list[np.ndarray]:
     keras.config.set_floatx(floatx)
     keras.config.set_dtype_policy(floatx)
     written = write(read.graph)
-    model = _emitted(written)
+    model = _emitted(written, save_weights)
     for variable in written.variables:
         held, array = resolve(model, variable.path), _array(variable.recipe)
         assert tuple(held.shape) == array.shape, f"{variable.path} has shape {tuple(held.shape)}"

@@ -16,9 +16,10 @@ from unittest import mock
 import keras
 import numpy as np
 import torch
+from tests.emitted import constants_at_hand
 from tests.fuzz.networks import Network
 
-from netglot.dialects.keras.write import write
+from netglot.dialects.keras.write import save_weights, write
 from netglot.dialects.torch.read import read
 from netglot.errors import Refusal, UnsupportedOps, UserCodeError
 from netglot.pivot.dims import Dim, substitute
@@ -99,7 +100,8 @@ def _loaded(written: Any) -> Any:
     module = types.ModuleType(f"fuzz_{number}")
     module.__file__ = f"<emitted {number}>"
     exec(compile(written.source, module.__file__, "exec"), vars(module))
-    model = module.load(weights=None)
+    with constants_at_hand(module, written, save_weights):
+        model = module.load(weights=None)
     for variable in written.variables:
         held, array = resolve(model, variable.path), evaluate_recipe(variable.recipe, {}, {})
         if tuple(held.shape) != array.shape:

@@ -81,3 +81,25 @@ def test_a_batch_that_takes_in_the_heads_takes_one_transpose_each_way():
     back = builder.one(ops.Reshape(builder.one(ops.Softmax(heads, 2)), (B, 8, 5, 4)))
     last, v = convolved(builder, back, 3)
     assert arranged(x, [w, v], builder, last).transposes == 2
+
+
+def test_letters_of_an_einsum_take_any_order():
+    builder, x = started(6, 5, 4)
+    first, w = convolved(builder, x, 12)
+    heads = [
+        builder.one(ops.Reshape(builder.one(ops.Slice(first, 1, start, start + 6, 1)), (B, 2, 3, 20)))
+        for start in (0, 6)
+    ]
+    context = builder.one(ops.Einsum(tuple(heads), "bhdn,bhen->bhde"))
+    mixed = builder.one(ops.Einsum((context, heads[0]), "bhde,bhdn->bhen"))
+    last, v = convolved(builder, builder.one(ops.Reshape(mixed, (B, 6, 5, 4))), 3)
+    assert arranged(x, [w, v], builder, last).transposes == 0
+
+
+def test_axes_without_letters_stay_in_order():
+    builder, x = started(6, 5, 4)
+    first, w = convolved(builder, x, 12)
+    weight = rand(4, 3, seed=5)
+    held = Parameter("m", type_of(weight), lambda: weight)
+    summed = builder.one(ops.Einsum((first, held), "...d,de->...e"))
+    arranged(x, [w, held], builder, summed)

@@ -35,6 +35,11 @@ def is_batched_product(op: Op) -> bool:
     return len(x) == len(y) > 2 and tuple(x[:-2]) == tuple(y[:-2])
 
 
+def has_letters(op: Op) -> bool:
+    """Whether an op is a sum of products over values of which every axis has a letter."""
+    return isinstance(op, ops.Einsum) and "." not in op.equation and all(isinstance(x, Value) for x in op.xs)
+
+
 class Disordered(Exception):
     """The axes of an op would no longer stand in increasing order."""
 

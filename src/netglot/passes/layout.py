@@ -18,6 +18,7 @@ from netglot.passes.axes import (
     Arrange,
     Disordered,
     Permutation,
+    has_letters,
     identity,
     is_batched_product,
     named_results,
@@ -171,7 +172,7 @@ class _Arranger:
         elif isinstance(op, ops.Linear):
             rank = op.x.type.rank
             yield op.x, wish if wish and wish[-1] == rank - 1 else identity(rank)
-        elif op.layout == "fixed" and not is_batched_product(op):
+        elif op.layout == "fixed" and not is_batched_product(op) and not has_letters(op):
             yield from ((o, identity(o.type.rank)) for o in op.operands() if isinstance(o, Value) and o not in wishes)
 
     def _demand(self, op: Op) -> dict[str, Permutation] | None:
@@ -522,9 +523,24 @@ class _Arranger:
         left, right, made = ("".join(t[a] for a in p) for t, p in zip(terms, (before, after, wish), strict=True))
         self._emit(node, ops.Einsum((x, y), f"{left},{right}->{made}"), [wish])
 
+    def _einsum(self, node: Node) -> None:
+        """Letters take any order of axes."""
+        op = node.op
+        rank = node.result.type.rank
+        if not has_letters(op) or any(x in self.scrambled for x in op.xs):
+            return self._fixed(node)
+        placed = [self.at[x] for x in op.xs]
+        wish = self.wishes.get(node.result) or identity(rank)
+        left, _, made = op.equation.partition("->")
+        given = zip(left.split(","), placed, strict=True)
+        terms = ",".join("".join(term[axis] for axis in order) for term, (_, order) in given)
+        equation = f"{terms}->{''.join(made[axis] for axis in wish)}"
+        self._emit(node, ops.Einsum(tuple(x for x, _ in placed), equation), [wish])
+
 
 _RULES: dict[type[Op], Callable[[_Arranger, Node], None]] = {
     ops.Matmul: _Arranger._matmul,
+    ops.Einsum: _Arranger._einsum,
     ops.Stack: _Arranger._stack,
     ops.Permute: _Arranger._permute,
     ops.Reshape: _Arranger._reshape,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def read_early(outline: Outline) -> dict[Instance, list[tuple[Member, tuple]]]:
-    """The layers that are read before their first call, with the shape of what they are called with, by their holder."""
+    """The layers that are read before their first call, with the shape of what they are given, by holder."""
     first = {member: node for node, member in reversed(outline.member_of.items())}
     early: dict[Member, None] = {}
     called: set[Member] = set()
