@@ -15,12 +15,13 @@ mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 failed=0
 
-# interpreter VERSION: the path of a Python of this version
+# interpreter VERSION: the path of a Python of this version; one that only stands in for pyenv's may not run
 interpreter() {
-  if command -v "python$1" >/dev/null; then
-    command -v "python$1"
+  local found
+  found=$(command -v "python$1")
+  if [ -n "$found" ] && "$found" -c '' 2>/dev/null; then
+    echo "$found"
   elif command -v pyenv >/dev/null; then
-    local found
     found=$(pyenv versions --bare | grep "^$1\." | sort -V | tail -n 1)
     [ -n "$found" ] && echo "$(pyenv root)/versions/$found/bin/python"
   fi
