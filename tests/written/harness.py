@@ -18,6 +18,7 @@ from netglot.pivot.evaluate import evaluate_all
 from netglot.pivot.graph import Builder, Graph, Names, Parameter, Value
 from netglot.pivot.op import Op, TensorType, is_scalar
 from netglot.verify.foreign import Foreign
+from netglot.verify.runtime_file import as_wanted
 
 ROOT = Path(__file__).resolve().parents[2]
 ORACLES = Path(os.environ.get("NETGLOT_ORACLES") or ROOT / "build" / "oracles")
@@ -94,7 +95,7 @@ def read_back(target: str, folder: Path, feeds: dict) -> list[np.ndarray]:
     named = {}
     for number, value in enumerate(graph.inputs):
         name = next((n for n in (value.hint, value.name) if n in feeds), None) or list(feeds)[number]
-        named[value.name] = feeds[name]
+        named[value.name] = as_wanted(feeds[name], value.dtype)
     values = evaluate_all(graph, named, precision="float32")
     return [values[value.name] for _, value in graph.outputs]
 

@@ -29,6 +29,7 @@ WRITTEN = {
     "caffe": ["pictures", "block"],
     "darknet": ["stem"],  # no section can refer to the input of the network
     "paddle": list(NETWORKS),
+    "cntk": list(NETWORKS),
 }
 """What each format can say of these."""
 
@@ -41,7 +42,7 @@ def converted(target: str, name: str, runtimes=()):
 
 
 @pytest.mark.parametrize(
-    ("target", "name"), [("mxnet", "lstm"), ("mxnet", "pictures"), ("caffe", "pictures"), ("darknet", "stem")]
+    ("target", "name"), [("mxnet", "lstm"), ("mxnet", "pictures"), ("cntk", "gru"), ("cntk", "pictures"), ("caffe", "pictures"), ("darknet", "stem")]
 )
 def test_read_back(target, name):
     report = converted(target, name).report

@@ -14,7 +14,7 @@ from netglot.report.matrix import all_dialects
 
 MOST = 4
 """Cases of an op that are tried: the last ones."""
-FILES = ("mxnet", "caffe", "darknet", "paddle", "coreml")
+FILES = ("mxnet", "caffe", "darknet", "paddle", "coreml", "cntk")
 """The targets whose files are checked op by op."""
 
 

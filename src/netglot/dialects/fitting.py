@@ -17,12 +17,13 @@ def fitted(
     dtypes: list[str] | None = None,
     axis: int = 0,
     scalars: bool = False,
+    whole: frozenset[str] = frozenset(),
 ) -> list[tuple[tuple, str]]:
     """The shape and dtype of each input.
 
     Sizes that the file leaves open (0, negative or None) become symbols. With `free` the batch is open, if all inputs
     agree on it. What the user says of an input, by name or by position, is taken. An empty shape is one that the file
-    does not say, or with `scalars` that of a number.
+    does not say, or with `scalars` that of a number. Those of `whole` have no batch.
 
     Raises:
         RequestError: the user describes an input that is not there, or one of another rank.
@@ -55,11 +56,12 @@ def fitted(
     if named or unnamed:
         extra = ", ".join(named) or f"{len(unnamed)} more"
         raise RequestError(f"the network has no input {extra}", advice=f"its inputs are {', '.join(names)}")
-    batches = {shape[axis] if axis < len(shape) else None for shape, _, _ in shapes}
+    beginnings = [shape for name, (shape, _, _) in zip(names, shapes, strict=True) if name not in whole]
+    batches = {shape[axis] if axis < len(shape) else None for shape in beginnings}
     together = free and len(batches) == 1 and isinstance(next(iter(batches)), int)
     result = []
-    for shape, dtype, said in shapes:
-        if together and len(shape) > axis and not (said and len(shape) < 2):
+    for name, (shape, dtype, said) in zip(names, shapes, strict=True):
+        if together and name not in whole and len(shape) > axis and not (said and len(shape) < 2):
             shape = (*shape[:axis], BATCH, *shape[axis + 1 :])
         result.append((shape, dtype))
     return result

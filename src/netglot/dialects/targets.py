@@ -88,6 +88,7 @@ TARGETS = {
         _file("coreml", "Core ML", "model.mlmodel", needs="coreml", doubles=False),
         _file("mxnet", "MXNet", "model-0000.params", source="model-symbol.json", doubles=True, runs="MXNet 1.9"),
         _file("paddle", "PaddlePaddle", "model.npz", source="model.py", reads_back=False, runs="PaddlePaddle 3"),
+        _file("cntk", "CNTK", "model.model", doubles=False, runs="CNTK 2.7"),
         _file("darknet", "Darknet", "model.weights", source="model.cfg", doubles=False, runs="OpenCV 4"),
         _file("caffe", "Caffe", "model.caffemodel", source="model.prototxt", doubles=False, runs="OpenCV 4"),
     )

@@ -18,6 +18,7 @@ _LOADING = {
     "paddle": "Load: `from model import load; model = load()` builds the network and reads `model.npz`.",
     "darknet": 'Load: `network = cv2.dnn.readNetFromDarknet("model.cfg", "model.weights")`, in OpenCV 4 or in Darknet.',
     "caffe": 'Load: `network = cv2.dnn.readNetFromCaffe("model.prototxt", "model.caffemodel")`, in OpenCV 4.',
+    "cntk": 'Load: `model = cntk.Function.load("model.model")`, in CNTK 2.7.',
     "mxnet": 'Load: `symbol, args, states = mx.model.load_checkpoint("model", 0)`.',
     "onnx": 'Load: `import onnxruntime; model = onnxruntime.InferenceSession("model.onnx")`.',
 }
@@ -25,6 +26,7 @@ _RUNNING = {
     "coreml": "Run: `model.predict({{{named}}})`, without the batch",
     "darknet": "Run: `network.setInput(x); y = network.forward()`",
     "caffe": "Run: `network.setInput(x); y = network.forward()`",
+    "cntk": "Run: `model.eval({{{named}}})`",
     "mxnet": "Run: `symbol.bind(mx.cpu(), {{**args, {named}}}, aux_states=states).forward()`",
     "onnx": "Run: `model.run(None, {{{named}}})`",
 }

@@ -96,9 +96,14 @@ class Runtime:
         named = {}
         for number, value in enumerate(self.graph.inputs):
             name = next((n for n in (value.hint, value.name) if n in given), list(given)[number])
-            named[value.name] = given[name]
+            named[value.name] = as_wanted(given[name], value.dtype)
         values = evaluate_all(self.graph, named, precision=self.precision)
         return [values[value.name] for _, value in self.graph.outputs]
 
     def _wide(self, array):
         return array.astype(self.precision) if array.dtype.kind == "f" else array
+
+
+def as_wanted(array, dtype):
+    """Numbers and truth values as floats, where a format has no others."""
+    return array.astype(dtype) if dtype.startswith("float") and array.dtype.kind in "biu" else array

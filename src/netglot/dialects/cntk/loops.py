@@ -127,17 +127,40 @@ class Cell:
         one, other = self.operands(rest, "Minus")
         if self.network.number(one) != 1 or other != z:
             raise Unknown
-        fresh = self.affine(*self.operands(n, "Tanh"))
-        (inside,) = fresh.h
-        gated, r = self._split(self.operands(inside[1], "ElementTimes"), lambda one: self.state_of(one) is not None)
+        inner = self.operands(n, "Tanh")[0]
+        after = self._reset_after(inner)
+        fresh, r = after or self._reset_before(inner, hidden)
         state = self.state_of(hidden)
-        if self.state_of(gated) != state or set(self.delays) != {state}:
+        if set(self.delays) != {state}:
             raise Unknown
         gates = [self.affine(*self.operands(one, *_SIGMOIDS)) for one in (r, z)]
-        if self._states(gates) != state:
+        if self._states([*gates, fresh] if after else gates) != state:
             raise Unknown
         self._fed(state, h)
-        return "gru", [*gates, fresh], [state]
+        return "gru_after" if after else "gru", [*gates, fresh], [state]
+
+    def _reset_before(self, n: str, hidden: str):
+        """The new state of a GRU, whose reset gate scales the state before its product; and that gate."""
+        fresh = self.affine(n)
+        (inside,) = fresh.h
+        gated, r = self._split(self.operands(inside[1], "ElementTimes"), lambda one: self.state_of(one) is not None)
+        if self.state_of(gated) != self.state_of(hidden):
+            raise Unknown
+        return fresh, r
+
+    def _reset_after(self, n: str):
+        """The same where it scales the product, bias included; None where it does not."""
+        parts = self.operands(n, "Plus")
+        for scaled, given in (parts, parts[::-1]):
+            function = self.maker(scaled)
+            if function is None or function.op != "ElementTimes":
+                continue
+            r, back = self._split(self.operands(scaled, "ElementTimes"), lambda one: self.maker(one).op in _SIGMOIDS)
+            held, new = self.affine(back), self.affine(given)
+            if held.x or new.h:
+                raise Unknown
+            return Affine(new.x, held.h, [new.biases, held.biases]), r
+        return None
 
     def plain(self, h: str):
         function = self.maker(h)
@@ -201,21 +224,27 @@ def raised(cell: Cell, result: str, network) -> Sample:
     x = network.sample(sources.pop())
     if len(x.dynamic) != 2 or x.rank != 1:
         raise Unknown
-    values = x.value
     w_ih, w_hh = (_stacked(network, [getattr(gate, side) for gate in gates], role)
                   for side, role in (("x", "weight_ih"), ("h", "weight_hh")))  # fmt: skip
-    bias = _biases(network, [gate.biases for gate in gates], w_hh.shape[1])
+    hidden = w_hh.shape[1]
+    after = kind == "gru_after"
+    apart = [gates[-1].biases[side] if after else gates[-1].biases for side in (0, 1)]
+    bias = _biases(network, [*(gate.biases for gate in gates[:-1]), apart[0]], hidden)
+    back = _biases(network, [[], [], apart[1]], hidden) if after else None
     starts = [_start(network, cell.delays[uid], x, w_hh.shape[1]) for uid in states]
-    given = {
-        "x": values, "w_ih": (w_ih,), "w_hh": (w_hh,), "b_ih": (bias,) if bias is not None else (), "b_hh": (),
+    biases, backs = ((one,) if one is not None else () for one in (bias, back))
+    if after and len(biases) != len(backs):
+        raise Unknown
+    told = {
+        "x": x.value, "w_ih": (w_ih,), "w_hh": (w_hh,), "b_ih": biases, "b_hh": backs,
         "direction": "backward" if cell.backward else "forward", "time_axis": 1, "mask": None, "held": False,
     }  # fmt: skip
     if kind == "lstm":
-        op = ops.Lstm(h0=starts[0], c0=starts[1], **given)
-    elif kind == "gru":
-        op = ops.Gru(h0=starts[0], reset_after=False, **given)
+        op = ops.Lstm(h0=starts[0], c0=starts[1], **told)
+    elif kind.startswith("gru"):
+        op = ops.Gru(h0=starts[0], reset_after=after, **told)
     else:
-        op = ops.Rnn(h0=starts[0], activation=kind, **given)
+        op = ops.Rnn(h0=starts[0], activation=kind, **told)
     return Sample(Part(op, 0), x.dynamic)
 
 

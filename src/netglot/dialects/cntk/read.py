@@ -101,8 +101,9 @@ class _Reading(Graphlike):
             if one.dynamic and (one.dynamic[0] != _BATCH or len(lead) > 2):
                 raise Refusal(notimpl(f"an input with the dynamic axes {', '.join(one.dynamic)}"))
             declared.append((self._input_name(one), (*lead, *(0 if size < 0 else size for size in one.shape))))
-        together = all(one.dynamic for one in held)
-        shapes = fitted(declared, self.given, self.free and together, [one.dtype for one in held], scalars=True)
+        whole = frozenset(name for one, (name, _) in zip(held, declared, strict=True) if not one.dynamic)
+        dtypes = [one.dtype for one in held]
+        shapes = fitted(declared, self.given, self.free, dtypes, scalars=True, whole=whole)
         for one, (name, _), (shape, dtype) in zip(held, declared, shapes, strict=True):
             value = self.assembly.input(name, shape, dtype)
             self.assembly.tensors[one.uid] = Sample(value, one.dynamic)

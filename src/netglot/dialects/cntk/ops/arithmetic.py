@@ -13,22 +13,22 @@ from netglot.pivot.dims import product
 from netglot.pivot.graph import Parameter
 from netglot.pivot.op import dtype_of, shape_of
 
-_UNARY = {
+UNARY = {
     "Negate": ops.Negative, "Sigmoid": ops.Sigmoid, "StableSigmoid": ops.Sigmoid, "Tanh": ops.Tanh, "ReLU": ops.Relu,
     "Exp": ops.Exp, "Log": ops.Log, "Sqrt": ops.Sqrt, "Floor": ops.Floor, "Abs": ops.Abs, "Asin": ops.Asin,
     "Reciprocal": ops.Reciprocal, "Sin": ops.Sin, "Cos": ops.Cos, "Tan": ops.Tan, "Acos": ops.Acos, "Atan": ops.Atan,
     "Sinh": ops.Sinh, "Cosh": ops.Cosh, "Asinh": ops.Asinh, "Atanh": ops.Atanh, "StopGradient": ops.StopGradient,
 }  # fmt: skip
-_BINARY = {
+BINARY = {
     "Plus": ops.Add, "Minus": ops.Subtract, "ElementTimes": ops.Multiply, "ElementDivide": ops.Divide, "Pow": ops.Power,
     "ElementMax": ops.Maximum, "ElementMin": ops.Minimum, "LogPlus": ops.LogAddExp,
 }  # fmt: skip
-_COMPARED = {
+COMPARED = {
     "Equal": ops.Equal, "NotEqual": ops.NotEqual, "Less": ops.Less, "LessEqual": ops.LessEqual,
     "Greater": ops.Greater, "GreaterEqual": ops.GreaterEqual,
 }  # fmt: skip
 _ON_FLAGS = {"Plus": operator.add, "Minus": operator.sub, "ElementTimes": operator.mul}
-_REDUCED = {"Sum": ops.Sum, "Mean": ops.Mean, "Max": ops.Max, "Min": ops.Min, "Prod": ops.Prod, "LogSum": ops.LogSumExp}
+REDUCED = {"Sum": ops.Sum, "Mean": ops.Mean, "Max": ops.Max, "Min": ops.Min, "Prod": ops.Prod, "LogSum": ops.LogSumExp}
 
 
 def scalar(one: Sample, rank: int):
@@ -48,9 +48,9 @@ def pair(work, kind, x: Sample, y: Sample) -> Sample:
     return Sample(kind(*values), dynamic)
 
 
-@cntk.reads(*_UNARY)
+@cntk.reads(*UNARY)
 def unary(work, x):
-    return x.like(_UNARY[work.function.op](x.value))
+    return x.like(UNARY[work.function.op](x.value))
 
 
 @cntk.reads("NoOp", "Pass")
@@ -66,7 +66,7 @@ def cast(work, x):
     return x if dtype_of(x.value) == dtype else x.like(ops.Cast(x.value, dtype))
 
 
-@cntk.reads(*_BINARY)
+@cntk.reads(*BINARY)
 def binary(work, x, y):
     name = work.function.op
     if x.flags or y.flags:
@@ -78,7 +78,7 @@ def binary(work, x, y):
                 return made
     if name == "ElementTimes" and x.value is y.value:
         return x.like(ops.Square(x.value))
-    return pair(work, _BINARY[name], x, y)
+    return pair(work, BINARY[name], x, y)
 
 
 def _on_flags(name: str, x: Sample, y: Sample) -> Sample:
@@ -88,7 +88,7 @@ def _on_flags(name: str, x: Sample, y: Sample) -> Sample:
     known = [one.flags or (Flags((), one.number(), ()) if one.number() is not None else None) for one in (x, y)]
     (left, right), dynamic = spread([x, y])
     flags = known[0].combined(known[1], _ON_FLAGS[name]) if None not in known and name in _ON_FLAGS else None
-    return Sample(_BINARY[name](left, right), dynamic, flags=flags)
+    return Sample(BINARY[name](left, right), dynamic, flags=flags)
 
 
 def _with_bias(work, x: Sample, bias: Sample):
@@ -106,9 +106,9 @@ def _with_bias(work, x: Sample, bias: Sample):
     return None
 
 
-@cntk.reads(*_COMPARED)
+@cntk.reads(*COMPARED)
 def compared(work, x, y):
-    made = pair(work, _COMPARED[work.function.op], x, y)
+    made = pair(work, COMPARED[work.function.op], x, y)
     return Sample(ops.Cast(made.value, dtype_of(x.value)), made.dynamic, truth=made.value)
 
 
@@ -146,9 +146,9 @@ def reduced(work, x):
             raise Refusal(notimpl(f"{name} over several axes"))
         kind = ops.Argmax if name == "Argmax" else ops.Argmin
         return x.like(ops.Cast(kind(x.value, axes[0], keep), dtype_of(x.value)))
-    if name not in _REDUCED:
+    if name not in REDUCED:
         raise Refusal(notimpl(f"a reduction by {name}"))
-    return x.like(_REDUCED[name](x.value, axes, keep)) if axes else x
+    return x.like(REDUCED[name](x.value, axes, keep)) if axes else x
 
 
 @cntk.reads("SumAll")

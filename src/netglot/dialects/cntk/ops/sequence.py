@@ -104,3 +104,19 @@ def to_sequence(work, x, lengths=None):
     axes = work.option("newDynamicAxes") or []
     names = [axis.name for axis in axes if axis.ordered or "Batch" not in axis.name]
     return Sample(x.value, (*x.dynamic, names[0] if names else work.function.uid))
+
+
+@cntk.reads("UnpackBatch")
+def unpacked_batch(work, x):
+    """The batch as the outermost axis of a sample."""
+    if len(x.dynamic) != 1:
+        raise Refusal(notimpl("a batch laid out of what has none, or has steps too"))
+    return Sample(x.value)
+
+
+@cntk.reads("ToBatch")
+def to_batch(work, x):
+    """The outermost axis of a sample as the batch."""
+    if x.dynamic or not x.rank:
+        raise Refusal(notimpl("a batch made of what has one"))
+    return Sample(x.value, ("defaultBatchAxis",))
