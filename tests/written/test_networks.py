@@ -42,7 +42,15 @@ def converted(target: str, name: str, runtimes=()):
 
 
 @pytest.mark.parametrize(
-    ("target", "name"), [("mxnet", "lstm"), ("mxnet", "pictures"), ("cntk", "gru"), ("cntk", "pictures"), ("caffe", "pictures"), ("darknet", "stem")]
+    ("target", "name"),
+    [
+        ("mxnet", "lstm"),
+        ("mxnet", "pictures"),
+        ("cntk", "gru"),
+        ("cntk", "pictures"),
+        ("caffe", "pictures"),
+        ("darknet", "stem"),
+    ],
 )
 def test_read_back(target, name):
     report = converted(target, name).report
@@ -73,6 +81,11 @@ def test_what_a_format_lacks_is_refused(target, what):
     report = netglot.convert(drawn(Lookup()), target, inputs=["2,5"]).report
     assert report["verdict"] == "refused"
     assert what in {one["what"] for one in report["refused"]}
+
+
+def test_where_nothing_computes_in_double_precision_a_known_imprecision_is_measured_in_single():
+    network = nn.Sequential(nn.Conv2d(4, 4, 1), nn.Hardswish())
+    assert netglot.convert(drawn(network), "cntk", inputs=["1,4,5,5"]).report["verdict"] == "equivalent"
 
 
 def test_a_refused_network_leaves_nothing(tmp_path, monkeypatch):

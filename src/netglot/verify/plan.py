@@ -242,10 +242,11 @@ class _Verification:
         for precision in ("float64", "float32")[0 if self.options.double else 1 :]:
             self.report[precision] = _told(found, precision)
         theirs, ours = (self._repairs(side.dialect) for side in (pair.target, pair.source))
+        theirs, precision = (theirs, "float64") if self.options.double else ([], "float32")
         if theirs:
             pair.load_target_double(exact=theirs)
             pair.set_random()
-        if (theirs or ours) and not self.report["float64"]["same"]:
+        if (theirs or ours) and not self.report[precision]["same"]:
             if ours:
                 pair.source.request("repair", names=ours)
             found = self._without_known(found, source_too=bool(ours))

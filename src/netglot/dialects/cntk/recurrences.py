@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netglot.dialects.cntk.emitter import CntkEmitter, Form
+from netglot.dialects.cntk.products import Products
 from netglot.formats.cntk_save import BATCH, PLACEHOLDER, Axis, Shape, Signed, Variable
 from netglot.pivot.dims import Dim
 
@@ -23,7 +24,7 @@ class Direction:
     activation: str
 
 
-class Recurrences(CntkEmitter):
+class Recurrences(Products):
     """An emitter that writes recurrent layers."""
 
     def recurrence(self, kind: str, inputs: list[str], *, directions: list[Direction], finals: Any) -> list[str]:

@@ -12,13 +12,13 @@ import numpy as np
 import netglot.dialects.cntk.ops
 import netglot.dialects.cntk.write_ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.cntk.dialect import cntk
-from netglot.dialects.cntk.emitter import Form, loaded, real
+from netglot.dialects.cntk.emitter import Form, real
 from netglot.dialects.cntk.read import read_cntk
 from netglot.dialects.cntk.recurrences import Recurrences
 from netglot.dialects.steps import WrittenFile, prepared, written_file
 from netglot.errors import Refusal, RefusedOp, UnsupportedOps, never
 from netglot.formats.cntk import read_model
-from netglot.formats.cntk_save import Axis, Function, Shape, Variable, Weight, write_model
+from netglot.formats.cntk_save import Axis, Function, Variable, write_model
 from netglot.formats.patching import patched
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim
@@ -134,7 +134,9 @@ class _Emitter(Recurrences):
 
     def _repeated(self, held: str) -> str:
         """The same for each of a batch: added to nothing of an input."""
-        given = next(uid for value, uid in self.names.items() if value in self.graph.inputs and value.shape[0] == self.batch)
+        given = next(
+            uid for value, uid in self.names.items() if value in self.graph.inputs and value.shape[0] == self.batch
+        )
         form = self.forms[given]
         axes = [Axis(place) for place in range(len(form.sample))]
         told = {"reductionOpName": "Sum", "reductionKeepDimensions": False}
@@ -155,7 +157,9 @@ def _used(emitter: _Emitter, heads: list[str]) -> tuple[list[Variable], list[Fun
             continue
         seen.add(uid)
         names.update(functions[uid].inputs)
-        wanted += [one for one in (name.rpartition("_Output_")[0] for name in functions[uid].inputs) if one in functions]
+        wanted += [
+            one for one in (name.rpartition("_Output_")[0] for name in functions[uid].inputs) if one in functions
+        ]
     kept = [function for function in emitter.functions if function.uid in seen]
     variables = [one for one in emitter.variables_ if one.uid in names]
     held = {one.name for one in variables}

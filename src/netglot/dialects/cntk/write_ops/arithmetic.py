@@ -106,15 +106,21 @@ def identity(op):
 _FOLDS = {op: name for name, op in REDUCED.items()}
 
 
+@cntk.lowers(*_FOLDS)
+def vanishing(op):
+    """CNTK folds axes and keeps them; those that vanish are dropped afterwards."""
+    if op.keepdims or not op.axes:
+        return None
+    return ops.Reshape(op.replace(keepdims=True), op.result_types()[0].shape)
+
+
 @cntk.writes(*_FOLDS)
 def reduction(op):
-    gone = () if op.keepdims else tuple(op.axes)
-    told = {"reductionOpName": _FOLDS[type(op)], "reductionKeepDimensions": op.keepdims}
     if not op.axes:
         return each("Pass", op.x)
+    told = {"reductionOpName": _FOLDS[type(op)], "reductionKeepDimensions": True}
     shape = op.result_types()[0].shape
-    return along("ReduceElements", op.x, axes=op.axes, gone=gone, shape=shape,
-                 axisVec=[At(axis) for axis in op.axes], **told)  # fmt: skip
+    return along("ReduceElements", op.x, axes=op.axes, shape=shape, axisVec=[At(a) for a in sorted(op.axes)], **told)
 
 
 @cntk.writes(ops.Argmax, ops.Argmin)
