@@ -126,3 +126,32 @@ def test_weights_are_a_state_dict(tmp_path):
 def test_without_weights_the_network_is_as_it_was_made(tmp_path):
     _, load = emit(netglot.read(Frozen, ["B,3,9,9"]), tmp_path)
     assert load(weights=None)(torch.zeros(1, 3, 9, 9)).shape == (1, 2)
+
+
+class Modulated(nn.Module):
+    """A block that takes a pair apart."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+
+    def forward(self, x, scale_shift):
+        scale, shift = scale_shift
+        return self.linear(x) * (scale + 1) + shift
+
+
+class Pairs(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Linear(4, 16)
+        self.first, self.second = Modulated(), Modulated()
+
+    def forward(self, x, t):
+        pair = self.embed(t).chunk(2, 1)
+        return self.second(self.first(x, pair), pair)
+
+
+def test_items_of_a_pair_have_the_names_under_which_it_is_taken_apart(tmp_path):
+    written, _ = emit(netglot.read(Pairs, ["x=B,8", "t=B,4"]), tmp_path)
+    assert "def forward(self, x, scale, shift):" in written.source
+    assert "self.linear(x) * (scale + 1) + shift" in written.source

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import io
 import os
 import sys
@@ -23,9 +22,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch._subclasses import FakeTensor
-from torch.fx.experimental.proxy_tensor import get_proxy_mode, get_proxy_slot
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
 from torch.overrides import TorchFunctionMode
 
+from netglot.dialects.torch.argument_names import naming_arguments
 from netglot.dialects.torch.custom_gradients import carried
 from netglot.dialects.torch.training import Draws, Places, marked, observe
 from netglot.dialects.torch.whole import STAND_INS, without_looks
@@ -35,8 +35,6 @@ from netglot.pivot.graph import Site
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _PLACES = "netglot_sites"
-ARGUMENTS = "netglot_arguments"
-"""The key under which an fx node knows the module arguments that it is."""
 
 torch.library.define(
     "netglot::multi_head_attention",
@@ -254,40 +252,6 @@ def _user_line() -> str:
 
 
 @contextlib.contextmanager
-def _naming_arguments(model: torch.nn.Module):
-    """Leaves on each fx node the module arguments that it is handed in as: `(path, name)`."""
-
-    def hook(path: str, signature: inspect.Signature):
-        def note(module, args, kwargs):
-            mode = get_proxy_mode()
-            if mode is None:
-                return
-            try:
-                bound = signature.bind(*args, **kwargs).arguments
-            except TypeError:  # the call itself will say so
-                return
-            for name, held in bound.items():
-                proxy = get_proxy_slot(held, mode.tracer, None) if isinstance(held, torch.Tensor) else None
-                node = getattr(getattr(proxy, "proxy", None), "node", None)
-                if node is not None:
-                    node.meta.setdefault(ARGUMENTS, []).append((path, name))
-
-        return note
-
-    hooks = []
-    for path, module in model.named_modules():
-        if path and not type(module).__module__.startswith("torch.nn.modules.container"):
-            with contextlib.suppress(TypeError, ValueError):
-                note = hook(path, inspect.signature(module.forward))
-                hooks.append(module.register_forward_pre_hook(note, with_kwargs=True))
-    try:
-        yield
-    finally:
-        for one in hooks:
-            one.remove()
-
-
-@contextlib.contextmanager
 def _inference(model: torch.nn.Module):
     """Puts every module into inference and restores each one's own mode."""
     modes = [(module, module.training) for module in model.modules()]
@@ -314,7 +278,7 @@ def capture(model: torch.nn.Module, args: tuple, kwargs: dict, dynamic: Any) -> 
     places = Places(model)
     with _inference(model), carried(_user_line), _quiet(), marked(model, draws), _kept_tensors(model) as tensors:
         try:
-            with places.watching(), _naming_arguments(model), without_looks(), _Observer(places, draws).watching(model):
+            with places.watching(), naming_arguments(model), without_looks(), _Observer(places, draws).watching(model):
                 program = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic, strict=False)
         except Refusal:
             raise

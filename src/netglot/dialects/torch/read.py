@@ -22,7 +22,8 @@ import netglot.dialects.torch.ops
 import netglot.dialects.torch.spectral  # noqa: F401  (fills the makers of complex numbers)
 from netglot.dialects.torch import complex_numbers
 from netglot.dialects.torch.aliases import call_by_one_path
-from netglot.dialects.torch.capture import _PLACES, ARGUMENTS, Captured, capture
+from netglot.dialects.torch.argument_names import ARGUMENTS
+from netglot.dialects.torch.capture import _PLACES, Captured, capture
 from netglot.dialects.torch.casting import Casting, dtype_name
 from netglot.dialects.torch.complex_numbers import PARTS, REAL, Complex
 from netglot.dialects.torch.construction import arguments_of, as_the_others, initialiser_of
