@@ -59,6 +59,14 @@ def scaled_along(x, *shape):
     return ops.Multiply(grouped(x), weight(*shape))
 
 
+def ones_at(x, value=1.0, axis=1):
+    """Ones written into zeros at the largest element of each row."""
+    rows = ops.Reshape(x, (12, 20))
+    places = ops.Reshape(ops.Argmax(ops.Slice(rows, 1, 0, 12, 1), 1, True), (12, 1) if axis else (1, 12))
+    ones = ops.Full((12, 1) if axis else (1, 12), value, "float32")
+    return ops.ScatterAlongAxis(ops.Full((12, 20), 0.0, "float32"), places, ones, axis, "set")
+
+
 FOUND = {
     "group norm": (affine, "GroupNorm"),
     "group norm without weights": (grouped, "GroupNorm"),
@@ -66,12 +74,15 @@ FOUND = {
     "unit length": (length, "Normalize"),
     "variance": (spread, "Variance"),
     "softplus": (softplus, "Softplus"),
+    "one hot": (ones_at, "OneHot"),
 }
 LEFT = {
     "a norm with weights of its own": lambda x: grouped(x, scale=2.0),
     "a norm in another shape": lambda x: grouped(x, shape=(2, 3, 8, 5)),
     "the other half opens": lambda x: glu(x, swap=True),
     "a mean over other axes": lambda x: spread(x, inner=(2, 3)),
+    "twos in zeros": lambda x: ones_at(x, value=2.0),
+    "ones along the rows": lambda x: ones_at(x, axis=0),
     "a low threshold": lambda x: softplus(x, above=0.5),
 }
 
@@ -90,7 +101,7 @@ def test_found(name):
     build, wanted = FOUND[name]
     names = both(build)
     assert names[-1] == wanted
-    assert set(names) <= {wanted, "Reshape"}
+    assert set(names) <= {wanted, "Reshape", "Argmax", "Slice"}
 
 
 @pytest.mark.parametrize("shape", [(5,), (4, 1), (4, 5), (1, 6, 4, 1), ()])
@@ -100,4 +111,4 @@ def test_weights_along_other_axes_stay_apart(shape):
 
 @pytest.mark.parametrize("name", LEFT)
 def test_left_alone(name):
-    assert not set(both(LEFT[name])) & {"GroupNorm", "Glu", "Variance"}
+    assert not set(both(LEFT[name])) & {"GroupNorm", "Glu", "Variance", "OneHot"}

@@ -142,12 +142,28 @@ def _is_square(op: Any) -> bool:
     return op.x is op.y if isinstance(op, ops.Multiply) else op.y == 2
 
 
+# -- places of ones
+
+
+def one_hot(op: ops.ScatterAlongAxis, find: Any) -> Op | None:
+    """ones written into zeros, one for each row = OneHot(places)"""
+    rows, last = tuple(op.x.shape[:-1]), len(op.x.shape) - 1
+    shape = (*rows, 1)
+    alike = op.mode == "set" and op.axis == last and tuple(op.indices.shape) == shape and last > 0
+    zeros, ones = (find.op(one, ops.Full) for one in (op.x, op.updates))
+    if not alike or zeros is None or ones is None or zeros.value != 0 or ones.value != 1:
+        return None
+    classes = op.x.shape[-1]
+    return ops.OneHot(ops.Reshape(op.indices, rows), classes, op.x.dtype) if isinstance(classes, int) else None
+
+
 RULES: dict[type[Op], list[Any]] = {
     ops.Reshape: [group_norm],
     ops.Multiply: [channel_scale, gate],
     ops.Add: [channel_offset],
     ops.Where: [steep_softplus],
     ops.Divide: [unit_length],
+    ops.ScatterAlongAxis: [one_hot],
 }
 """The rules by the kind of op that they look at."""
 

@@ -107,7 +107,7 @@ class Printer:
 
     def _call(self, function: ast.expr, arguments, options) -> ast.Call:
         keywords = [ast.keyword(key, self(value)) for key, value in options.items() if value is not spell.OMIT]
-        return ast.Call(function, [self(argument) for argument in arguments], keywords)
+        return _once_transposed(ast.Call(function, [self(argument) for argument in arguments], keywords))
 
     def _subscript(self, item: spell.Subscript) -> ast.expr:
         """`x[:, 0][1:]` is printed as one subscript where the parts do not interfere."""
@@ -120,6 +120,35 @@ class Printer:
             start, stop, step = (None if part is None else self(part) for part in (index.start, index.stop, index.step))
             return ast.Slice(start, stop, step)
         return self(index)
+
+
+def _once_transposed(call: ast.Call) -> ast.expr:
+    """A transpose of a transpose as one, or as what is transposed: a layer's variable is brought back and forth."""
+    outer = _axes_of(call)
+    inner = _axes_of(call.args[0]) if outer is not None and isinstance(call.args[0], ast.Call) else None
+    if outer is None or inner is None:
+        return call
+    within = call.args[0]
+    assert isinstance(within, ast.Call)
+    rank = len(outer or inner)
+    first, second = (axes or tuple(reversed(range(rank))) for axes in (inner, outer))
+    axes = tuple(first[axis] for axis in second)
+    if axes == tuple(range(rank)):
+        return within.args[0]
+    return ast.Call(call.func, [within.args[0], literal(axes)], [])
+
+
+def _axes_of(call: ast.Call) -> tuple[int, ...] | None:
+    """The axes of a call of `ops.transpose`, () where it reverses them; None for other calls."""
+    of_ops = (
+        isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and call.func.value.id == "ops"
+    )
+    if not of_ops or call.func.attr != "transpose" or call.keywords:
+        return None
+    try:
+        return tuple(ast.literal_eval(call.args[1])) if len(call.args) > 1 else ()
+    except ValueError:
+        return None
 
 
 def literal(value: Any) -> ast.expr:
