@@ -155,3 +155,58 @@ def test_items_of_a_pair_have_the_names_under_which_it_is_taken_apart(tmp_path):
     written, _ = emit(netglot.read(Pairs, ["x=B,8", "t=B,4"]), tmp_path)
     assert "def forward(self, x, scale, shift):" in written.source
     assert "self.linear(x) * (scale + 1) + shift" in written.source
+
+
+class Sublayer(nn.Module):
+    """Calls what it is handed, which belongs to the module around it."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.LayerNorm(6)
+
+    def forward(self, x, inner):
+        return x + inner(self.norm(x))
+
+
+class Gate(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.Linear(6, 6)
+
+    def forward(self, x, mask):
+        return self.gate(x) * mask
+
+
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gate, self.feed = Gate(), nn.Linear(6, 6)
+        self.sublayer = nn.ModuleList([Sublayer(), Sublayer()])
+
+    def forward(self, x, mask):
+        x = self.sublayer[0](x, lambda y: self.gate(y, mask))
+        return self.sublayer[1](x, self.feed)
+
+
+class Layers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.ModuleList([Layer(), Layer(), Layer()])
+
+    def forward(self, x, kept):
+        mask = (kept * 2).unsqueeze(-1)
+        for layer in self.encoder:
+            x = layer(x, mask)
+        return x
+
+
+def test_modules_that_are_handed_in_have_the_same_name_in_every_layer(tmp_path):
+    written, _ = emit(netglot.read(Layers, ["x=B,5,6", "kept=B,5"]), tmp_path)
+    assert written.source.count("\nclass ") == 4  # two kinds of sublayers, one of layers
+    for text in (
+        "self.gate = nn.Linear(6, 6)",
+        "self.feed = ",
+        "for layer in self.encoder:",
+        "def forward(self, x, mask):",
+    ):
+        assert text in written.source

@@ -12,7 +12,7 @@ from typing import Any
 from netglot.errors import RefusedOp, UnsupportedOps, notimpl
 from netglot.pivot.graph import Value
 from netglot.source.classes import COUNT, EACH, Blueprint, Parameter, runs, value_expression
-from netglot.source.hints import assigned_names
+from netglot.source.hints import assigned_names, rearranged_name
 from netglot.source.outline import Outline
 from netglot.source.parts import Body, Instance, Member, Statement
 from netglot.source.printing import literal, numbered
@@ -330,7 +330,8 @@ class _BodyPrinter:
                 wanted.append(own[value])
             else:  # what the source reached in another way, through a closure or an attribute
                 spare = left.pop(0) if left and not any(own.values()) else ""
-                wanted.append(spare if len(values) == 1 else value.hint or spare or _word(value))
+                known = value.hint or spare or self._known_outside(value) or self._assigned(value)
+                wanted.append(spare if len(values) == 1 else known or _word(value))
         names: list[str] = []
         for position, name in enumerate(wanted):
             name = (
@@ -346,6 +347,25 @@ class _BodyPrinter:
         for value, name in zip(values, names, strict=True):
             self._bind(value, name)
         return names
+
+    def _known_outside(self, value: Value) -> str:
+        """The name that a value has as an argument of the closest module around this one."""
+        path = self.blueprint.base.module.path
+        while path:
+            path = path.rpartition(".")[0]
+            if name := self.outline.arguments.get((path, value)):
+                return name
+        return ""
+
+    def _assigned(self, value: Value) -> str:
+        """The variable to which the source assigns a value where it makes it; empty where there is none."""
+        node = self.outline.producers.get(value)
+        if node is None:
+            return ""
+        names = assigned_names(node.site)
+        if names and len(names) == len(node.results):
+            return names[node.results.index(value)]
+        return rearranged_name(node.site)
 
     def _bind(self, value: Value, name: str) -> None:
         self.names[value] = name
@@ -616,7 +636,7 @@ class _BodyPrinter:
             yield from self._named(operand)
         name = self._free("features")
         yield f"{name} = [{', '.join(self.names[v] for v in start)}]"
-        variable = self._free(_singular(first.member.attr))
+        variable = self._free(_singular(first.member))
         yield f"for {variable} in self.{first.member.attr}:"
         yield f"    {name}.append({variable}({name}))"
         for statement in run:
@@ -669,7 +689,7 @@ class _BodyPrinter:
         name = self.names.get(start, "x")
         hint = self._hint(first)
         wanted = hint[0] if hint else name
-        variable = self._free(_singular(first.member.attr))
+        variable = self._free(_singular(first.member))
         if wanted != name or self.left.get(start, 0) > 1:
             wanted = wanted if wanted != name else self._free("hidden")
             yield f"{wanted} = {name}"
@@ -720,11 +740,15 @@ def _without_index(statement: Statement) -> str:
     return statement.text.replace(f"self.{statement.member.attr}[{statement.member.index}]", "item")
 
 
-def _singular(attr: str) -> str:
-    attr = attr.rstrip("_")
+def _singular(member: Member) -> str:
+    """The variable for one item of a list: `block` of `blocks`, else the last word of its class."""
+    attr = member.attr.rstrip("_")
     if attr in ("h", "b"):
         return "block"
-    return attr[:-1] if attr.endswith("s") and len(attr) > 2 else f"{attr}_"
+    if attr.endswith("s") and len(attr) > 2:
+        return attr[:-1]
+    words = re.findall(r"[A-Z][a-z]+", member.instance.module.class_name) if member.instance else []
+    return words[-1].lower() if words and words[-1].lower() != attr else f"{attr}_"
 
 
 def _mentioned(expression: ast.expr) -> set[str]:

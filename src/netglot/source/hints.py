@@ -48,6 +48,31 @@ def assigned_names(site: Site | None) -> list[str] | None:
     return None
 
 
+_REARRANGED = frozenset(
+    "unsqueeze squeeze view reshape transpose permute contiguous expand expand_as flatten unflatten to type type_as "
+    "float double long int bool t".split()
+)
+
+
+def rearranged_name(site: Site | None) -> str:
+    """The name to which the expression at `site` was assigned in another shape or dtype: `mask` of
+    `mask = (ids != 0).unsqueeze(1)`; empty where there is none."""
+    for statement in _assignments(site.file).get(site.line, ()) if site is not None else ():
+        if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+            continue
+        value = statement.value
+        while not _covers(site, value):
+            if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in _REARRANGED:
+                value = value.func.value
+            elif isinstance(value, ast.Subscript):
+                value = value.value
+            else:
+                break
+        else:
+            return statement.targets[0].id
+    return ""
+
+
 def _span(node: ast.AST) -> tuple:
     return (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
 

@@ -335,7 +335,7 @@ class Outline(Spelled):
         return spelling
 
     def _add(self, owner: Instance, member: Member, path: str, into: list[Member] | None) -> None:
-        inside = path[len(owner.path) + 1 :] if owner.path and path.startswith(owner.path + ".") else path
+        inside = _seen_from(owner.path, path)
         member.path = path
         member.order = self._registration(path)
         if into is not None:
@@ -440,6 +440,17 @@ class Outline(Spelled):
         for _, value in self.graph.outputs:
             if value in self.offline:  # a constant that the network returns needs its variable
                 self.variables.expression(value, self.root)
+
+
+def _seen_from(owner: str, path: str) -> str:
+    """A path without what it shares with its owner's: `encoder.0.norm` is `norm` in `encoder.0.block` too."""
+    ours, theirs = path.split("."), owner.split(".") if owner else []
+    shared = 0
+    while shared < min(len(ours) - 1, len(theirs)) and ours[shared] == theirs[shared]:
+        shared += 1
+    while shared < len(theirs) and ours[shared].isdigit():  # an item of a list is called after the list
+        shared -= 1
+    return ".".join(ours[shared:])
 
 
 def _snake(text: str) -> str:

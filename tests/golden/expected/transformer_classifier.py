@@ -51,9 +51,11 @@ class TransformerEncoderLayer(layers.Layer):
         self.dropout1 = layers.Dropout(0.1)
         self.dropout2 = layers.Dropout(0.1)
 
-    def call(self, src, eq):
+    def call(self, src, src_key_padding_mask):
         x = self.self_attn(
-            src, src, attention_mask=ops.expand_dims(ops.logical_not(eq), axis=(1, 2))
+            src,
+            src,
+            attention_mask=ops.expand_dims(ops.logical_not(src_key_padding_mask), axis=(1, 2)),
         )
         x = self.norm1(src + self.dropout1(x))
         linear = self.linear2(self.dropout(ops.gelu(self.linear1(x), approximate=False)))
