@@ -45,7 +45,10 @@ app = typer.Typer(
 )
 
 SOURCE_HELP = "package.module:callable, file.py:Name, file.py:Name(literals), network.pt2 or another model file"
-INPUT_HELP = "[NAME=][DTYPE ]SHAPE[@low:high], once for each input: 1,3,224,224 or 'ids=int64 B,T@0:30522'"
+INPUT_HELP = (
+    "[NAME=][DTYPE ]SHAPE[@low:high], once for each input: 1,3,224,224 or 'ids=int64 B,T@0:30522'; "
+    "NAME:=VALUE for what is no tensor: rate:=16000"
+)
 
 SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, show_default=False)]
 InputOption = Annotated[list[str] | None, typer.Option("--input", "-i", metavar="SPEC", help=INPUT_HELP)]

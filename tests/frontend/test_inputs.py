@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from netglot.errors import RequestError
-from netglot.frontend.inputs import Inputs, InputSpec, as_numpy, parse_inputs, parse_spec
+from netglot.frontend.inputs import Inputs, InputSpec, as_numpy, parse_inputs, parse_spec, tensors_only
 from netglot.pivot.dims import Dim
 
 B, T, H, W = map(Dim.symbol, "BTHW")
@@ -111,3 +111,22 @@ def test_one_name_twice():
 def test_what_is_no_input():
     with pytest.raises(RequestError, match="cannot be a object"):
         parse_inputs([object()])
+
+
+def test_what_is_no_tensor():
+    given = parse_inputs(["1,3", "rate:=16000", "mode:='fast'", ":=0.5", "scales := [1, 2]"])
+    assert given.positional[1] == 0.5
+    assert given.keyword == {"rate": 16000, "mode": "fast", "scales": [1, 2]}
+    assert parse_inputs({"flip": ":=True"}).keyword == {"flip": True}
+    assert [str(spec) for spec in given.specs] == ["float32 B,3"]
+
+
+@pytest.mark.parametrize("wrong", ["rate:=16 000", "rate:=", "rate:=open('f')", "rate:=" + "(" * 500])
+def test_what_python_does_not_write_so(wrong):
+    with pytest.raises(RequestError, match="is no plain value"):
+        parse_inputs([wrong])
+
+
+def test_a_file_takes_tensors():
+    with pytest.raises(RequestError, match="rate is a tensor in the file"):
+        tensors_only(parse_inputs(["1,3", "rate:=3"]))

@@ -39,6 +39,7 @@ KEEPS = {
     "windows": (lambda x: ops.Softmax(ops.Reshape(x, (B * 3, 2, 8)), 2), (B, 6, 8)),
     "and back": (lambda x: ops.Reshape(ops.Relu(ops.Reshape(x, (B * 3, 2, 8))), (B, 48)), (B, 6, 8)),
     "batch second": (lambda x: ops.Permute(ops.Softmax(ops.Permute(x, (1, 0, 2)), 0), (1, 0, 2)), (B, 6, 8)),
+    "many axes": (lambda x: ops.Permute(ops.Reshape(x, (B, 2, 3, 2, 2, 2)), (0, 5, 3, 1, 4, 2)), (B, 6, 8)),
     "flat": (lambda x: ops.Reshape(x, (B, 48)), (B, 6, 8)),
     "a stack of products": (lambda x: ops.Matmul(x, ops.Permute(x, (0, 1, 3, 2))), (B, 2, 3, 4)),
     "what all share": (lambda x: ops.Concat((ops.Full((B, 1, 8), 0.5, "float32"), x), 1), (B, 6, 8)),

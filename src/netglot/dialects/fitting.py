@@ -29,9 +29,9 @@ def fitted(
         RequestError: the user describes an input that is not there, or one of another rank.
         InputError: the file says nothing of an input's shape, and neither does the user.
     """
-    from netglot.frontend.inputs import parse_inputs
+    from netglot.frontend.inputs import parse_inputs, tensors_only
 
-    asked = parse_inputs(given)
+    asked = tensors_only(parse_inputs(given))
     named = dict(asked.keyword)
     unnamed = list(asked.positional)
     names = [name for name, _ in declared]

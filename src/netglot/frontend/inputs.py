@@ -7,12 +7,14 @@
     1!,3,224,224            an exclamation mark fixes a size, here the batch
     ids=int64 B,T@0:30522   a keyword argument, its dtype, and the range of its values
     step=int64 ()           a scalar
+    rate:=16000             no tensor: a plain number, truth value or text, as Python writes it; None too
 
 Everything becomes `Inputs`: the call's arguments as nests whose leaves are `InputSpec`s.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +27,7 @@ from netglot.pivot.dims import Dim, Size, symbols_of
 from netglot.pivot.op import DTYPES, INTEGERS, concrete, numpy_dtype
 
 GRAMMAR = "[NAME=][DTYPE ]SHAPE[@low:high], such as 1,3,224,224 or B,3,H,W or 'ids=int64 B,T@0:30522'"
+PLAIN = "[NAME]:=VALUE, such as rate:=16000 or training:=False"
 
 _SPEC = re.compile(
     r"^(?:(?P<name>[A-Za-z_]\w*)\s*=\s*)?"
@@ -32,6 +35,7 @@ _SPEC = re.compile(
     r"(?P<shape>\(\s*\)|[^@=]+?)\s*"
     r"(?:@\s*(?P<low>[^:@]+):(?P<high>[^:@]+))?$"
 )
+_PLAIN = re.compile(r"^(?P<name>[A-Za-z_]\w*)?\s*:=\s*(?P<value>.*)$", re.DOTALL)
 _SIZE = re.compile(r"^(?P<fixed>\d+)(?P<pin>!?)$|^(?P<letter>[A-Za-z_]\w*)$")
 _ALIASES = {"float": "float32", "double": "float64", "half": "float16", "long": "int64", "int": "int32"}
 
@@ -110,6 +114,30 @@ def _map(function: Callable[[InputSpec], Any], tree: Any) -> Any:
     return tree
 
 
+@dataclass(frozen=True)
+class _Plain:
+    """An argument that is no tensor, as `--input` says it."""
+
+    name: str | None
+    value: Any
+
+
+def _parse_plain(text: str) -> _Plain | None:
+    """Reads `NAME:=VALUE`; None where it is a tensor that the text speaks of.
+
+    Raises:
+        RequestError: the value is nothing that Python writes so.
+    """
+    match = _PLAIN.match(text.strip())
+    if match is None:
+        return None
+    try:
+        return _Plain(match["name"], ast.literal_eval(match["value"]))
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        advice = f"the form is {PLAIN}; a text stands in quotes: mode:='fast'"
+        raise RequestError(f"--input {text!r}: {match['value']!r} is no plain value", advice=advice) from error
+
+
 def parse_spec(text: str, *, batch: Dim | None = None) -> InputSpec:
     """Reads one `--input`. `batch` is the symbol of a first axis that is given as a number.
 
@@ -185,12 +213,28 @@ def parse_inputs(inputs: Any) -> Inputs:
         spec = _spec_tree(tree, batch)
         if isinstance(spec, InputSpec) and spec.name:
             _enter(found, spec.name, spec)
+        elif isinstance(spec, _Plain) and spec.name:
+            _enter(found, spec.name, spec.value)
         else:
-            unnamed.append(spec)
+            unnamed.append(spec.value if isinstance(spec, _Plain) else spec)
     for name, tree in keyword.items():
         spec = _spec_tree(tree, batch)
+        spec = spec.value if isinstance(spec, _Plain) else spec
         _enter(found, name, replace(spec, name=name) if isinstance(spec, InputSpec) else spec)
     return Inputs(tuple(unnamed), found)
+
+
+def tensors_only(inputs: Inputs) -> Inputs:
+    """The same, for a network in a file, whose inputs are all tensors.
+
+    Raises:
+        RequestError: one is given as a plain value.
+    """
+    given = [(f"input {place}", one) for place, one in enumerate(inputs.positional, 1)]
+    for name, one in [*given, *inputs.keyword.items()]:
+        if isinstance(one, bool | int | float | str):
+            raise RequestError(f"{name} is a tensor in the file, and {one!r} is none", advice=f"the form is {GRAMMAR}")
+    return inputs
 
 
 def _enter(table: dict[str, Any], name: str, spec: Any) -> None:
@@ -242,7 +286,7 @@ def _batch_symbol(trees: list[Any]) -> Dim:
 
 def _strings(tree: Any) -> Iterator[str]:
     if isinstance(tree, str):
-        yield tree
+        yield "" if _PLAIN.match(tree) else tree
     elif isinstance(tree, Mapping):
         for branch in tree.values():
             yield from _strings(branch)
@@ -256,7 +300,7 @@ def _spec_tree(tree: Any, batch: Dim) -> Any:
     if isinstance(tree, InputSpec) or tree is None or isinstance(tree, bool | int | float):
         return tree
     if isinstance(tree, str):
-        return parse_spec(tree, batch=batch)
+        return _parse_plain(tree) or parse_spec(tree, batch=batch)
     if _is_array(tree):
         return _from_array(tree, batch)
     if _is_shape(tree):

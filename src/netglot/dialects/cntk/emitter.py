@@ -7,6 +7,7 @@ out without one, or given one, as an operation needs it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -36,6 +37,7 @@ OPEN = 2**64 - 1
 
 
 _SEEN = " seen "
+_MOST_AXES = 4
 
 
 @dataclass(frozen=True)
@@ -241,9 +243,33 @@ class CntkEmitter(Emitter):
         rest = [axis for axis in order if axis != form.batch]
         if rest == sorted(rest):
             return self.view(name, after)
-        rows = [len(rest)] if form.fold > 1 else []
-        places = [form.place(axis) for axis in reversed(rest)] + rows
-        return self.make("TransposeAxes", [name], after, axisVec=[Axis(place) for place in places])
+        rows = int(form.fold > 1)
+        places = [axis - (form.batch is not None and form.batch < axis) + rows for axis in rest]
+        return self._turned(name, [*range(rows), *places], after)
+
+    def _turned(self, name: str, order: list[int], after: Form) -> str:
+        """A sample's axes in another order. CNTK moves few axes at once, so that of more one after the other comes to
+        its place, and those before, between and behind are moved as one."""
+        if len(order) <= _MOST_AXES:
+            axes = [Axis(len(order) - 1 - place) for place in reversed(order)]
+            return self.make("TransposeAxes", [name], after, axisVec=axes)
+        sizes, now = list(self.forms[name].sample), list(range(len(order)))
+        for place, wanted in enumerate(order):
+            at = now.index(wanted)
+            if at == place:
+                continue
+            ends = (0, place, at, at + 1, len(now))
+            parts = tuple(product(sizes[i] for i in now[a:b]) for a, b in itertools.pairwise(ends))
+            now.insert(place, now.pop(at))
+            joined = self.resample(name, parts, self._plain(parts, after))
+            turned = tuple(parts[i] for i in (0, 2, 1, 3))
+            axes = [Axis(i) for i in (0, 2, 1, 3)]
+            name = self.make("TransposeAxes", [joined], self._plain(turned, after), axisVec=axes)
+        return self.resample(name, after.sample, after)
+
+    def _plain(self, sample: tuple, like: Form) -> Form:
+        """The form of a sample, with a batch in front if another has one."""
+        return Form(sample) if like.batch is None else Form((self.batch, *sample), 0)
 
     # -- rules
 

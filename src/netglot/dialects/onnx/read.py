@@ -15,7 +15,7 @@ from netglot.dialects.onnx.known import BIND, Sizes, Stored
 from netglot.dialects.onnx.scopes import Scopes, made_up
 from netglot.errors import InputError, Refusal, RefusedOp, RequestError, UnsupportedOps, never, notimpl
 from netglot.formats.onnx_file import OnnxModel, read_file
-from netglot.frontend.inputs import Inputs, as_numpy
+from netglot.frontend.inputs import Inputs, as_numpy, tensors_only
 from netglot.passes.canonical import canonicalise
 from netglot.passes.fold import fold
 from netglot.passes.patterns import raise_patterns
@@ -75,7 +75,7 @@ class _Wanted:
         if not inputs:
             return
         plain = {_identifier(name): name for name in names}
-        for name, tree in inputs.keyword.items():
+        for name, tree in tensors_only(inputs).keyword.items():
             if name not in names and name not in plain:
                 raise RequestError(f"the model has no input {name!r}", advice=f"its inputs are {', '.join(names)}")
             self.specs[name if name in names else plain[name]] = tree
