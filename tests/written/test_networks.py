@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+
 import pytest
 
 pytest.importorskip("torch")
@@ -86,6 +89,26 @@ def test_what_a_format_lacks_is_refused(target, what):
 def test_where_nothing_computes_in_double_precision_a_known_imprecision_is_measured_in_single():
     network = nn.Sequential(nn.Conv2d(4, 4, 1), nn.Hardswish())
     assert netglot.convert(drawn(network), "cntk", inputs=["1,4,5,5"]).report["verdict"] == "equivalent"
+
+
+def test_folded_norms_are_rounded_once():
+    """A weight that is computed when it is written has all its digits, however many steps it takes."""
+    network = nn.Sequential(nn.Conv2d(4, 4, 1), nn.Conv2d(4, 300, 3, bias=False), nn.BatchNorm2d(300))
+    assert netglot.convert(drawn(network), "darknet", inputs=["1,4,9,9"]).report["verdict"] == "equivalent"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_symbol_in_one_precision(dtype):
+    """Floats that MXNet's operators make are as wide as the weights, which are exchanged in either precision."""
+    text = converted("mxnet", "rnn").written.source
+    script = harness.ROOT / "src/netglot/verify/runtimes/run_mxnet.py"
+    spec = importlib.util.spec_from_file_location("run_mxnet", script)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    wide, found = (module.in_precision(text, one) for one in ("float64", dtype))
+    assert module.in_precision(wide, dtype) == found
+    made = [node.get("attrs", {}).get("dtype") for node in json.loads(found)["nodes"]]
+    assert set(made) - {None} == {dtype}
 
 
 def test_a_refused_network_leaves_nothing(tmp_path, monkeypatch):

@@ -355,14 +355,13 @@ class WrittenFile:
 
 
 def evaluate_recipe(recipe: Any) -> np.ndarray:
-    """What a recipe of parameters, arrays and ops makes."""
-    if isinstance(recipe, Part):
-        made = evaluate_op(recipe.op)
-        return np.asarray(made[recipe.index])
-    if isinstance(recipe, Op):
-        made = evaluate_op(recipe)
-        return np.asarray(made[0] if isinstance(made, tuple) else made)
-    return np.asarray(recipe)
+    """What a recipe of parameters, arrays and ops makes, rounded once at the end."""
+    if not isinstance(recipe, Part | Op):
+        return np.asarray(recipe)
+    made = evaluate_op(recipe.op if isinstance(recipe, Part) else recipe, precision="float64")
+    index = recipe.index if isinstance(recipe, Part) else 0
+    array = np.asarray(made[index] if isinstance(made, tuple) else made)
+    return array.astype(numpy_dtype(type_of(recipe).dtype), copy=False)
 
 
 def prepared(graph: Graph, dialect: Dialect, keep_layout: bool) -> Arranged:

@@ -13,15 +13,14 @@ def load(folder, dtype):
 
     with open(os.path.join(folder, "model-symbol.json")) as file:
         text = file.read()
-    if dtype == "float64":
-        text = re.sub(r'("(?:dtype|__dtype__)": )"float32"', r'\1"float64"', text)
-        text = re.sub(r'("__dtype__": )"0"', r'\1"1"', text)
+    stored = mx.nd.load(os.path.join(folder, "model-0000.params"))
+    stored = stored if isinstance(stored, dict) else {}  # of no weights it is a list
+    weights = {name.split(":", 1)[-1]: held for name, held in stored.items()}
+    wide = any("float64" in str(held.dtype) for held in weights.values())
+    if wide != (dtype == "float64"):
+        text = in_precision(text, dtype)
     symbol = mx.sym.load_json(text)
     states = set(symbol.list_auxiliary_states())
-    weights = {}
-    stored = mx.nd.load(os.path.join(folder, "model-0000.params"))
-    for name, held in stored.items() if isinstance(stored, dict) else ():  # of no weights it is a list
-        weights[name.split(":", 1)[-1]] = held
 
     def floats(array):
         return array.astype(dtype) if array.dtype.name in ("float32", "float64", "float16") else array
@@ -36,6 +35,13 @@ def load(folder, dtype):
         return [one.asnumpy() for one in bound.forward(is_train=False)]
 
     return run
+
+
+def in_precision(text, dtype):
+    """A symbol of which all floats are of this precision."""
+    other, code = ("float32", "1") if dtype == "float64" else ("float64", "0")
+    text = re.sub(r'("(?:dtype|__dtype__)": )"%s"' % other, r'\1"%s"' % dtype, text)
+    return re.sub(r'("__dtype__": )"[01]"', r'\1"%s"' % code, text)
 
 
 def _as(array, dtype):

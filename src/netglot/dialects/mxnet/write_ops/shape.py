@@ -219,7 +219,8 @@ def embedding(op):
     from netglot.dialects.steps import held
 
     rows, columns = shape_of(op.weight)
-    return step("Embedding", op.ids, held("weight", op.weight), input_dim=rows, output_dim=columns)
+    weight, dtype = held("weight", op.weight), dtype_of(op.weight)
+    return step("Embedding", op.ids, weight, input_dim=rows, output_dim=columns, dtype=dtype)
 
 
 @mxnet.writes(ops.OneHot)
