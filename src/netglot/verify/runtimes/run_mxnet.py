@@ -40,8 +40,8 @@ def load(folder, dtype):
 def in_precision(text, dtype):
     """A symbol of which all floats are of this precision."""
     other, code = ("float32", "1") if dtype == "float64" else ("float64", "0")
-    text = re.sub(r'("(?:dtype|__dtype__)": )"%s"' % other, r'\1"%s"' % dtype, text)
-    return re.sub(r'("__dtype__": )"[01]"', r'\1"%s"' % code, text)
+    text = re.sub(rf'("(?:dtype|__dtype__)": )"{other}"', rf'\1"{dtype}"', text)
+    return re.sub(r'("__dtype__": )"[01]"', rf'\1"{code}"', text)
 
 
 def _as(array, dtype):
