@@ -21,6 +21,9 @@ from netglot.source.parts import Instance, Member, Style
 from netglot.source.printing import numbered
 from netglot.source.spelled import Spelled
 
+_COMPUTED = re.compile(r"weight_[gv]$|weight_orig$|parametrizations\.\w+\.original\d?$")
+"""The names of what a layer's weight is computed from."""
+
 
 class Outline(Spelled):
     """The instances of a graph. `root` holds everything."""
@@ -74,11 +77,23 @@ class Outline(Spelled):
             tree.kind = "class"
         elif module.container == "sequential" and module.qualified_name in PLAIN_SEQUENCES:
             self._as_sequence(tree)
-        elif is_framework_leaf(module) or self._is_small(tree, module):
+        elif self._is_leaf(tree, module) or self._is_small(tree, module):
             tree.items = list(tree.nodes())
             tree.kind = "leaf"
         else:
             tree.kind = "class"
+
+    def _is_leaf(self, tree: CallTree, module: Module) -> bool:
+        """Whether a module is a layer of its framework, and not one whose weights are computed, as weight norms do."""
+        if not is_framework_leaf(module):
+            return False
+        own = tuple(f"{path}." for path in (tree.path, module.first) if path)
+        bare = {value for node in tree.nodes() for value in self.needs(node) if value in self.offline}
+        return not any(
+            p.trainable and p.name.startswith(own) and _COMPUTED.search(p.name)
+            for value in bare
+            for p in self.base_parameters(value)
+        )
 
     def _compare_kinds(self, tree: CallTree, kinds: dict[str, str]) -> None:
         """All calls of a module become what the first becomes."""

@@ -115,6 +115,9 @@ def bare(parameters: list[Parameter]) -> Any:
     if how.kind == "constant":
         return "ones" if how.a == 1 else spell.call("keras.initializers.Constant", how.a)
     if how.kind == "uniform":
+        fan_in = round(how.b**-2) if how.b > 0 and how.a == -how.b else 0
+        if fan_in and abs(how.b**-2 - fan_in) < 1e-6 * fan_in:
+            return spell.call("uniform", fan_in)
         return spell.call("keras.initializers.RandomUniform", how.a, how.b)
     return _normal(how, 0, 0, "", "")
 
