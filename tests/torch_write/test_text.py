@@ -210,3 +210,31 @@ def test_modules_that_are_handed_in_have_the_same_name_in_every_layer(tmp_path):
         "def forward(self, x, mask):",
     ):
         assert text in written.source
+
+
+class Temporal(nn.Module):
+    """Two normed convolutions, each held under two names."""
+
+    def __init__(self, dilation, normed):
+        super().__init__()
+        self.conv1 = normed(nn.Conv1d(4, 4, 3, dilation=dilation))
+        self.conv2 = normed(nn.Conv1d(4, 4, 3, dilation=dilation))
+        self.net = nn.Sequential(self.conv1, nn.ReLU(), self.conv2, nn.ReLU())
+
+    def forward(self, x):
+        return self.net(x)
+
+
+@pytest.mark.parametrize("target", ["torch", "keras"])
+@pytest.mark.parametrize("normed", [nn.utils.weight_norm, nn.utils.parametrizations.weight_norm])
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated:FutureWarning")
+def test_normed_weights_stay_with_their_layer(normed, target):
+    torch.manual_seed(0)
+    network = nn.Sequential(*(Temporal(dilation, normed) for dilation in (2, 3, 4)))
+    source = netglot.write(netglot.read(network, ["B,4,40"]), to=target).source
+    assert source.count("Conv1d(layers.Layer)" if target == "keras" else "Conv1d(nn.Module)") == 1
+    after = source[source.index("class Temporal") :]
+    assert "weight" not in after[: after.index("\nclass ")]
+    if target == "keras":
+        assert "initializer=uniform(12)" in source and "Constant(0.5774)" in source
+        assert 'initializer="zeros"' not in source

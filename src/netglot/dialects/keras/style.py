@@ -184,7 +184,7 @@ class KerasStyle:
             for name in names:
                 yield f'    {name} = inputs["{name}"]'
         else:
-            yield f"def call(self, {', '.join(names)}):"
+            yield f"def call({', '.join(['self', *names])}):"
 
     def weight_arguments(self, member: Member, outline: Outline) -> dict[str, Any]:
         """What describes a bare variable."""

@@ -205,8 +205,25 @@ def initialiser_of(root: torch.nn.Module | None, path: str, tensor: torch.Tensor
     """
     seen = _KEPT.get(root) if root is not None else None
     if seen is not None and path in seen.initialisers:
-        return seen.initialisers[path]
-    return _recognised(root, path, tensor)
+        found = seen.initialisers[path]
+    else:
+        found = _recognised(root, path, tensor)
+    return found or _usual_length(root, path, tensor)
+
+
+_LENGTHS = (("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1"))
+"""The names of the lengths of a weight norm, and of what has these lengths when it is made."""
+
+
+def _usual_length(root: torch.nn.Module | None, path: str, tensor: torch.Tensor) -> Initialiser | None:
+    """The length that rows of a weight have at the start, on average, for the lengths of a weight norm."""
+    named = next((path[: -len(g)] + v for g, v in _LENGTHS if path.endswith(g)), "")
+    rows = dict(root.named_parameters()).get(named) if root is not None and named else None
+    how = initialiser_of(root, named, rows) if rows is not None else None
+    if rows is None or how is None or how.kind not in ("uniform", "normal") or not tensor.numel():
+        return None
+    spread = how.b if how.kind == "normal" else (how.b - how.a) / math.sqrt(12)
+    return Initialiser("constant", float(f"{spread * math.sqrt(rows.numel() / tensor.numel()):.4g}"))
 
 
 _ENOUGH = 128
@@ -308,7 +325,7 @@ def _role(root: torch.nn.Module, path: str) -> tuple[type, str]:
 
 def _default_bound(root, path: str) -> float | None:
     """The bound of PyTorch's own uniform initialisation of a layer's parameter."""
-    owner = path.rpartition(".")[0]
+    owner = path.partition(".parametrizations.")[0] if ".parametrizations." in path else path.rpartition(".")[0]
     try:
         module = root.get_submodule(owner) if root is not None else None
     except AttributeError:
