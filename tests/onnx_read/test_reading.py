@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import re
 
 import numpy as np
 import pytest
@@ -214,3 +215,44 @@ def test_a_light_network_comes_out_as_classes():
     assert [n.path for n in graph.nodes][:3] == ["layers.0.conv", "layers.0.act", "layers.0"]
     assert graph.modules["layers"].container == "sequential"
     assert isinstance(graph.nodes[0].op, ops.Conv)
+
+
+def test_the_lowest_number_stays_one_of_single_precision():
+    lowest = np.finfo("float32").min
+    graph = graph_of(model([node("Max", "x c", "y")], {"x": ["N", 3]}, ["y"], {"c": np.float32(lowest)}))
+    assert float(lowest) in [one for n in graph.nodes for one in n.op.operands() if isinstance(one, float)]
+
+
+def test_values_take_no_names_of_what_the_source_calls(tmp_path):
+    from netglot.dialects.keras.write import write as write_keras
+    from netglot.dialects.torch.write import write as write_torch
+
+    resized = {"mode": "linear", "coordinate_transformation_mode": "asymmetric"}
+    parts = [
+        node("Relu", "F", "torch"),
+        node("Softplus", "torch", "layers"),
+        node("Resize", "layers  scales", "resize", **resized),
+        node("Resize", "resize  scales", "resize_", **resized),
+        node("Add", "resize_ resize_", "y"),
+    ]
+    parts[2].input[:] = ["layers", "", "scales"]
+    parts[3].input[:] = ["resize", "", "scales"]
+    scales = {"scales": np.array([1, 1, 2, 2], "float32")}
+    graph = graph_of(model(parts, {"F": ["N", 3, 8, 8]}, ["y"], scales))
+    assert "F.relu(F_)" in write_torch(graph).source
+    graph = graph_of(model(parts, {"F": ["N", 3, 8, 8]}, ["y"], scales))
+    assert not re.search(r"^ *(resize|layers) = ", write_keras(graph).source, re.M)
+
+
+def test_the_smaller_of_two_sizes_is_asked_of_keras():
+    from netglot.dialects.keras.write import write as write_keras
+
+    parts = [
+        node("Shape", "ids", "shape", start=1, end=2),
+        node("Slice", "table zero shape one", "rows"),
+        node("Concat", "rows rows", "twice", axis=1),
+    ]
+    held = {"table": np.ones((1, 32), "float32"), "zero": np.array([0]), "one": np.array([1])}
+    graph = graph_of(model(parts, {"ids": (TensorProto.INT64, ["N", "T"])}, ["twice"], held))
+    source = write_keras(graph).source
+    assert "min(" not in source

@@ -169,3 +169,43 @@ def test_a_hierarchy_that_the_file_has_is_left_alone():
     graph = graph_of(net.finish(x, [3, 4]))
     assert {"trunk.0", "trunk.1", "trunk.2"} <= set(modules(graph))
     assert not any("no modules" in note for note in graph.notes)
+
+
+def scoped(made, *paths):
+    """A node with the metadata that PyTorch's newer exporter writes."""
+    for key in ("name_scopes", "class_hierarchy"):
+        entry = made.metadata_props.add()
+        entry.key = f"pkg.torch.onnx.{key}"
+        kinds = ["net.Net", *(("torch.nn.modules.container.Sequential", "net.Block")[p.count(".")] for p in paths)]
+        entry.value = repr(["", *paths, "x"] if key == "name_scopes" else [*kinds, "aten.x"])
+    return made
+
+
+def test_nodes_that_lost_their_module_stand_with_those_that_use_them():
+    weights = {f"w{i}": np.ones((4, 4, 3, 3), "float32") * i for i in range(4)}
+    parts, x = [], "x"
+    for i in range(4):
+        path = f"stage{i // 2}", f"stage{i // 2}.{i % 2}"
+        parts.append(node("Split", x, f"a{i} b{i}", axis=1, num_outputs=2))
+        parts.append(scoped(node("Concat", f"b{i} a{i}", f"j{i}", axis=1), *path))
+        parts.append(scoped(node("Conv", f"j{i} w{i}", f"c{i}", pads=[1] * 4), *path))
+        parts.append(scoped(node("Relu", f"c{i}", f"r{i}"), *path))
+        x = f"r{i}"
+    graph = graph_of(model(parts, {"x": ["N", 4, 8, 8]}, [x], weights))
+    assert [n.path for n in graph.nodes] == [f"stage{i // 2}.{i % 2}" for i in range(4) for _ in range(4)]
+    assert "nn.Sequential(*[Block() for _ in range(2)])" in write(graph).source
+
+
+def test_what_stands_between_the_parts_of_a_module_takes_it_apart():
+    """The calls of a module may have a node of the network between them, before which one part must run."""
+    weights = {f"w{i}": np.ones((4, 4, 3, 3), "float32") for i in range(3)}
+    parts = [
+        node("Conv", "x w0", "c0", name="/stage/conv0/Conv", pads=[1] * 4),
+        node("Split", "c0", "a b", name="/Split", axis=1, num_outputs=2),
+        node("Concat", "b a", "j", name="/stage/Concat", axis=1),
+        node("Conv", "j w1", "c1", name="/stage/conv1/Conv", pads=[1] * 4),
+        node("Relu", "c1", "r", name="/Relu"),
+        node("Conv", "r w2", "y", name="/stage/conv2/Conv", pads=[1] * 4),
+    ]
+    made = model(parts, {"x": ["N", 4, 8, 8]}, ["y"], weights)
+    assert write(graph_of(made)).source.count("nn.Conv2d") == 3

@@ -183,11 +183,27 @@ def call(function: str, left: int | Dim, right: int | Dim) -> Size:
         return _FOLD[function](left, right)
     if left == right:
         return left
+    if function == "max" and left == 0 and _is_counted(right):
+        return right
+    if function == "max" and right == 0 and _is_counted(left):
+        return left
     difference = left - right
     if isinstance(difference, int):  # the same symbols, so the order does not depend on them
         larger, smaller = (left, right) if difference > 0 else (right, left)
         return larger if function == "max" else smaller
     return Dim((((((Call(function, left, right)), 1),), 1),))
+
+
+def _is_counted(size: int | Dim) -> bool:
+    """Whether a size is surely not negative: it is made of symbols, which are lengths of axes, without subtraction."""
+    return all(coefficient > 0 and all(_is_counted_atom(a) for a, _ in powers) for powers, coefficient in _terms(size))
+
+
+def _is_counted_atom(atom: str | Call) -> bool:
+    if isinstance(atom, str):
+        return True
+    sides = [_is_counted(side) for side in (atom.left, atom.right)]
+    return any(sides) if atom.function == "max" else all(sides)
 
 
 def maximum(left: int | Dim, right: int | Dim) -> Size:

@@ -359,7 +359,7 @@ class _Sizes:
         self.operand = operand
 
     def __call__(self, dim: Dim) -> ast.expr:
-        return self._axis(dim) or size_expression(dim, self._symbol)
+        return self._axis(dim) or size_expression(dim, self._symbol, self.outline.style.extreme)
 
     def device(self) -> ast.expr:
         """The device of the nearest tensor; None where there is none."""

@@ -72,17 +72,22 @@ def _untangle(tree: CallTree) -> None:
 
 
 def _first_broken(tree: CallTree) -> CallTree | None:
+    """The first call that uses what is made behind it, or that makes what a node before it uses."""
+    makers = {id(v): item for item in tree.items for node in _nodes_of(item) for v in node.results}
     made: set[int] = set()
-    own = {id(v) for node in tree.nodes() for v in node.results}
     for item in tree.items:
-        nodes = list(item.nodes()) if isinstance(item, CallTree) else [item]
-        inside = {id(v) for node in nodes for v in node.results}
-        for node in nodes:
+        inside = {id(v) for node in _nodes_of(item) for v in node.results}
+        for node in _nodes_of(item):
             for value in node.operand_values():
-                if id(value) in own and id(value) not in made and id(value) not in inside:
-                    return item if isinstance(item, CallTree) else None
+                if id(value) in makers and id(value) not in made and id(value) not in inside:
+                    found = item if isinstance(item, CallTree) else makers[id(value)]
+                    return found if isinstance(found, CallTree) else None
         made |= inside
     return None
+
+
+def _nodes_of(item: Node | CallTree) -> list[Node]:
+    return list(item.nodes()) if isinstance(item, CallTree) else [item]
 
 
 def _first_position(tree: CallTree) -> Callable:

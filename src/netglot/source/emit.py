@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 import keyword
 import re
@@ -19,6 +20,8 @@ from netglot.source.printing import literal, numbered
 from netglot.source.spell import Unpacks
 
 _WIDTH = 100
+_ALWAYS = frozenset(("self", "keras", "layers", "math", "max", "min", "nn", "np", "ops", "torch", "F"))
+"""Names that no value takes, whether a call mentions them or not."""
 _QUOTE = '"'
 
 
@@ -228,7 +231,7 @@ class ClassEmitter:
         body = self.blueprint.body
         printer = _BodyPrinter(self.blueprint, body, self.outline)
         names = printer.input_names(self.root)
-        yield from self.style.call_header(names, self.root)
+        yield from self.style.call_header(names, [v.name for v in self.outline.graph.inputs] if self.root else None)
         for line in printer.lines(self.root):
             yield f"    {line}"
 
@@ -296,6 +299,8 @@ class _BodyPrinter:
         self.held: dict[str, Value] = {}
         self.pending: dict[Value, ast.expr] = {}
         self.left: dict[Value, int] = dict(self.uses)
+        self.spoken = _ALWAYS.union(*(_spoken(statement.text) for statement in body.statements))
+        """The names of functions and modules, which no value may take."""
         self.growing: dict[str, int] = {}
         """Lists that a loop filled, with their lengths."""
         self.bundles: dict[Value, list[tuple[Value, int]]] = {}
@@ -341,7 +346,7 @@ class _BodyPrinter:
                 if position == 0
                 else f"x{position}"
             )
-            while name in names:
+            while name in names or name in self.spoken:
                 name += "_"
             names.append(name)
         for value, name in zip(values, names, strict=True):
@@ -565,7 +570,7 @@ class _BodyPrinter:
     def _free(self, wanted: str) -> str:
         def taken(name: str) -> bool:
             holder = self.held.get(name)
-            return holder is not None and self.left.get(holder, 0) > 0
+            return name in self.spoken or (holder is not None and self.left.get(holder, 0) > 0)
 
         return next(n for n in numbered(wanted) if not taken(n))
 
@@ -584,7 +589,7 @@ class _BodyPrinter:
         if own and statement.results and node.results[-1] not in statement.results:
             return None
         names = assigned_names(node.sites[self.body.depth])
-        if names is None or any(n in ("self", "layers", "ops", "keras", "nn", "F", "torch") for n in names):
+        if names is None or any(n in self.spoken for n in names):
             return None
         if self._has_later_part(statement, node):
             return None
@@ -754,6 +759,12 @@ def _singular(member: Member) -> str:
 def _mentioned(expression: ast.expr) -> set[str]:
     """The names in an expression."""
     return {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
+
+
+@functools.cache
+def _spoken(text: str) -> frozenset[str]:
+    """The names that a spelling mentions itself: `torch` of `torch.where(_0, _1, _2)`."""
+    return frozenset(re.findall(r"(?<![\w.'\"])[A-Za-z]\w*\b(?!\s*=(?!=)|['\"])", text))
 
 
 def _occurrences(statement: Statement, operand: Value) -> int:

@@ -23,6 +23,8 @@ class Style(Protocol):
     loose: frozenset[str]
     """Layers that a person writes as functions where they stand beside another layer of the same source module."""
 
+    extreme: str
+    """How the `max` and the `min` of two sizes are spelled: what stands around those words."""
     forward: str
     """The method by which a module is called that takes no input; empty where the module itself can be called."""
 

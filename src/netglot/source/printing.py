@@ -163,11 +163,12 @@ def literal(value: Any) -> ast.expr:
     return ast.parse(repr(value), mode="eval").body
 
 
-def size_expression(dim: Dim, symbol: Callable[[str], ast.expr]) -> ast.expr:
-    """Arithmetic on sizes as Python, with `symbol` giving the expression of each symbol."""
+def size_expression(dim: Dim, symbol: Callable[[str], ast.expr], extreme: str = "{}") -> ast.expr:
+    """Arithmetic on sizes as Python, with `symbol` giving the expression of each symbol, and `extreme` the spelling of
+    the `max` and the `min` of two sizes."""
     total: ast.expr | None = None
     for monomial, coefficient in sorted(dim.terms, key=lambda term: (term[1] < 0, term[0] == ())):
-        factors = [part for atom, power in monomial for part in [_atom(atom, symbol)] * power]
+        factors = [part for atom, power in monomial for part in [_atom(atom, symbol, extreme)] * power]
         if abs(coefficient) != 1 or not factors:
             factors.append(ast.Constant(abs(coefficient)))
         product = factors[0]
@@ -181,13 +182,13 @@ def size_expression(dim: Dim, symbol: Callable[[str], ast.expr]) -> ast.expr:
     return total
 
 
-def _atom(atom: str | SizeCall, symbol) -> ast.expr:
+def _atom(atom: str | SizeCall, symbol, extreme: str) -> ast.expr:
     if isinstance(atom, str):
         return symbol(atom)
     left, right = (
-        size_expression(side, symbol) if isinstance(side, Dim) else ast.Constant(side)
+        size_expression(side, symbol, extreme) if isinstance(side, Dim) else ast.Constant(side)
         for side in (atom.left, atom.right)
     )
     if atom.function in ("floor", "mod"):
         return ast.BinOp(left, ast.FloorDiv() if atom.function == "floor" else ast.Mod(), right)
-    return ast.Call(ast.Name(atom.function, ast.Load()), [left, right], [])
+    return ast.Call(ast.parse(extreme.format(atom.function), mode="eval").body, [left, right], [])

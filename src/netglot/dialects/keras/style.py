@@ -82,6 +82,7 @@ class KerasStyle:
     omitted = frozenset(_DEFAULTS)
     append = "add"
     loose: frozenset[str] = frozenset()
+    extreme = "ops.{}imum"
     forward = "call"  # Keras calls a layer for its input only
     order: tuple[str, ...] = ()
     last: tuple[str, ...] = ()
@@ -177,12 +178,12 @@ class KerasStyle:
         """Layers that are called one after the other; None for none yet."""
         return ast.Call(ast.parse("keras.Sequential", mode="eval").body, [] if items is None else [items], [])
 
-    def call_header(self, names: list[str], root: bool):
-        """The first lines of a call."""
-        if root and len(names) > 1:
+    def call_header(self, names: list[str], inputs: list[str] | None):
+        """The first lines of a call; `inputs` are the names of the network's inputs where it is the network's."""
+        if inputs is not None and len(inputs) > 1:
             yield "def call(self, inputs):"
-            for name in names:
-                yield f'    {name} = inputs["{name}"]'
+            for name, key in zip(names, inputs, strict=True):
+                yield f'    {name} = inputs["{key}"]'
         else:
             yield f"def call({', '.join(['self', *names])}):"
 

@@ -211,10 +211,15 @@ def decimal(value: float) -> float:
     and not 0.70710677."""
     single = np.float32(value)
     text = str(single)
+    if abs(float(text)) > _LARGEST:  # rounded up, which single precision does not hold
+        return float(single)
     if sum(c.isdigit() for c in text.partition("e")[0].strip("-0.")) < 7 or not np.isfinite(single):
         return float(text)
     meant = _meant().get(abs(float(single)))
     return float(text) if meant is None else math.copysign(meant, value)
+
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @functools.cache

@@ -30,6 +30,9 @@ def made_up(name: str) -> bool:
     return bool(_MADE_UP.search(name))
 
 
+_LOST = (Frame("?"),)
+"""The scope of a node that an exporter's optimiser made, which left no trace of a module on it."""
+
 _LONGEST = 20_000
 """Characters of metadata beyond which they are no hierarchy."""
 
@@ -80,17 +83,22 @@ class Scopes:
         nodes = proto.graph.node
         self._torch = any(n.name.startswith("/") for n in nodes)
         self._parts = {part for n in nodes for part in n.name.split("/")[:-1]} if self._torch else set()
+        self._told = any(one.key == _SCOPES for n in nodes for one in n.metadata_props)
 
     def of(self, node: Any, frame: Any) -> Scope:
         """The module calls around a node, those of the functions that it stands in first."""
         outer: Scope = ()
         for call in frame.calls if frame is not None else ():
-            around = (*outer, *_below(outer, self._plain(call)))
+            around = (*outer, *_below(outer, self._found(call)))
             word = re.sub(r"\W+", "_", call.name or call.op_type).strip("_") or "block"
             path = f"{around[-1].path}.{word}" if around else word
             self.classes.setdefault(path, call.op_type)
             outer = (*around, Frame(path))
-        return (*outer, *_below(outer, self._plain(node)))
+        return (*outer, *_below(outer, self._found(node))) if outer else self._plain(node)
+
+    def _found(self, node: Any) -> Scope:
+        scope = self._plain(node)
+        return () if scope == _LOST else scope
 
     def _plain(self, node: Any) -> Scope:
         held = {one.key: one.value for one in node.metadata_props}
@@ -103,6 +111,8 @@ class Scopes:
                     self.classes.setdefault(name, classes[index])
                 found.append(Frame(name, int(call) if call.isdigit() else 0))
             return tuple(found)
+        if self._told:
+            return _LOST
         parts = [part for part in node.name.split("/")[:-1] if part]
         return self._dotted(parts, node.op_type) if self._torch else _slashed(parts)
 
@@ -131,6 +141,7 @@ class Scopes:
 
     def finish(self, graph: Graph) -> None:
         """Fills in the modules of a graph that was read, and names what has no name."""
+        _find_lost(graph)
         _unshare(graph)
         for node in graph.nodes:
             node.scope = _of_the_weight(node)
@@ -187,6 +198,25 @@ def _of_the_weight(node: Node) -> Scope:
     if path and path != own.path and path.rpartition(".")[0] == own.path.rpartition(".")[0]:
         return (*node.scope[:-1], Frame(path))
     return node.scope
+
+
+def _find_lost(graph: Graph) -> None:
+    """Puts each lost node into the module that holds all who use it."""
+    consumers = graph.consumers()
+    for node in reversed(graph.nodes):
+        if node.scope == _LOST:
+            users = [user.scope for value in node.results for user in consumers.get(value, ())]
+            node.scope = _common(users) if users else ()
+
+
+def _common(scopes: list[Scope]) -> Scope:
+    """The calls that all scopes begin with."""
+    common = []
+    for frames in zip(*scopes, strict=False):
+        if len(set(frames)) != 1:
+            break
+        common.append(frames[0])
+    return tuple(common)
 
 
 def _below(outer: Scope, inner: Scope) -> Scope:

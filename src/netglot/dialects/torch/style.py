@@ -80,6 +80,7 @@ class TorchStyle:
     append = "append"
     loose = frozenset({"nn.Flatten", "nn.Unflatten"})
     order = _ORDER
+    extreme = "{}"
     forward = ""
 
     def __init__(self):
@@ -165,7 +166,7 @@ class TorchStyle:
         )
         return ast.Call(ast.parse("nn.Sequential", mode="eval").body, arguments, [])
 
-    def call_header(self, names: list[str], root: bool) -> Iterator[str]:
+    def call_header(self, names: list[str], inputs: list[str] | None) -> Iterator[str]:
         """The first lines of a call."""
         yield f"def forward({', '.join(['self', *names])}):"
 
