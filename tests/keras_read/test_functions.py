@@ -143,6 +143,15 @@ SHAPED = {
     "leaky_relu": lambda x: ops.leaky_relu(x, 0.25),
     "threshold": lambda x: ops.threshold(x, 0.1, -2.0),
     "real": lambda x: ops.real(x) + ops.conj(x),
+    "fft": lambda x: [*ops.fft((x, x * 0.5)), *ops.fft2((x, x * 0.3)), *ops.ifft2((x, x * 0.2))],
+    "rfft": lambda x: [*ops.rfft(x), *ops.rfft(x, 3), *ops.rfft(x, 7), ops.irfft((x[..., :3], x[..., 1:]))],
+    "stft": lambda x: [
+        *ops.stft(ops.reshape(x, (-1, 12)), 5, 2, 8),
+        *ops.stft(ops.reshape(x, (-1, 12)), 4, 3, 4, window="hamming", center=False),
+    ],
+    "extract_sequences": lambda x: ops.extract_sequences(x, 2, 1),
+    "segment_sum": lambda x: ops.segment_sum(x[0], np.array([2, 0, 2]), num_segments=4),
+    "repeat-by-a-size": lambda x: [ops.repeat(x[:1], ops.shape(x)[0], axis=0), ops.repeat(x, ops.shape(x)[0], axis=1)],
     "list-operand": lambda x: x * np.array([1.0, 2.0, 3.0, 4.0]),
 }
 

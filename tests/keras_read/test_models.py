@@ -220,6 +220,21 @@ def test_raw_tensorflow_inside_a_layer():
     assert {"raw.scale", "raw.dense.kernel"} <= set(graph.parameters)
 
 
+def test_raw_gathering_and_ranges_of_open_sizes():
+    class Gather(layers.Layer):
+        def call(self, x, places):
+            every = tf.range(tf.shape(x)[0])
+            return (
+                tf.gather(x, places, batch_dims=1),
+                tf.gather(x[..., 0], places, batch_dims=1),
+                tf.gather(x, every),
+            )
+
+    x, places = keras.Input((6, 4)), keras.Input((3, 2), dtype="int32")
+    model = keras.Model([x, places], Gather()(x, places))
+    compare(model, read(model))
+
+
 def test_a_condition_on_data_is_refused():
     class Choice(layers.Layer):
         def call(self, x):

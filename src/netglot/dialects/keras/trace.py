@@ -33,6 +33,7 @@ from netglot.dialects.keras.helpers import is_helper
 from netglot.dialects.keras.hierarchy import Hierarchy, add_layer, hierarchy
 from netglot.dialects.keras.sizes import Size, concrete_shape, without_sizes
 from netglot.errors import Bug, NetglotError, Refusal, RefusedOp, UnsupportedOps, UserCodeError, never, notimpl
+from netglot.passes.composed.spectral import NOTE
 from netglot.pivot.graph import Frame, Names, Node, Parameter, Part, Value
 from netglot.pivot.op import Op, TensorType, is_scalar
 
@@ -225,6 +226,8 @@ class Tracer:
         spec = _spec_of(operation, _plain(args), _plain(kwargs))
         self.total += 1
         spelling = function_name(operation)
+        if spelling in _TRANSFORMS:
+            self.note(NOTE)
         try:
             reader = dialect.readers.get(spelling)
             if reader is None:
@@ -445,6 +448,10 @@ class LayerView:
         """Adds ops to the graph now."""
         return self._tracer.build(tree)
 
+    def array(self, array: Any) -> Value:
+        """A constant of the graph."""
+        return self._tracer.constant_value(np.asarray(array, dtype=self.live.compute_dtype))
+
     def apply(self, function: Any, *trees: Any, **options: Any) -> Any:
         """Calls a layer or a function of Keras on values, and reads what it does."""
         traced = [self._tracer._wrap(self._tracer.build(tree)) for tree in trees]
@@ -589,6 +596,8 @@ def _call(reader: Any, arguments: dict[str, Any]) -> Any:
     given = [*(arguments.pop(name) for name in before if name in arguments), *arguments.pop(several, ())]
     return reader(*given, **arguments)
 
+
+_TRANSFORMS = {"ops.fft", "ops.fft2", "ops.ifft2", "ops.rfft", "ops.irfft", "ops.stft"}
 
 _OTHER_DTYPE = {"ops.logsumexp", "ops.meshgrid", "ops.multi_hot", "ops.normalize", "ops.reciprocal"}
 """Functions that make another dtype than Keras's own inference says."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netglot.errors import Refusal, notimpl
+from netglot.passes.composed.spectral import NOTE
 from netglot.pivot import ops
 from netglot.pivot.op import is_scalar, shape_of, type_of
 
@@ -60,7 +61,7 @@ def read(target: str, arguments: list[Any], options: dict[str, Any], reader: Cal
 def note(target: str) -> str:
     """What the user should know of how an op was carried over; empty where there is nothing to say."""
     if target.startswith("aten.fft_"):
-        return "Fourier transforms are written as products with matrices of cosines and sines: right, and slower"
+        return NOTE
     return ""
 
 

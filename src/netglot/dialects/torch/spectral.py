@@ -1,52 +1,15 @@
-"""Discrete Fourier transforms as products with the matrices of cosines and sines that define them.
-
-No transform is in the pivot: frameworks differ in what they transform, along which axes, and in what trains. A
-product with a matrix is right in all of them, in gradients too, at the price of its size squared.
-"""
+"""Discrete Fourier transforms, as PyTorch calls them; see `passes.composed.spectral` for what they are made of."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from netglot.dialects.torch.complex_numbers import MAKERS, Complex
 from netglot.errors import Refusal, notimpl
+from netglot.passes.composed.spectral import real_signal, transform
 from netglot.pivot import ops
 from netglot.pivot.op import shape_of, type_of
-
-
-def _waves(rows, columns, size, dtype: str) -> tuple[Any, Any]:
-    """The cosines and sines of `2 pi j k / size`, (rows, columns)."""
-    down = ops.Reshape(ops.Arange(start=0, stop=rows, step=1, dtype="int64"), (rows, 1))
-    across = ops.Arange(start=0, stop=columns, step=1, dtype="int64")
-    turns = ops.Cast(ops.Remainder(ops.Multiply(down, across), size), dtype)  # whole turns left out: no digits lost
-    angle = ops.Divide(ops.Multiply(turns, 2 * math.pi), size)
-    return ops.Cos(angle), ops.Sin(angle)
-
-
-def _along(x, axis: int, product: Callable) -> Any:
-    """Applies `product` to the last axis of `x` with `axis` put there, and puts it back."""
-    count = len(shape_of(x))
-    if axis == count - 1:
-        return product(x)
-    order = [a for a in range(count) if a != axis] + [axis]
-    back = tuple(order.index(a) for a in range(count))
-    return ops.Permute(product(ops.Permute(x, tuple(order))), back)
-
-
-def _scaled(x, factor, size) -> Any:
-    """`x` by what the norm asks for: nothing, `1 / size` or its square root."""
-    match factor:
-        case "none":
-            return x
-        case "whole":
-            return ops.Divide(x, size)
-    root = math.sqrt(size) if isinstance(size, int) else None
-    if root is None:
-        raise Refusal(notimpl('norm="ortho" over an axis of open size', "fix the size of that axis"))
-    return ops.Divide(x, root)
-
 
 _NORMS = {
     (None, False): "none",
@@ -67,46 +30,11 @@ def _pair(x) -> Complex:
 
 
 def _transform(x: Complex, axis: int, norm: str | None, inverse: bool, half: bool = False) -> Complex:
-    """One axis of `x`, which may have no imaginary part; `half` leaves out the conjugate half of the result."""
-    size = shape_of(x.real)[axis]
-    cosines, sines = _waves(size, size // 2 + 1 if half else size, size, type_of(x.real).dtype)
-    sign = ops.Add if inverse else ops.Subtract
-
-    def times(part, waves):
-        return _along(part, axis, lambda last: ops.Matmul(last, waves))
-
-    factor = _NORMS[norm, inverse]
-    if x.imaginary is None:
-        imaginary = times(x.real, sines)
-        parts = times(x.real, cosines), imaginary if inverse else ops.Negative(imaginary)
-    else:  # (a + bi)(cos -+ i sin)
-        turned = times(x.imaginary, sines)
-        parts = (
-            (ops.Subtract if inverse else ops.Add)(times(x.real, cosines), turned),
-            sign(times(x.imaginary, cosines), times(x.real, sines)),
-        )
-    return Complex(*(_scaled(part, factor, size) for part in parts))
+    return Complex(*transform(x.real, x.imaginary, axis, _NORMS[norm, inverse], inverse, half))
 
 
 def _inverse_real(x: Complex, axis: int, norm: str | None, size: int | None) -> Any:
-    """The real signal of `size` whose spectrum's first half is `x`."""
-    kept = shape_of(x.real)[axis]
-    size = 2 * (kept - 1) if size is None else size
-    if not isinstance(size, int) or kept != size // 2 + 1:
-        raise Refusal(notimpl("an inverse transform that cuts or pads its spectrum", "give n the length of the signal"))
-    dtype = type_of(x.real).dtype
-    cosines, sines = _waves(kept, size, size, dtype)
-    place = ops.Arange(start=0, stop=kept, step=1, dtype="int64")
-    own_conjugate = ops.Equal(ops.Remainder(ops.Multiply(place, 2), size), 0)
-    weight = ops.Reshape(
-        ops.Where(own_conjugate, ops.Full((kept,), 1.0, dtype), ops.Full((kept,), 2.0, dtype)), (kept, 1)
-    )
-
-    def times(part, waves):
-        return _along(part, axis, lambda last: ops.Matmul(last, ops.Multiply(waves, weight)))
-
-    signal = ops.Subtract(times(x.real, cosines), times(x.imaginary, sines))
-    return _scaled(signal, _NORMS[norm, True], size)
+    return real_signal(x.real, x.imaginary, axis, _NORMS[norm, True], size)
 
 
 def _axes(x: Complex, dim) -> list[int]:

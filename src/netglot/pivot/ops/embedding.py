@@ -30,7 +30,7 @@ class Embedding(Op):
 
 
 class SegmentFold(Op):
-    """Folds the rows of `x` that have one number in `segments` (ascending) into one row each.
+    """Folds the rows of `x` that have one number in `segments` into one row each.
 
     The result has `count` rows. Segments without rows are 0 for the sum and the lowest number for the maximum.
     """

@@ -15,4 +15,5 @@ from netglot.dialects.keras.functions import (  # noqa: F401
     reduction,
     shape,
     sort,
+    spectral,
 )

@@ -9,7 +9,7 @@ from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.functions.axes import axes_of, axis_of, flat, moved, rank, with_axes, without_axes
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
-from netglot.pivot.dims import floordiv, product
+from netglot.pivot.dims import Dim, floordiv, product
 from netglot.pivot.graph import Part
 from netglot.pivot.op import normal_axis, shape_of
 
@@ -171,8 +171,18 @@ def repeat(x, repeats, axis=None):
     if not isinstance(repeats, int):
         if isinstance(repeats, list | tuple):
             return _repeated_unevenly(x, list(repeats), axis)
-        raise Refusal(notimpl("repeats that differ from element to element or are not known"))
+        if not isinstance(repeats, Dim):
+            raise Refusal(notimpl("repeats that differ from element to element or are not known"))
+        return _repeated_by_a_size(*((flat(x), 0) if axis is None else (x, axis_of(x, axis))), repeats)
     return ops.Repeat(flat(x), repeats, 0) if axis is None else ops.Repeat(x, repeats, axis_of(x, axis))
+
+
+def _repeated_by_a_size(x, axis: int, times: Dim):
+    before, (size, *after) = shape_of(x)[:axis], shape_of(x)[axis:]
+    if size == 1:
+        return ops.Broadcast(x, (*before, times, *after))
+    spread = ops.Broadcast(ops.Reshape(x, (*before, size, 1, *after)), (*before, size, times, *after))
+    return ops.Reshape(spread, (*before, size * times, *after))
 
 
 def _repeated_unevenly(x, repeats: list[int], axis):

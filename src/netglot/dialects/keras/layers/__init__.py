@@ -15,11 +15,12 @@ from netglot.dialects.keras.layers import (  # noqa: F401
     random,
     recurrent,
     shape,
+    spectral,
     wrap,
 )
 
 ENTERED = frozenset(
     "Add AdditiveAttention Attention Average Concatenate Dot GRUCell Lambda LSTMCell Masking Maximum Minimum Multiply "
-    "SimpleRNNCell StackedRNNCells Subtract".split()
+    "STFTSpectrogram SimpleRNNCell StackedRNNCells Subtract".split()
 )
 """Built-in layers without a reader: their own call uses `keras.ops` only, and is followed."""

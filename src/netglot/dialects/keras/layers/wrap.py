@@ -32,8 +32,6 @@ for _name, _why in {
     "ConvLSTM1D": "a recurrence over images; the pivot has LSTM, GRU and plain recurrences over vectors",
     "ConvLSTM2D": "a recurrence over images; the pivot has LSTM, GRU and plain recurrences over vectors",
     "ConvLSTM3D": "a recurrence over images; the pivot has LSTM, GRU and plain recurrences over vectors",
-    "MelSpectrogram": "a Fourier transform has no op in the pivot yet",
-    "STFTSpectrogram": "a Fourier transform has no op in the pivot yet",
 }.items():
     keras.refuses_reading(f"layers.{_name}", notimpl(_why))
 

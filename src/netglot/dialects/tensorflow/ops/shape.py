@@ -14,6 +14,7 @@ from netglot.dialects.tensorflow.known import plain, slice_keys
 from netglot.dialects.tensorflow.ops.arithmetic import axes_of
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
+from netglot.pivot.dims import product
 from netglot.pivot.graph import Part
 from netglot.pivot.op import normal_axis, shape_of, type_of
 
@@ -118,10 +119,25 @@ def slice_(input, begin: Known, size: Known):
 def gather(params, indices, axis: Known, batch_dims=0):
     place = normal_axis(int(axis), len(shape_of(params)))
     if batch_dims:
-        raise Refusal(notimpl("gathering by batch"))
+        return _gathered_by_batch(params, indices, place, batch_dims % len(shape_of(indices)))
     if isinstance(indices, int):
         return ops.Select(params, place, indices if indices >= 0 else shape_of(params)[place] + indices)
     return ops.Take(params, indices, place)
+
+
+def _gathered_by_batch(params, indices, axis: int, batch_dims: int):
+    """Rows that each of the first axes takes by its own indices."""
+    if axis != batch_dims:
+        raise Refusal(notimpl("gathering by batch along an axis that does not follow those of the batch"))
+    batch, (size, *rest), taken = shape_of(params)[:axis], shape_of(params)[axis:], shape_of(indices)[axis:]
+    count, width = product(taken), product(rest)
+    if rest:
+        params = ops.Reshape(params, (*batch, size, width))
+        indices = ops.Broadcast(ops.Reshape(indices, (*batch, count, 1)), (*batch, count, width))
+    elif len(taken) != 1:
+        indices = ops.Reshape(indices, (*batch, count))
+    made = ops.TakeAlongAxis(params, indices, axis)
+    return made if len(rest) + len(taken) == 1 else ops.Reshape(made, (*batch, *taken, *rest))
 
 
 @tensorflow.reads("ResourceGather")
