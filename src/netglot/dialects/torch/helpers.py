@@ -80,6 +80,32 @@ class Masked{_layer}(nn.{_layer}):
         return run_over_mask(super().forward, x, mask, states, held)
 '''
 
+HELPERS["ConvLSTM"] = '''
+class ConvLSTM(nn.Module):
+    """Long short-term memory over images, (batch, time, channels, ...): gates are convolutions of step and state."""
+
+    def __init__(
+        self, inputs, outputs, kernel, stride=1, padding=0, dilation=1, bias=True, activation="tanh", gate="sigmoid"
+    ):
+        super().__init__()
+        conv = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[len(kernel) - 1]
+        self.input = conv(inputs, 4 * outputs, kernel, stride, padding, dilation, bias=bias)
+        self.state = conv(outputs, 4 * outputs, kernel, padding="same", bias=False)
+        self.activation, self.gate = getattr(F, activation), getattr(F, gate)
+
+    def forward(self, x, states=None):
+        seen = self.input(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        if states is None:
+            states = (seen.new_zeros(seen.shape[0], self.state.in_channels, *seen.shape[3:]),) * 2
+        (h, c), steps = states, []
+        for step in seen.unbind(1):
+            i, f, g, o = (step + self.state(h)).chunk(4, dim=1)
+            c = self.gate(f) * c + self.gate(i) * self.activation(g)
+            h = self.gate(o) * self.activation(c)
+            steps.append(h)
+        return torch.stack(steps, dim=1), (h, c)
+'''
+
 HELPERS["run_over_mask"] = '''
 def run_over_mask(run, x, mask, states, held):
     """Runs a recurrent layer, with the batch in front, over the steps that `mask` keeps, packed together."""

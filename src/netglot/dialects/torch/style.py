@@ -20,7 +20,7 @@ _ROLES = {
     "MultiheadAttention": "attention", "Linear": "linear", "Embedding": "embedding", "PReLU": "activation",
     "ReLU": "relu", "ReLU6": "relu", "GELU": "gelu", "SiLU": "silu", "ELU": "elu", "SELU": "selu", "CELU": "celu",
     "LeakyReLU": "activation", "LSTM": "lstm", "GRU": "gru", "RNN": "rnn", "ResetFirstGRU": "gru",
-    "MaskedLSTM": "lstm", "MaskedGRU": "gru", "MaskedRNN": "rnn", "MaskedResetFirstGRU": "gru",
+    "MaskedLSTM": "lstm", "ConvLSTM": "conv_lstm", "MaskedGRU": "gru", "MaskedRNN": "rnn", "MaskedResetFirstGRU": "gru",
     "Upsample": "upsample", "StochasticDepth": "drop_path", "SharedDropout": "dropout", "LayerNorm": "norm",
     "GroupNorm": "norm", "RMSNorm": "norm", "LocalResponseNorm": "norm",
 }  # fmt: skip

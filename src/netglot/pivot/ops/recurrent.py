@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 
 import numpy as np
 
+from netglot.pivot.ops.conv import Conv
 from netglot.pivot.op import Axis, Op, Tensor, TensorType, dtype_of, rand, shape_of
 
-__all__ = ["Gru", "Lstm", "Rnn"]
+__all__ = ["ConvLstm", "Gru", "Lstm", "Rnn"]
 
 Direction = Literal["forward", "backward", "both"]
 
@@ -194,3 +195,96 @@ class Rnn(Recurrence):
         return [np.tanh(total) if self.activation == "tanh" else np.maximum(total, 0)]
 
     cases = _cases(1, 1, [dict(activation="tanh"), dict(activation="relu")])
+
+
+_CURVES = {
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, 0),
+    "sigmoid": sigmoid,
+    "hardsigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
+}
+
+
+class ConvLstm(Op):
+    """Long short-term memory over images (Shi et al., 2015): its gates are convolutions of the step and of the state.
+
+    `x` is (batch, time, ...), with its channels at `axis`; states are like one step of the result. The rows of the
+    weights are the gates input, forget, cell and output. The convolution of the state keeps its size, with the odd
+    zero behind; `stride`, `padding` and `dilation` are those of the step's. `gate` curves the gates.
+    """
+
+    results = ("out", "h", "c")
+    x: Tensor
+    h0: Tensor | None
+    c0: Tensor | None
+    w_ih: Annotated[Tensor, "gates in k..."]
+    w_hh: Annotated[Tensor, "gates hidden k..."]
+    bias: Annotated[Tensor | None, "gates"]
+    stride: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+    activation: Literal["tanh", "relu", "sigmoid", "hardsigmoid"]
+    gate: Literal["tanh", "relu", "sigmoid", "hardsigmoid"]
+    axis: Axis
+
+    layout = "along"
+
+    def infer(self):
+        batch, time, *rest = shape_of(self.x)
+        step = TensorType(dtype_of(self.x), (batch, *rest))
+        (seen,) = _step(self, step).result_types()
+        hidden = shape_of(self.w_hh)[1]
+        state = [hidden if axis == self.axis - 1 else size for axis, size in enumerate(seen.shape)]
+        return (
+            TensorType(step.dtype, (state[0], time, *state[1:])),
+            TensorType(step.dtype, tuple(state)),
+            TensorType(step.dtype, tuple(state)),
+        )
+
+    def reference(self):
+        state = self.result_types()[1].shape
+        h = np.zeros(state, self.x.dtype) if self.h0 is None else self.h0
+        c = np.zeros(state, self.x.dtype) if self.c0 is None else self.c0
+        curve, gate, outputs = _CURVES[self.activation], _CURVES[self.gate], []
+        for time in range(self.x.shape[1]):
+            total = _step(self, self.x[:, time]).reference() + state_product(self, h).reference()
+            i, f, g, o = np.split(total, 4, self.axis - 1)
+            c = gate(f) * c + gate(i) * curve(g)
+            h = gate(o) * curve(c)
+            outputs.append(h)
+        return np.stack(outputs, 1), h, c
+
+    cases = [
+        dict(
+            x=np.moveaxis(rand(2, 3, 2, *sizes, seed=len(sizes)), 2, axis),
+            h0=np.moveaxis(rand(2, 3, *after, seed=3), 1, axis - 1) if started else None,
+            c0=np.moveaxis(rand(2, 3, *after, seed=4), 1, axis - 1) if started else None,
+            w_ih=rand(12, 2, *kernel, seed=1),
+            w_hh=rand(12, 3, *kernel, seed=2),
+            bias=None if started else rand(12, seed=5),
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            activation=activation,
+            gate=gate,
+            axis=axis,
+        )
+        for sizes, kernel, stride, padding, dilation, axis, activation, gate, started, after in [
+            ((5, 4), (3, 2), (1, 1), ((1, 1), (0, 1)), (1, 1), 2, "tanh", "sigmoid", False, ()),
+            ((6, 5), (3, 3), (2, 1), ((0, 1), (1, 1)), (1, 1), 4, "relu", "hardsigmoid", True, (3, 5)),
+            ((7,), (2,), (1,), ((0, 0),), (2,), 3, "tanh", "sigmoid", False, ()),
+            ((3, 4, 3), (2, 2, 2), (1, 1, 1), ((0, 1), (0, 1), (0, 1)), (1, 1, 1), 5, "tanh", "sigmoid", False, ()),
+        ]
+    ]
+
+
+def _step(op, step) -> Conv:
+    """The convolution of one step of the sequence."""
+    return Conv(step, op.w_ih, op.bias, op.stride, op.padding, op.dilation, 1, op.axis - 1)
+
+
+def state_product(op, h) -> Conv:
+    """The convolution of the state, which keeps its size."""
+    ones = (1,) * len(op.stride)
+    padding = tuple(((size - 1) // 2, size // 2) for size in shape_of(op.w_hh)[2:])
+    return Conv(h, op.w_hh, None, ones, padding, ones, 1, op.axis - 1)

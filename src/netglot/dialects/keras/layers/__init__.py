@@ -14,6 +14,7 @@ from netglot.dialects.keras.layers import (  # noqa: F401
     preprocess,
     random,
     recurrent,
+    recurrent_images,
     shape,
     spectral,
     wrap,

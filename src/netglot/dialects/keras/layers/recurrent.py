@@ -77,7 +77,12 @@ def _is_standard(live: Any) -> bool:
     return activation == "tanh" and live.cell.recurrent_activation.__name__ == "sigmoid"
 
 
-def _check(layer) -> None:
+def check_cell(layer) -> None:
+    """Tells what a layer's cell does in training that is left out.
+
+    Raises:
+        Refusal: it keeps its states between calls.
+    """
     live = layer.live
     if live.stateful:
         raise Refusal(
@@ -93,7 +98,8 @@ def _dropped(layer, x: Any) -> Any:
     return ops.Dropout(x, rate, (0, 2)) if rate else x
 
 
-def _states(initial_state: Any) -> list:
+def states_of(initial_state: Any) -> list:
+    """The states that a layer begins with; none for zeros."""
     if initial_state is None:
         return []
     return list(initial_state) if isinstance(initial_state, list | tuple) else [initial_state]
@@ -101,11 +107,11 @@ def _states(initial_state: Any) -> list:
 
 @keras.reads("layers.LSTM", "layers.GRU", "layers.SimpleRNN", "layers.RNN")
 def recurrent(layer, sequences, initial_state=None, mask=None, training=None):
-    _check(layer)
+    check_cell(layer)
     live = layer.live
     if _is_standard(live):
         direction = "backward" if live.go_backwards else "forward"
-        states = _states(initial_state)
+        states = states_of(initial_state)
         held = mask is not None and not live.zero_output_for_mask and (live.return_sequences or bool(states))
         run = _recurrence([layer], _dropped(layer, sequences), states, direction, mask, held)
         final = [Part(run, i) for i in range(1, 3 if isinstance(run, ops.Lstm) else 2)]
@@ -114,9 +120,9 @@ def recurrent(layer, sequences, initial_state=None, mask=None, training=None):
             out = ops.Flip(out, (1,)) if live.go_backwards else out  # in the order in which Keras made them
         else:
             out = _last(live, run, bool(states), mask)
-        return _returned(live, out, final)
-    out, last, final = _unrolled(layer, sequences, _states(initial_state), mask)
-    return _returned(live, out if live.return_sequences else last, final)
+        return returned(live, out, final)
+    out, last, final = _unrolled(layer, sequences, states_of(initial_state), mask)
+    return returned(live, out if live.return_sequences else last, final)
 
 
 def _last(live: Any, run: Any, started: bool, mask: Any) -> Any:
@@ -126,7 +132,8 @@ def _last(live: Any, run: Any, started: bool, mask: Any) -> Any:
     return ops.Select(Part(run, 0), 1, 0 if live.go_backwards else shape_of(mask)[1] - 1)
 
 
-def _returned(live: Any, out: Any, states: list) -> Any:
+def returned(live: Any, out: Any, states: list) -> Any:
+    """What a layer returns."""
     return (out, *states) if live.return_state else out
 
 
@@ -207,8 +214,8 @@ def _leaves(tree: Any) -> list:
 def bidirectional(layer, sequences, initial_state=None, mask=None, training=None):
     """One op where both directions have the standard cell, else each direction by itself."""
     forward, backward = layer.view(layer.forward_layer), layer.view(layer.backward_layer)
-    _check(forward)
-    _check(backward)
+    check_cell(forward)
+    check_cell(backward)
     together = (
         (mask is None or layer.return_sequences or initial_state is None)
         and _is_standard(forward.live)
@@ -216,7 +223,7 @@ def bidirectional(layer, sequences, initial_state=None, mask=None, training=None
         and _alike(forward.live, backward.live)
         and not forward.live.go_backwards
     )
-    states = _states(initial_state)
+    states = states_of(initial_state)
     if not together:
         return _one_by_one(layer, sequences, states, mask)
     run = _recurrence([forward, backward], _dropped(forward, sequences), _interleaved(states), "both", mask, False)
@@ -225,7 +232,7 @@ def bidirectional(layer, sequences, initial_state=None, mask=None, training=None
     merge = layer.merge_mode
     out = Part(run, 0)
     if layer.return_sequences and merge == "concat":
-        return _returned(layer, out, final)
+        return returned(layer, out, final)
     if layer.return_sequences:
         units = shape_of(Part(run, 0))[2] // 2
         halves = ops.Split(out, (units, units), 2)
@@ -275,4 +282,4 @@ def _merged(layer, y: Any, back: Any, states: list) -> Any:
             out = ops.Multiply(y, back)
         case _:
             return (y, back, *states) if layer.return_state else (y, back)
-    return _returned(layer, out, states)
+    return returned(layer, out, states)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from netglot.dialects.keras.dialect import keras
-from netglot.errors import never, notimpl
+from netglot.errors import never
 from netglot.pivot import ops
 from netglot.pivot.op import shape_of
 
@@ -27,13 +27,6 @@ def time_distributed(layer, inputs, mask=None):
 def _parted(x: Any, batch: Any, time: Any) -> Any:
     return ops.Reshape(x, (batch, time, *shape_of(x)[1:]))
 
-
-for _name, _why in {
-    "ConvLSTM1D": "a recurrence over images; the pivot has LSTM, GRU and plain recurrences over vectors",
-    "ConvLSTM2D": "a recurrence over images; the pivot has LSTM, GRU and plain recurrences over vectors",
-    "ConvLSTM3D": "a recurrence over images; the pivot has LSTM, GRU and plain recurrences over vectors",
-}.items():
-    keras.refuses_reading(f"layers.{_name}", notimpl(_why))
 
 for _name, _why in {
     "JaxLayer": "the layer runs a JAX function; convert that function from JAX",

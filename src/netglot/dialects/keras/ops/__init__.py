@@ -16,6 +16,7 @@ from netglot.dialects.keras.ops import (  # noqa: F401
     pool,
     random,
     recurrent,
+    recurrent_images,
     reduction,
     resize,
     shape,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from netglot.dialects.torch.dialect import torch
+from netglot.dialects.torch.write_ops.words import moved
 from netglot.pivot import ops
 from netglot.pivot.graph import Part
 from netglot.pivot.op import dtype_of, shape_of
-from netglot.source.spell import Layer, Method, Unpacks, call, options, unless
+from netglot.source.spell import Layer, Method, Unpacks, call, options, unless, unless_all
 
 
 @torch.lowers(ops.Lstm, ops.Gru, ops.Rnn)
@@ -92,3 +93,46 @@ def gru(op):
 def rnn(op):
     initial = (_state(op.h0),) if op.h0 else ()
     return _layer(op, "nn.RNN", ("h",), initial, nonlinearity=unless(op.activation, "tanh"))
+
+
+@torch.arranges(ops.ConvLstm)
+def channels_of_steps(op):
+    rank = len(shape_of(op.x))
+    order = (0, 1, op.axis, *(axis for axis in range(2, rank) if axis != op.axis))
+    state = tuple(axis - 1 if axis else 0 for axis in order if axis != 1)
+    return moved(order, "x", "out") | moved(state, "h0", "c0", "h", "c")
+
+
+@torch.lowers(ops.ConvLstm)
+def pad_images(op):
+    """PyTorch pads alike before and after."""
+    if all(before == after for before, after in op.padding):
+        return None
+    rank = len(shape_of(op.x))
+    given = dict(zip((a for a in range(2, rank) if a != op.axis), op.padding, strict=True))
+    before, after = (tuple(given.get(axis, (0, 0))[side] for axis in range(rank)) for side in (0, 1))
+    x = ops.Pad(op.x, before, after, "constant", 0.0)
+    return op.replace(x=x, padding=((0, 0),) * len(op.padding))
+
+
+@torch.writes(ops.ConvLstm)
+def conv_lstm(op):
+    weights = {"input.weight": op.w_ih, "state.weight": op.w_hh}
+    if op.bias is not None:
+        weights["input.bias"] = op.bias
+    return Layer(
+        "ConvLSTM",
+        (op.x, *(() if op.h0 is None else ((op.h0, op.c0),))),
+        options(
+            stride=unless_all(op.stride, 1),
+            padding=unless_all([before for before, _ in op.padding], 0),
+            dilation=unless_all(op.dilation, 1),
+            bias=unless(op.bias is not None, True),
+            activation=unless(op.activation, "tanh"),
+            gate=unless(op.gate, "sigmoid"),
+        ),
+        weights=weights,
+        arguments=(shape_of(op.w_ih)[1], shape_of(op.w_hh)[1], tuple(shape_of(op.w_ih)[2:])),
+        unpacks=Unpacks(("out", ("h", "c")), (("out", None), ("h", None), ("c", None))),
+        helper="ConvLSTM",
+    )
