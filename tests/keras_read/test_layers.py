@@ -185,6 +185,17 @@ def several():
         lambda: [L.TimeDistributed(L.Conv2D(4, 3)), L.TimeDistributed(L.Flatten()), L.TimeDistributed(L.Dense(2))],
     )
     yield "cells", (5, 3), lambda: L.RNN([L.LSTMCell(4), L.GRUCell(5)], return_state=True)
+    for padding, stride in (("same", 1), ("same", 2), ("valid", 2)):
+        yield (
+            f"images-{padding}-{stride}", (3, 6, 5, 2),
+            lambda p=padding, s=stride: L.ConvLSTM2D(2, (3, 2), padding=p, strides=s, return_sequences=True),
+        )  # fmt: skip
+    yield "images-state", (3, 4, 5, 2), lambda: L.ConvLSTM2D(2, 2, return_state=True, recurrent_activation="sigmoid")
+    yield "images-back", (3, 6, 2), lambda: L.Bidirectional(L.ConvLSTM1D(2, 3, use_bias=False, return_sequences=True))
+    yield "images-bare", (3, 4, 4, 4, 2), lambda: L.ConvLSTM3D(2, 2, activation="relu", go_backwards=True)
+    yield "mel", (60,), lambda: L.MelSpectrogram(16, 5, 11, sampling_rate=8000, num_mel_bins=4, power_to_db=False)
+    for mode in ("log", "psd", "stft"):
+        yield f"stft-{mode}", (40, 1), lambda m=mode: L.STFTSpectrogram(mode=m, frame_length=8, frame_step=4)
     yield "lstm-other-activations", (5, 3), lambda: L.LSTM(4, activation="relu", recurrent_activation="hard_sigmoid")
     yield (
         "gru-reset-before",
@@ -424,13 +435,12 @@ def test_every_reader_belongs_to_a_layer():
 
 
 def test_what_is_refused_names_its_place():
-    model = keras.Sequential(
-        [keras.Input((5, 6, 6, 2)), keras.Sequential([L.ConvLSTM2D(3, 3, name="memory")], name="body")]
-    )
+    memory = L.LSTM(3, stateful=True, name="memory")
+    model = keras.Sequential([keras.Input((5, 6), batch_size=2), keras.Sequential([memory], name="body")])
     with pytest.raises(UnsupportedOps) as caught:
         read(model)
     (refused,) = caught.value.refused
-    assert refused.where == "body.memory" and "recurrence over images" in refused.reason.text
+    assert refused.where == "body.memory" and "keeps the states" in refused.reason.text
 
 
 def test_random_numbers_in_inference_are_refused():

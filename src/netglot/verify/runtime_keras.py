@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import math
 import os
 from collections.abc import Mapping
 
@@ -166,6 +167,7 @@ class Runtime:
         with contextlib.ExitStack() as stack:
             if self.dtype == "float64":
                 stack.enter_context(_widened())
+                stack.enter_context(wide_spectrograms())
             if steady or drawn is not None:
                 stack.enter_context(_swapped(backend.random, "dropout", _still if steady else _counting(drawn)))
             for name in self.exact:
@@ -252,6 +254,20 @@ def _widened():
             if callable(function) and not inspect.isclass(function) and "dtype" in _parameters(function):
                 stack.enter_context(_swapped(keras.ops, name, _widen))
         yield
+
+
+def wide_spectrograms():
+    """Makes spectrograms in decibels compute in float64, in which Keras's own raise."""
+
+    def make(_):
+        def decibels(self, power):
+            loudness = 10.0 * keras.ops.log10(keras.ops.maximum(power, self.min_power))
+            loudness -= 10.0 * math.log10(max(abs(self.ref_power), self.min_power))
+            return keras.ops.maximum(loudness, keras.ops.max(loudness) - self.top_db)
+
+        return decibels
+
+    return _swapped(keras.layers.MelSpectrogram, "_dbscale", make)
 
 
 @functools.cache

@@ -147,7 +147,8 @@ class Runtime(runtime_keras.Runtime):
         self.dtype = dtype
         plain = dtype == "float32" and not _has_other_policies(self.path)
         path = self.path if plain else _in_dtype(self.path, dtype, self.folder)
-        with contextlib.nullcontext() if plain else _layers_in(dtype), seen_by_code(self.seen):
+        wide = runtime_keras.wide_spectrograms() if dtype == "float64" else contextlib.nullcontext()
+        with contextlib.nullcontext() if plain else _layers_in(dtype), wide, seen_by_code(self.seen):
             self.model = keras.saving.load_model(path, custom_objects=self.classes, compile=False, safe_mode=False)
         self.variables = hierarchy(self.model).variables
         self.saved = {name: np.array(v.value) for name, v in self.variables.items()}

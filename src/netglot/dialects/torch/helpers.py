@@ -90,7 +90,8 @@ class ConvLSTM(nn.Module):
         super().__init__()
         conv = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[len(kernel) - 1]
         self.input = conv(inputs, 4 * outputs, kernel, stride, padding, dilation, bias=bias)
-        self.state = conv(outputs, 4 * outputs, kernel, padding="same", bias=False)
+        self.state = conv(outputs, 4 * outputs, kernel, bias=False)
+        self.around = [part for size in reversed(kernel) for part in ((size - 1) // 2, size // 2)]
         self.activation, self.gate = getattr(F, activation), getattr(F, gate)
 
     def forward(self, x, states=None):
@@ -99,7 +100,7 @@ class ConvLSTM(nn.Module):
             states = (seen.new_zeros(seen.shape[0], self.state.in_channels, *seen.shape[3:]),) * 2
         (h, c), steps = states, []
         for step in seen.unbind(1):
-            i, f, g, o = (step + self.state(h)).chunk(4, dim=1)
+            i, f, g, o = (step + self.state(F.pad(h, self.around))).chunk(4, dim=1)
             c = self.gate(f) * c + self.gate(i) * self.activation(g)
             h = self.gate(o) * self.activation(c)
             steps.append(h)

@@ -45,3 +45,6 @@ def conv_lstm(op):
         h = ops.Multiply(gate(o), curve(c))
         outputs.append(h)
     return ops.Stack(tuple(outputs), 1), h, c
+
+
+TABLE = {ops.ConvLstm: conv_lstm}

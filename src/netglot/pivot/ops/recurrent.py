@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from netglot.pivot.ops.conv import Conv
 from netglot.pivot.op import Axis, Op, Tensor, TensorType, dtype_of, rand, shape_of
+from netglot.pivot.ops.conv import Conv
 
 __all__ = ["ConvLstm", "Gru", "Lstm", "Rnn"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.windows import is_same
 from netglot.pivot import ops
+from netglot.pivot.graph import Part
 from netglot.pivot.op import shape_of
 from netglot.source.spell import Layer, compact, options, unless, unless_all
 
@@ -28,7 +29,8 @@ def padded_first(op):
     given = dict(zip((a for a in range(2, rank) if a != op.axis), op.padding, strict=True))
     before, after = (tuple(given.get(axis, (0, 0))[side] for axis in range(rank)) for side in (0, 1))
     x = ops.Pad(op.x, before, after, "constant", 0.0)
-    return op.replace(x=x, padding=((0, 0),) * len(op.padding))
+    padded = op.replace(x=x, padding=((0, 0),) * len(op.padding))
+    return tuple(Part(padded, index) for index in range(3))
 
 
 def _word(op) -> str | None:

@@ -111,8 +111,8 @@ def pad_images(op):
     rank = len(shape_of(op.x))
     given = dict(zip((a for a in range(2, rank) if a != op.axis), op.padding, strict=True))
     before, after = (tuple(given.get(axis, (0, 0))[side] for axis in range(rank)) for side in (0, 1))
-    x = ops.Pad(op.x, before, after, "constant", 0.0)
-    return op.replace(x=x, padding=((0, 0),) * len(op.padding))
+    padded = op.replace(x=ops.Pad(op.x, before, after, "constant", 0.0), padding=((0, 0),) * len(op.padding))
+    return tuple(Part(padded, index) for index in range(3))
 
 
 @torch.writes(ops.ConvLstm)
