@@ -31,6 +31,14 @@ def channels_second(op):
     return None if op.axis == 0 else _moved(order_for(rank, (0, op.axis), spatial_axes(rank, op.axis)), "x", "out")
 
 
+def channels_of_steps(op):
+    """Batch, time, channels, space; states have no time."""
+    rank = _rank(op.x)
+    order = (0, 1, op.axis, *(axis for axis in range(2, rank) if axis != op.axis))
+    state = tuple(axis - 1 if axis else 0 for axis in order if axis != 1)
+    return _moved(order, "x", "out") | _moved(state, "h0", "c0", "h", "c")
+
+
 def space_last(op):
     """Whatever there is, then the axes of a window."""
     rank = _rank(op.x)
@@ -54,3 +62,4 @@ def channels_first(dialect: Dialect) -> None:
     dialect.arranges(*CHANNELS)(channels_second)
     dialect.arranges(*SPACE, ops.LayerNorm)(space_last)
     dialect.arranges(ops.Attention)(heads_before_time)
+    dialect.arranges(ops.ConvLstm)(channels_of_steps)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from netglot.pivot.op import Op, TensorType
+from netglot.pivot.op import Op, TensorType, nested_types
 
 Tree = Any
 """A nest of tuples, lists and dicts with `Value`s (or None) at the leaves."""
@@ -293,7 +293,7 @@ class Part:
     @property
     def type(self) -> TensorType:
         """The type of that result."""
-        return self.op.result_types()[self.index]
+        return nested_types(self.op)[self.index]
 
 
 class Builder:

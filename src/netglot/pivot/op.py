@@ -234,7 +234,7 @@ def type_of(operand: Any) -> TensorType:
     if isinstance(operand, TensorType):
         return operand
     if isinstance(operand, Op):
-        return operand.result_types()[0]
+        return nested_types(operand)[0]
     if isinstance(operand, np.ndarray | np.generic):
         return TensorType(str(operand.dtype), operand.shape)
     if isinstance(operand, bool):
@@ -244,6 +244,15 @@ def type_of(operand: Any) -> TensorType:
     if isinstance(operand, float):
         return TensorType("float64", ())
     return operand.type
+
+
+def nested_types(op: Op) -> tuple[TensorType, ...]:
+    """The types of the results of an op that stands in other ops: asked for once, however deep the nest is."""
+    held = vars(op).get("_types")
+    if held is None:
+        held = op.result_types()
+        object.__setattr__(op, "_types", held)
+    return held
 
 
 def is_scalar(operand: Any) -> bool:

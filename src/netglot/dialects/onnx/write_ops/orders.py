@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netglot.dialects.onnx.dialect import onnx
 from netglot.dialects.onnx.write_ops.terms import moved, order_for
+from netglot.passes.channels_first import channels_of_steps
 from netglot.pivot import ops
 from netglot.pivot.op import shape_of
 from netglot.pivot.windows import spatial_axes
@@ -48,3 +49,6 @@ def features_last(op):
 @onnx.arranges(ops.Attention)
 def heads_before_time(op):
     return moved((0, 2, 1, 3) if op.head_axis == 2 else (0, 1, 2, 3), "query", "key", "value", "out")
+
+
+onnx.arranges(ops.ConvLstm)(channels_of_steps)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netglot.dialects.torch.dialect import torch
-from netglot.dialects.torch.write_ops.words import moved
+from netglot.passes.channels_first import channels_of_steps
 from netglot.pivot import ops
 from netglot.pivot.graph import Part
 from netglot.pivot.op import dtype_of, shape_of
@@ -95,12 +95,7 @@ def rnn(op):
     return _layer(op, "nn.RNN", ("h",), initial, nonlinearity=unless(op.activation, "tanh"))
 
 
-@torch.arranges(ops.ConvLstm)
-def channels_of_steps(op):
-    rank = len(shape_of(op.x))
-    order = (0, 1, op.axis, *(axis for axis in range(2, rank) if axis != op.axis))
-    state = tuple(axis - 1 if axis else 0 for axis in order if axis != 1)
-    return moved(order, "x", "out") | moved(state, "h0", "c0", "h", "c")
+torch.arranges(ops.ConvLstm)(channels_of_steps)
 
 
 @torch.lowers(ops.ConvLstm)
