@@ -150,7 +150,21 @@ def replay(
         found["differences"].append(f"losses: {found['losses']['distance']:.2g}")
     if not found["weights_distance"] <= LOSS:
         found["differences"].append(f"weights: {found['weights_distance']:.2g}")
+    found["differences"] += _histories(mine["histories"], other["histories"])
     found["verdict"] = "different" if found["differences"] else "equivalent"
+    return found
+
+
+def _histories(mine: list[dict[str, list[float]]], other: list[dict[str, list[float]]]) -> list[str]:
+    """Where what `fit` told of its epochs differs; PyTorch's own scripts have no such history."""
+    found = []
+    for number, (a, b) in enumerate(zip(mine, other, strict=False), start=1):
+        if set(a) != set(b):
+            found.append(f"history {number}: {', '.join(sorted(a))} became {', '.join(sorted(b))}")
+        for name in set(a) & set(b):
+            gaps = [abs(x - y) / max(abs(x), 1e-3) for x, y in zip(a[name], b[name], strict=False)]
+            if not max(gaps, default=0.0) <= LOSS:
+                found.append(f"history {number}, {name}: {max(gaps):.2g}")
     return found
 
 

@@ -114,6 +114,7 @@ class Side:
         """
         assert self.files is not None
         self.losses: list[float] = []
+        self.histories: list[dict[str, list[float]]] = []
         self.met: list[dict[str, Any]] = []
         self.starts, self.steps = list(weights or []), steps
         self.draws.reset()
@@ -137,7 +138,11 @@ class Side:
             import traceback
 
             error = "".join(traceback.format_exception(raised)[-3:])
-        return {"losses": self.losses, "error": error, "networks": [self.told(one) for one in self.met]}
+        histories = [{name: [float(v) for v in values] for name, values in one.items()} for one in self.histories]
+        return {
+            "losses": self.losses, "error": error, "networks": [self.told(one) for one in self.met],
+            "histories": histories,
+        }  # fmt: skip
 
     def _permuted(self, n: Any) -> np.ndarray:
         """The one known order of so many samples: who draws ahead draws the same."""

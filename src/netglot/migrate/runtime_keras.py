@@ -187,6 +187,13 @@ class Runtime(Observing, Side):
             _unshuffled_files()
         fit = keras.Model.fit
         keras.Model.fit = lambda model, *args, **options: fit(model, *args, **(options | {"shuffle": False}))
+        begin = keras.callbacks.History.on_train_begin
+
+        def remembered(history: Any, logs: Any = None) -> None:
+            begin(history, logs)
+            side.histories.append(history.history)
+
+        keras.callbacks.History.on_train_begin = remembered
         call, inside = layers.Layer.__call__, [0]
 
         def called(layer: Any, *args: Any, **kwargs: Any) -> Any:

@@ -217,6 +217,14 @@ class Runtime(Observing, Side):
             side._permuted(len(sampler.data_source)).tolist()
         )
         torch.utils.data.random_split = functools.partial(_split, side)
+        set_attribute = nn.Module.__setattr__
+
+        def remembered(module: Any, name: str, value: Any) -> None:
+            if name == "history" and isinstance(value, types.SimpleNamespace):
+                side.histories.append(value.history)
+            set_attribute(module, name, value)
+
+        nn.Module.__setattr__ = remembered
         call = nn.Module.__call__
         inside = [0]
 

@@ -17,8 +17,9 @@ def prepare(model, optimizer, loss=None, metrics=None, loss_weights=None, trains
     Keras trains a network that is not told of it: nothing is dropped, and nothing is normalised by the batch."""
     model.optimizer = optimizer
     model.plan = types.SimpleNamespace(
-        loss=loss, metrics=gathering(metrics or {}), loss_weights=loss_weights, mean=Mean(name="loss"), trains=trains
-    )
+        loss=loss, metrics=gathering(metrics or {}), loss_weights=loss_weights, mean=Mean(name="loss"), trains=trains,
+        parts={},
+    )  # fmt: skip
     model.stop_training = False
 
 
@@ -39,7 +40,11 @@ def gathering(metrics):
 def metrics_of(model):
     """Every metric of a network: that of its loss, those of `prepare`, and its own."""
     plan = getattr(model, "plan", None)
-    found = [plan.mean, *(one[1] if isinstance(one, tuple) else one for one in plan.metrics.values())] if plan else []
+    found = (
+        [plan.mean, *plan.parts.values(), *(one[1] if isinstance(one, tuple) else one for one in plan.metrics.values())]
+        if plan
+        else []
+    )
     return [*found, *(one for one in vars(model).values() if isinstance(one, Metric))]
 
 
@@ -75,8 +80,8 @@ def named_outputs(model, outputs):
 
 def loss_of(model, targets, outputs, weights=None):
     """The whole loss: of each output by its weight, and the penalties."""
-    total, plan = 0.0, model.plan
-    for place, (name, output) in enumerate(named_outputs(model, outputs)):
+    total, plan, named = 0.0, model.plan, named_outputs(model, outputs)
+    for place, (name, output) in enumerate(named):
         loss = part_of(plan.loss, name, place, model)
         if loss is None:
             continue
@@ -87,6 +92,9 @@ def loss_of(model, targets, outputs, weights=None):
             values = values * given.to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
         share = part_of(plan.loss_weights, name, place, model) if plan.loss_weights is not None else None
         value = values.sum() if getattr(loss, "reduction", None) == "sum" else values.mean()
+        if len(named) > 1:  # each output's own loss is told too
+            part = plan.parts.setdefault(f"{name}_loss", Mean(name=f"{name}_loss"))
+            part.update_state(value, sample_weight=len(output))
         total = total + (value if share is None else share * value)
     return total + sum(losses_of(model))
 
@@ -103,7 +111,7 @@ def measure(model, targets, outputs):
 def results_of(model):
     """What the metrics tell, and a fresh start for them."""
     found = {}
-    for name, metric in model.plan.metrics.items():
+    for name, metric in [*model.plan.parts.items(), *model.plan.metrics.items()]:
         metric = metric[1] if isinstance(metric, tuple) else metric
         found[name] = float(metric.result())
         metric.reset_state()
@@ -145,7 +153,8 @@ def fit(
         with torch.no_grad():
             model.eval()(next(iter(batches_of(x, y, batch_size)))[0])  # the weights are made with the first input
         model.optimizer.watch(one for one in model.parameters() if one.requires_grad)
-    history, callbacks = {}, Callbacks(model, callbacks, epochs)
+    history, done, callbacks = {}, [], Callbacks(model, callbacks, epochs)
+    model.history = types.SimpleNamespace(history=history, epoch=done)
     model.stop_training, batches = False, None
     callbacks.tell("train_begin")
     for epoch in range(initial_epoch, epochs):
@@ -177,6 +186,7 @@ def fit(
             found = evaluate(model, **parts, batch_size=size, verbose=0, steps=validation_steps, return_dict=True)
             logs |= {f"val_{name}": value for name, value in found.items()}
         callbacks.tell("epoch_end", epoch, logs)
+        done.append(epoch)
         for name, value in logs.items():
             history.setdefault(name, []).append(value)
         if verbose:
@@ -184,8 +194,6 @@ def fit(
         if model.stop_training:
             break
     callbacks.tell("train_end")
-    done = len(next(iter(history.values()), ()))
-    model.history = types.SimpleNamespace(history=history, epoch=[*range(initial_epoch, initial_epoch + done)])
     return model.history
 
 
