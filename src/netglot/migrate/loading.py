@@ -6,6 +6,8 @@ import ast
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import linecache
+import os
 import sys
 from collections.abc import Callable
 from types import CodeType, ModuleType
@@ -33,6 +35,13 @@ class Files(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.files, self.compiled, self.recorders = files, compiled, recorders
         self.packages = {name.rpartition(".")[0] for name in files if "." in name}
         self.packages |= {name.removesuffix(".__init__") for name in files if name.endswith("__init__")}
+        self.packages -= {
+            name.rpartition(".")[0]
+            for name, (path, _) in files.items()
+            if "." in name
+            and f"{name.rpartition('.')[0]}.__init__" not in files
+            and os.path.isfile(os.path.join(os.path.dirname(path), "__init__.py"))
+        }  # whose own file uses no framework: Python finds it by itself
 
     def install(self) -> None:
         """From now on these files are what is imported under their names."""
@@ -69,11 +78,14 @@ class Files(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.__file__ = filename
         if self.recorders is not None:
             setattr(module, RECORDER, self.recorders(key))
+        shown = text.replace("float32", "float64") if self.compiled is doubled else text
+        linecache.cache[filename] = (len(shown), None, shown.splitlines(keepends=True), filename)  # AutoGraph reads it
         exec(self.compiled(text, filename), module.__dict__)
 
     def script(self, key: str) -> ModuleType:
         """Runs a file as Python runs a script, and gives its module."""
         module = ModuleType("__main__")
+        module.__package__ = key.rpartition(".")[0]
         sys.modules["__main__"] = module
         sys.modules.setdefault(key, module)
         self.run(key, module)
@@ -95,8 +107,26 @@ class _Doubled(ast.NodeTransformer):
             node.attr = {"float": "double", "FloatTensor": "DoubleTensor"}[node.attr]
         return node
 
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """`tf.Variable(5.0)` holds a number of double precision."""
+        self.generic_visit(node)
+        made = isinstance(node.func, ast.Attribute) and node.func.attr == "Variable"
+        place = getattr(node.func.value, "id", "") if made else ""  # type: ignore[attr-defined]
+        if place == "tf" and node.args and _numbers(node.args[0]):
+            constant = ast.Attribute(ast.Name(place, ast.Load()), "constant", ast.Load())
+            node.args[0] = ast.copy_location(ast.Call(constant, [node.args[0]], []), node.args[0])
+        return node
+
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
         return node
+
+
+def _numbers(node: ast.AST) -> bool:
+    """Whether an expression is written as numbers, some of them with a point."""
+    known = (ast.Constant, ast.UnaryOp, ast.List, ast.Tuple, ast.USub, ast.Load)
+    parts = list(ast.walk(node))
+    floating = any(isinstance(one, ast.Constant) and isinstance(one.value, float) for one in parts)
+    return floating and all(isinstance(one, known) for one in parts)
 
 
 def doubled(text: str, filename: str) -> CodeType:

@@ -91,7 +91,7 @@ def migrate(
     project = read_project([Path(one) for one in given], None, to)
     with aside(project.root) as place:
         say("running the files under observation")
-        with Worker(family.observer, time_limit=time_limit, path=(str(project.root),), environment=place) as worker:
+        with Worker(family.observer, time_limit=time_limit, path=(str(project.home),), environment=place) as worker:
             found, notes = _observed(worker, family, project, inputs or [], network or [], arguments)
         say("writing")
         target = family.target(to, style)
@@ -137,7 +137,7 @@ def _observed(
 ) -> tuple[list[Network], list[str]]:
     """Runs everything, and puts the facts on the files; returns the networks that are to be proven."""
     notes: list[str] = []
-    worker.request("observe", root=str(project.root), files=project.texts)
+    worker.request("observe", root=str(project.home), files=project.texts)
     scripts = {file.module: how for file in project.files if (how := is_script(file, project))}
     plain = [file.module for file in project.files if scripts.get(file.module) != "bare"]
     imported = worker.request("import_all", modules=plain, argv=arguments.split())
@@ -335,7 +335,7 @@ def _both_sides(
             for f in project.files
         }
 
-    root = str(project.root)
+    root = str(project.home)
     with (
         Worker(family.observer, time_limit=limit, path=(root,), environment=place) as source,
         Worker(family.prover, time_limit=limit, path=(root,), environment=place) as target,
@@ -401,7 +401,7 @@ def _replayed(
 ) -> list[dict[str, Any]]:
     """The scripts that train, run on both sides in workers of their own."""
     results = []
-    root = str(project.root)
+    root = str(project.home)
     for file in project.files:
         if not is_script(file, project) or not family.trains(file):
             continue
@@ -422,7 +422,7 @@ def _replayed(
 
 def _needs_eager(family: Family, project: Project, written: dict, limit: float, place: dict, argv: list[str]) -> bool:
     """Whether a script whose `fit` runs as a graph raises: its network does what only step by step is possible."""
-    root = str(project.root)
+    root = str(project.home)
     files = {f.module: [str(project.root / f.path), written[f.path][0]] for f in project.files}
     for file in project.files:
         if is_script(file, project) and any(".fit(" in text for _, text in files.values()):

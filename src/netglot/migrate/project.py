@@ -26,6 +26,8 @@ class Project:
     """
 
     root: Path
+    package: str = ""
+    """The name of the root as a package, where its files import each other by it."""
     files: list[File] = field(default_factory=list)
     others: dict[str, bytes] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
@@ -36,6 +38,11 @@ class Project:
     """What was found out about all files once."""
     outermost: set[str] = field(default_factory=set)
     """The classes that are whole networks."""
+
+    @property
+    def home(self) -> Path:
+        """Where Python looks for the modules of the project."""
+        return self.root.parent if self.package else self.root
 
     @property
     def freezes(self) -> bool:
@@ -78,6 +85,7 @@ def read_project(paths: list[Path], source: str | None, target: str) -> Project:
             continue
         parsed[relative] = _parsed(path)
     package = PACKAGES["torch"] if target != "torch" else PACKAGES["keras"]
+    project.package = _package(root, parsed)
     using = _using(parsed, package)
     if not using:
         named = ", ".join(str(path) for path in paths)
@@ -86,6 +94,7 @@ def read_project(paths: list[Path], source: str | None, target: str) -> Project:
     for relative, (text, tree) in parsed.items():
         if relative in using:
             module = relative.removesuffix(".py").replace(os.sep, ".")
+            module = f"{project.package}.{module}" if project.package else module
             project.files.append(File(relative, text, numbered(tree), module=module))  # type: ignore[arg-type]
         else:
             project.others[relative] = text.encode("utf-8")
@@ -108,6 +117,23 @@ def _parsed(path: Path) -> tuple[str, ast.Module]:
             f"{place}: {type(error).__name__}: {getattr(error, 'msg', error)}"
             + (f"\n    {shown.strip()}" if shown else "")
         ) from error
+
+
+def _package(root: Path, parsed: dict[str, tuple[str, ast.Module]]) -> str:
+    """The name of the root, where it is a package whose files say so: they import by it, or from above themselves."""
+    if "__init__.py" not in parsed:
+        return ""
+    for relative, (_, tree) in parsed.items():
+        depth = relative.count(os.sep)
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                if node.level > depth:
+                    return root.name
+                names = [node.module or ""] if not node.level else []
+            if any(name.partition(".")[0] == root.name for name in names):
+                return root.name
+    return ""
 
 
 def _using(parsed: dict[str, tuple[str, ast.Module]], packages: tuple[str, ...]) -> set[str]:

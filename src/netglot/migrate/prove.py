@@ -145,7 +145,8 @@ def replay(
         (x, two[f"w:{i}"]) for one, two in zip(afters, reached, strict=False)
         for i, x in enumerate(one) if f"w:{i}" in two
     ]  # fmt: skip
-    found["weights_distance"] = max((distance(x, y) for x, y in pairs), default=float("inf"))
+    unknown = float("inf") if afters else 0.0  # a script of plain variables has no network to look into
+    found["weights_distance"] = max((distance(x, y) for x, y in pairs), default=unknown)
     if not found["losses"]["distance"] <= LOSS:
         found["differences"].append(f"losses: {found['losses']['distance']:.2g}")
     if not found["weights_distance"] <= LOSS:

@@ -276,7 +276,7 @@ declare("torch.meshgrid(*tensors, indexing='ij')", 'ops.meshgrid({tensors}, inde
 declare("torch.Tensor.expand_as(x, other)", "ops.broadcast_to({x}, ops.shape({other}))")
 declare("torch.Tensor.view_as|torch.Tensor.reshape_as(x, other)", "ops.reshape({x}, ops.shape({other}))")
 declare("torch.Tensor.dim|torch.Tensor.ndimension(x)", "len({x:p}.shape)")
-_both("numel", "x)", "ops.size({x})")
+_both("numel", "x)", "math.prod({x:p}.shape)")
 _both("clone", "x)", "ops.copy({x})")
 _both("detach", "x)", "ops.stop_gradient({x})")
 declare("torch.Tensor.contiguous|torch.Tensor.cpu|torch.Tensor.requires_grad_(x)", "{x}")
@@ -414,7 +414,17 @@ declare(
     "torch.randint(high, size, *, dtype=None, generator=None)", 'keras.random.randint({size}, 0, {high}, dtype="int64")'
 )
 declare("torch.randperm(n, generator=None)", "keras.random.shuffle(ops.arange({n}))")
-declare("torch.tensor|torch.as_tensor(data, dtype=None)", "ops.convert_to_tensor({data}<, dtype={dtype}>)")
+
+
+@rule("torch.tensor|torch.as_tensor(data, dtype=None)")
+def _tensor(c: Bound) -> str:
+    """Whole numbers of Python have 64 bits in PyTorch."""
+    plain = {*c.rewriter.fact(c.given["data"]).kinds} <= {"int", "list", "tuple"}
+    if not c.has("dtype") and plain and c.rewriter.fact(c.node).dtypes == ["int64"]:
+        return c.filled('ops.convert_to_tensor({data}, dtype="int64")')
+    return c.filled("ops.convert_to_tensor({data}<, dtype={dtype}>)")
+
+
 declare("torch.autograd.Variable(data, requires_grad=False, volatile=False)", "{data}", infers="requires_grad volatile")
 declare(
     "torch.Tensor.fill_diagonal(x, fill_value)", 'ops.where(ops.eye({x:p}.shape[0], dtype="bool"), {fill_value}, {x})'

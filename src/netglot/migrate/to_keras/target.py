@@ -168,6 +168,12 @@ class Target:
     def _users(self, r: Rewriter, node: ast.Call, callees: list[str], fact: Any) -> str | None:
         """A call of the user's own functions, of Python's or of another library's."""
         name = callees[0]
+        if (
+            name == "builtins.hasattr"
+            and (r.dotted(node.args[0]) or "").startswith("torch.")
+            and fact.kinds == ["bool"]
+        ):
+            return str(fact.values[0])
         if name == "builtins.getattr" and (made := self._chosen(r, node, fact)) is not None:
             return made
         if name == "copy.deepcopy" and node.args and any(k.startswith("module:") for k in r.fact(node.args[0]).kinds):
@@ -646,8 +652,7 @@ class Target:
             text = before.rstrip() + ("\n" + placed.rstrip("\n") if placed else "") + gap + after
         elif placed:
             text = placed.lstrip("\n") + "\n\n" + text
-        lines = text.split("\n")
-        lines = [line for line in lines if line.strip() not in (GONE, "@" + GONE)]
+        lines = [line for line in _filled(text.split("\n")) if line.strip() not in (GONE, "@" + GONE)]
         return "\n".join(line.replace(GONE, "") for line in lines)
 
     def defined(self, r: Rewriter, name: str, alias: str) -> str:
@@ -725,6 +730,25 @@ def _plainly(row: Declaration) -> bool:
 def _by_default(row: Declaration) -> bool:
     """Whether a row speaks of a call without options."""
     return Bound(None, ast.Call(), row, {}).fits() if row.when else True
+
+
+def _filled(lines: list[str]) -> list[str]:
+    """Lines of which no block is left empty: where all of its statements go, `pass` stays."""
+
+    def depth(line: str) -> int:
+        return len(line) - len(line.lstrip())
+
+    kept = [place for place, line in enumerate(lines) if line.strip() and line.strip() not in (GONE, "@" + GONE)]
+    code = [place for place in kept if not lines[place].lstrip().startswith("#")]
+    filled = list(lines)
+    for place, after in zip(code, [*code[1:], None], strict=True):
+        head = lines[place].partition("#")[0].rstrip()
+        if not head.endswith(":") or (after is not None and depth(lines[after]) > depth(lines[place])):
+            continue
+        gone = next((i for i in range(place + 1, after or len(lines)) if lines[i].strip() == GONE), None)
+        if gone is not None and depth(lines[gone]) > depth(lines[place]):
+            filled[gone] = " " * depth(lines[gone]) + "pass"
+    return filled
 
 
 def _read_after(r: Rewriter, node: ast.AST, name: ast.Name) -> bool:

@@ -207,6 +207,8 @@ declare(f"{_S}SequentialLR(optimizer, schedulers, milestones, *, last_epoch=-1)"
 declare(f"{_S}OneCycleLR(optimizer, max_lr, total_steps=None, epochs=None, steps_per_epoch=None, pct_start=0.3, anneal_strategy='cos', cycle_momentum=True, base_momentum=0.85, max_momentum=0.95, div_factor=25.0, final_div_factor=1e4, three_phase=False)",
         "OneCycle({optimizer}, {max_lr}<, total_steps={total_steps}><, epochs={epochs}><, steps_per_epoch={steps_per_epoch}><, pct_start={pct_start}><, anneal_strategy={anneal_strategy}><, cycle_momentum={cycle_momentum}><, base_momentum={base_momentum}><, max_momentum={max_momentum}><, div_factor={div_factor}><, final_div_factor={final_div_factor}>)",
         when={"three_phase": False})  # fmt: skip
+mark("torch.nn.utils.weight_norm torch.nn.utils.spectral_norm torch.nn.utils.parametrizations.weight_norm "
+     "torch.nn.utils.parametrizations.spectral_norm", "Keras has no layer whose weights are made of others in each call")  # fmt: skip
 mark(f"{_S}CyclicLR {_S}ChainedScheduler", "netglot has no form of it")
 _D = "torch.utils.data."
 declare(f"{_D}TensorDataset(*tensors)", "TensorDataset({tensors})")
@@ -390,6 +392,9 @@ def weight_size(target: Any, r: Rewriter, node: ast.AST) -> str | None:
             value=ast.Attribute(value=ast.Attribute(value=layer, attr="weight"), attr="shape"), slice=index
         ):
             pass
+        case ast.Call(func=ast.Attribute(value=ast.Attribute(value=layer, attr="weight"), attr="numel"), args=[]):
+            whole = r.fact(layer).kinds == ["module:torch.nn.Embedding"]
+            return f"{r.text(layer)}.input_dim * {r.text(layer)}.output_dim" if whole else None
         case _:
             return None
     kinds = {kind.removeprefix("module:torch.nn.") for kind in r.fact(layer).kinds}

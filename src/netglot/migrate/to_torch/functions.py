@@ -93,8 +93,15 @@ declare(
 )
 for _name in ("argmax", "argmin"):
     declare(
-        f"{_all(_name)}(x, axis=None, output_type=None)", f"torch.{_name}({{x}}<, dim={{axis}}>)", infers="output_type"
+        f"tf.{_name}|tf.math.{_name}(x, axis=0, output_type=None)",
+        f"torch.{_name}({{x:t}}, dim={{axis}})",
+        infers="output_type",
     )
+    declare(
+        f"keras.ops.{_name}(x, axis=None, keepdims=False)",
+        f"torch.{_name}({{x:t}}<, dim={{axis}}><, keepdim={{keepdims}}>)",
+    )
+    declare(f"keras.backend.{_name}(x, axis=-1)", f"torch.{_name}({{x:t}}, dim={{axis}})")
 declare("tf.cumsum|tf.math.cumsum|keras.ops.cumsum(x, axis)", "torch.cumsum({x}, dim={axis})")
 declare(
     "tf.norm|keras.ops.norm(x, ord=2, axis=None, keepdims=False)",
@@ -148,19 +155,23 @@ declare("tf.split(x, *, num_or_size_splits, axis=0)", "torch.chunk({x}, {num_or_
 declare("tf.shape|keras.ops.shape(x)", "{x:p}.shape")
 declare("tf.size|keras.ops.size(x)", "{x:p}.numel()")
 declare("tf.rank(x)", "{x:p}.ndim")
-declare(
-    "tf.gather|keras.ops.take(x, indices, axis=0)",
-    "torch.index_select({x}, {axis}, {indices})",
-    when={"axis": lambda a: a is not None and False},
-)
 
 
-@rule("tf.gather|keras.ops.take(x, indices, axis=0)")
+@rule("tf.gather(params, indices, validate_indices=None, axis=None, batch_dims=0, name=None)")
+@rule("keras.ops.take(params, indices, axis=None)")
 def _gather(c: Bound) -> str:
     axis = c.literal("axis")
-    if axis is MISSING or axis is None or axis < 0:
+    if c.has("batch_dims") and c.literal("batch_dims") != 0:
+        raise Unbound("it goes by batch")
+    if axis is None and c.callee.startswith("keras"):
+        return c.filled("{params:p}.flatten()[{indices}]")
+    axis = 0 if axis is None else axis
+    ranks = c.rewriter.fact(c.given["params"]).ranks
+    if axis is not MISSING and axis < 0 and len(set(ranks)) == 1:
+        axis += ranks[0]
+    if axis is MISSING or axis < 0:
         raise Unbound("the axis is not a plain number from the front")
-    return c.filled("{x:p}[" + ":, " * axis + "{indices}]")
+    return c.filled("{params:p}[" + ":, " * axis + "{indices}]")
 
 
 declare("tf.where|keras.ops.where(condition, x, y)", "torch.where({condition}, {x}, {y})")
@@ -199,8 +210,30 @@ declare("tf.random.normal|keras.random.normal(shape, mean=0.0, stddev=1.0, dtype
         infers="seed dtype")  # fmt: skip
 declare("tf.random.uniform|keras.random.uniform(shape, minval=0, maxval=1, dtype=None, seed=None)", "torch.rand({shape:sizes})",
         when={"minval": 0, "maxval": 1}, infers="seed dtype")  # fmt: skip
-declare("tf.random.uniform(shape, minval=0, maxval=1, dtype=None, seed=None)", "torch.randint({minval}, {maxval}, {shape:sizes})",
-        when={}, infers="seed dtype")  # fmt: skip
+
+
+@rule("tf.random.uniform|keras.random.uniform(shape, minval=0, maxval=1, dtype=None, seed=None)")
+def _uniform(c: Bound) -> str:
+    """Whole numbers where their dtype says so."""
+    if any("int" in one for one in c.rewriter.fact(c.node).dtypes) or "int" in c.text("dtype"):
+        return c.filled("torch.randint({minval}, {maxval}, {shape:sizes})")
+    return c.filled("({minval:p} + ({maxval:p} - {minval:p}) * torch.rand({shape:sizes}))")
+
+
+declare("keras.random.randint(shape, minval, maxval, dtype='int32', seed=None)", "torch.randint({minval}, {maxval}, {shape:sizes})",
+        infers="seed dtype")  # fmt: skip
+declare("keras.ops.convert_to_numpy(x)", "{x:p}.detach().numpy()")
+declare("tf.Variable.numpy(x)", "{x:p}.detach().numpy()")
+for _kind in ("max", "avg"):
+    for _n in ("", "1d", "2d", "3d"):
+        declare(
+            f"tf.nn.{_kind}_pool{_n}(input, ksize, strides, padding, data_format=None, name=None)",
+            f'pool({{input}}, "{_kind}", inner_sizes({{input:p}}, {{ksize}}), inner_sizes({{input:p}}, {{strides}}), {{padding}})',
+        )
+declare(
+    "tf.nn.conv1d|tf.nn.conv2d|tf.nn.conv3d|tf.nn.convolution(input, filters, strides=1, padding='VALID', data_format=None, dilations=1, name=None)",
+    "convolved({input}, {filters}, inner_sizes({input:p}, {strides}), {padding}<, inner_sizes({input:p}, {dilations})>)",
+)
 
 
 @rule("tf.cast|keras.ops.cast|keras.backend.cast(x, dtype)")
@@ -265,8 +298,19 @@ declare("keras.ops.image.resize(images, size, interpolation='bilinear')",
 declare("tf.image.grayscale_to_rgb(images)", "{images:p}.expand(*{images:p}.shape[:-1], 3)")
 declare("keras.ops.image.extract_patches(images, size, strides=None, padding='valid')",
         "image_patches({images}, {size}<, {strides}>)", when={"padding": "valid"})  # fmt: skip
-declare("tf.image.convert_image_dtype(image, dtype)", "({image:p}.to(torch.get_default_dtype()) / 255)",
-        when={})  # fmt: skip
+
+
+@rule("tf.image.convert_image_dtype(image, dtype)")
+def _image_dtype(c: Bound) -> str:
+    """Bytes become shares of 255; numbers that are floating stay as they are."""
+    if "float" not in c.text("dtype"):
+        raise Unbound("it makes whole numbers")
+    floating = all("float" in one for one in c.rewriter.fact(c.given["image"]).dtypes or ["uint8"])
+    return c.filled(
+        "{image:p}.to(torch.get_default_dtype())" if floating else "({image:p}.to(torch.get_default_dtype()) / 255)"
+    )
+
+
 declare("tf.squared_difference|tf.math.squared_difference(x, y)", "torch.square({x:p} - {y:p})")
 declare("tf.multiply_no_nan(x, y)", "({x:p} * {y:p})")
 declare("tf.floordiv|tf.math.floordiv|keras.ops.floor_divide(x, y)", "torch.div({x}, {y}, rounding_mode='floor')")

@@ -8,6 +8,7 @@ from typing import Any
 
 from netglot.migrate.declare import MISSING, Bound, Table
 from netglot.migrate.rewrite import Rewriter
+from netglot.migrate.to_keras import names
 from netglot.migrate.to_keras.target import GONE, Target, _alone, _in_annotation
 from netglot.migrate.to_keras.training import dedented
 from netglot.migrate.to_torch import bases, compiling, functions, helpers, layers, penalties, plain, tapes, training
@@ -26,6 +27,7 @@ TYPES = {
     "keras.Model": "nn.Module", "keras.layers.Layer": "Layer", "keras.Layer": "Layer", "tf.Tensor": "torch.Tensor",
     "keras.models.Model": "nn.Module", "tf.Module": "nn.Module", "keras.Sequential": "nn.Sequential",
     "keras.KerasTensor": "torch.Tensor", "keras.losses.Loss": "Loss", "keras.metrics.Metric": "Metric",
+    "keras.Metric": "Metric", "keras.Loss": "Loss", "keras.Optimizer": "Optimizer",
     "keras.callbacks.Callback": "Callback", "keras.optimizers.schedules.LearningRateSchedule": "LearningRateSchedule",
     "tf.data.Dataset": "Dataset", "keras.utils.Sequence": "object", "keras.utils.PyDataset": "object",
     "tf.Variable": "nn.Parameter", "keras.optimizers.Optimizer": "Optimizer",
@@ -85,11 +87,14 @@ class TorchTarget(Target):
     def call(self, r: Rewriter, node: ast.Call) -> str | None:
         fact, function = r.fact(node), node.func
         dotted, callees = r.dotted(function), list(fact.callees)
+        if _begins_module(r, node):
+            r.touch(node)
+            return "super().__init__()"
         if dotted is not None and (not callees or not callees[0].startswith(self.prefixes)):
             callees = [dotted] if not callees or dotted.startswith(self.prefixes) else callees
         receiver = function.value if isinstance(function, ast.Attribute) else None
         if not callees:
-            return None
+            return self._unseen(r, node, function)
         if all(c.startswith("call:") for c in callees):
             return self._module_called(r, node, callees)
         if receiver is not None and dotted is None:
@@ -114,6 +119,22 @@ class TorchTarget(Target):
             made = penalties.penalised(self, r, node, framework)
         return made if made is not None else self._unknown(r, node, framework[0])
 
+    def _unseen(self, r: Rewriter, node: ast.Call, function: ast.AST) -> str | None:
+        """A call that never ran: a method that only tensors or networks have is taken for theirs, and marked."""
+        if not isinstance(function, ast.Attribute) or r.fact(node).count:
+            return None
+        name, owner = function.attr, r.source(function.value)
+        made = None
+        if f"tf.Tensor.{name}" in self.table.rows and name not in names.COMMON_METHODS:
+            made = r.called(node, [f"tf.Tensor.{name}"], receiver=function.value)
+        elif (name in training.METHODS or name in FILES or name == "summary") and _called_network(r, owner):
+            made = (
+                f"print({owner})" if name == "summary" else self._method(r, node, f"keras.Model.{name}", function.value)
+            )
+        if made is not None:
+            self._by_looks(r, node)
+        return made
+
     def _object(self, r: Rewriter, node: ast.Call, callee: str, receiver: ast.AST) -> str | None:
         """A method of an object of TensorFlow that is no layer; empty text where the helper has the same method."""
         short = callee.rpartition(".")[2]
@@ -136,7 +157,7 @@ class TorchTarget(Target):
         if callee.startswith("keras.Metric."):
             return (
                 ""
-                if short in ("update_state", "result", "reset_state", "reset_states")
+                if short in ("update_state", "result", "reset_state", "reset_states", "add_weight", "__init__")
                 else self._unknown(r, node, callee)
             )
         if callee == "tf.Tensor.assign" and getattr(receiver, "attr", "") in ("learning_rate", "lr"):
@@ -208,6 +229,8 @@ class TorchTarget(Target):
             return made
         if short == "adapt" and "module:keras.layers.Normalization" in r.fact(receiver).kinds:
             return None
+        if short == "get_initial_state" and len(node.args) + len(node.keywords) == 1:
+            return f"{value}.get_initial_state({', '.join(r.text(one) for one in (*node.args, *(k.value for k in node.keywords)))})"
         if short == "count_params":
             return f"sum(p.numel() for p in {value}.parameters())"
         if (
@@ -297,8 +320,11 @@ class TorchTarget(Target):
         module = r.file.classes.get(node.name, {}).get("kind") == "module"
         outer = dict(r._state)
         r._state["module"] = module
+        decorators = [d for d in node.decorator_list if _serialised(r, d)]
 
         def render(child: ast.AST) -> str:
+            if child in decorators:
+                return r.source(child)  # it goes
             dotted = r.dotted(child) if child in node.bases else None
             if dotted is not None and dotted.startswith(self.prefixes):
                 write = bases.base(r, node, dotted) or TYPES.get(dotted)
@@ -309,7 +335,6 @@ class TorchTarget(Target):
                 return self.spell(write + "(", r)[:-1] if "." not in write else self.spell(write, r)
             return r.text(child)
 
-        decorators = [d for d in node.decorator_list if _serialised(r, d)]
         made = r.spans.composed(node, render)
         if decorators:
             made = made[made.index("class " + node.name) :]
@@ -327,8 +352,9 @@ class TorchTarget(Target):
         if inside and "training" in names:
             made = _without_parameter(made)
         r._state["training"] = outer
-        if inside and node.name == "call":
-            made = re.sub(r"(?m)^(\s*def )call\b", r"\1forward", made, count=1)
+        plain = isinstance(r.parent(node), ast.ClassDef) and _plain_module(r, r.parent(node))
+        if (inside and node.name == "call") or (plain and node.name == "__call__"):
+            made = re.sub(rf"(?m)^(\s*def ){node.name}\b", r"\1forward", made, count=1)
             r.rewritten.add(node.lineno)
         return made
 
@@ -411,6 +437,32 @@ FILES = {
     "load_weights": "{model}.load_state_dict(torch.load({path}))",
 }
 """Methods of a network that write and read files."""
+
+
+def _plain_module(r: Rewriter, node: ast.AST | None) -> bool:
+    """Whether a class is a `tf.Module` of the user."""
+    return isinstance(node, ast.ClassDef) and any(
+        r.dotted(one) in ("tf.Module", "tensorflow.Module") for one in node.bases
+    )
+
+
+def _begins_module(r: Rewriter, node: ast.Call) -> bool:
+    """Whether a call is the `super().__init__(...)` of a `tf.Module`."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__")):
+            return _plain_module(r, r.around(node, ast.ClassDef))
+    return False
+
+
+def _called_network(r: Rewriter, owner: str) -> bool:
+    """Whether something of this name was a network elsewhere in the file, or is called one."""
+    last = owner.rpartition(".")[2]
+    if "model" in last.lower() or last.lower() in ("net", "network", "self"):
+        return True
+    return any(
+        isinstance(one, (ast.Name, ast.Attribute)) and getattr(one, "id", getattr(one, "attr", "")) == last
+        and any(kind.startswith("module:") for kind in r.fact(one).kinds) for one in ast.walk(r.file.tree)
+    )  # fmt: skip
 
 
 def _inherits(r: Rewriter, node: ast.AST) -> bool:

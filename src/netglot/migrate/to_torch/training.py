@@ -94,6 +94,7 @@ for _name, _options in {
     "Mean": "", "Sum": "", "SparseCategoricalAccuracy": "", "CategoricalAccuracy": "", "BinaryAccuracy": "threshold=0.5",
     "Accuracy": "", "TopKCategoricalAccuracy": "k=5", "SparseTopKCategoricalAccuracy": "k=5", "RootMeanSquaredError": "",
     "Precision": "thresholds=0.5", "Recall": "thresholds=0.5", "AUC": "num_thresholds=200, from_logits=False",
+    "MeanIoU": "num_classes",
 }.items():  # fmt: skip
     _first = (
         "name=None, threshold=0.5" if _name == "BinaryAccuracy" else f"{_options}{', ' if _options else ''}name=None"

@@ -254,3 +254,19 @@ def cropped(x, cropping=0):
     """Images with the channels last, without their borders."""
     sides = [(one, one) if isinstance(one, int) else tuple(one) for one in sizes_of(cropping, x.ndim - 2)]
     return x[(slice(None), *(slice(a, size - b) for (a, b), size in zip(sides, x.shape[1:-1])))]
+
+
+def inner_sizes(x, sizes):
+    """An option of images with the channels last for their inner axes: given for these, for all axes, or once."""
+    count = x.ndim - 2
+    sizes = [sizes] * count if isinstance(sizes, int) else list(sizes) * (count if len(sizes) == 1 else 1)
+    return tuple(sizes[1:-1] if len(sizes) == count + 2 else sizes)
+
+
+def convolved(x, kernel, strides, padding, rates=None):
+    """A convolution of images with the channels last by a kernel in TensorFlow's order of axes."""
+    count = x.ndim - 2
+    x, weight = x.movedim(-1, 1), kernel.permute(-1, -2, *range(count))
+    if padding.upper() == "SAME":
+        x = same_padded(x, kernel.shape[:count], strides, rates)
+    return getattr(F, f"conv{count}d")(x, weight, None, strides, 0, rates or 1).movedim(1, -1)

@@ -8,10 +8,17 @@ class Metric:
 
     def __init__(self, name=None, **options):
         self.name = name
-        self.reset_state()
+
+    def add_weight(self, name=None, shape=(), initializer="zeros", **options):
+        """A number that it counts in, or several."""
+        made = torch.ones(shape) if initializer == "ones" else torch.zeros(shape)
+        self.counted = [*getattr(self, "counted", ()), (made, made.clone())]
+        return made
 
     def reset_state(self):
         """Begins anew."""
+        for one, start in getattr(self, "counted", ()):
+            one.copy_(start)
 
     def __call__(self, *given, **options):
         self.update_state(*given, **options)
@@ -24,6 +31,7 @@ class Mean(Metric):
     def __init__(self, function=None, name=None, **options):
         super().__init__(name)
         self.function, self.options = function, options
+        self.reset_state()
 
     def reset_state(self):
         self.total, self.count = 0.0, 0.0
@@ -125,6 +133,7 @@ class Counted(Metric):
     def __init__(self, thresholds=0.5, name=None):
         self.thresholds = torch.as_tensor([thresholds] if isinstance(thresholds, (int, float)) else thresholds)
         super().__init__(name)
+        self.reset_state()
 
     def reset_state(self):
         self.tp, self.fp, self.fn, self.tn = (torch.zeros(len(self.thresholds)) for _ in range(4))
@@ -174,3 +183,23 @@ class AUC(Counted):
     def result(self):
         right, wrong = self.share(self.tp, self.fn), self.share(self.fp, self.tn)
         return ((wrong[:-1] - wrong[1:]) * (right[:-1] + right[1:]) / 2).sum()
+
+
+class MeanIoU(Metric):
+    """What two divisions into classes have in common of what they cover, in the mean over classes."""
+
+    def __init__(self, num_classes, name=None):
+        self.num_classes = num_classes
+        super().__init__(name or "mean_io_u")
+        self.reset_state()
+
+    def reset_state(self):
+        self.counts = torch.zeros(self.num_classes, self.num_classes)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        places = torch.as_tensor(y_true).reshape(-1).long() * self.num_classes + y_pred.detach().reshape(-1).long()
+        self.counts = self.counts + places.bincount(minlength=self.num_classes**2).reshape(self.counts.shape)
+
+    def result(self):
+        both, either = self.counts.diag(), self.counts.sum(0) + self.counts.sum(1) - self.counts.diag()
+        return (both[either > 0] / either[either > 0]).mean()

@@ -41,6 +41,10 @@ class Recurrent(Layer):
             self.kernel.materialize((x.shape[-1], self.gates * self.units))
             start(self.kernel, self.kernel_initializer, x.shape[-1], self.gates * self.units)
 
+    def get_initial_state(self, batch_size):
+        """States that nothing is remembered in."""
+        return [torch.zeros(int(batch_size), self.units) for _ in range(self.states)]
+
     def forward(self, x, initial_state=None):
         state = initial_state
         if state is None:
