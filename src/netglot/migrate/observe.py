@@ -156,11 +156,16 @@ class Recorder:
         if self.framework.kind(result) in ("optimizer", "scheduler") and id(result) not in self.shared.made:
             self.shared.made[id(result)] = (self.module, number)
             self.shared.kept.append(result)
-        if owner is not None and id(owner) in self.shared.made:
-            fact.extra["made"] = self.shared.made[id(owner)]
-        if owner is not None and args and id(args[0]) in self.shared.made:
-            fact.extra["made 0"] = self.shared.made[id(args[0])]
+        self._made(fact, "made", owner)
+        if owner is not None and args:
+            self._made(fact, "made 0", args[0])
         return result
+
+    def _made(self, fact: Fact, key: str, value: Any) -> None:
+        """Remembers where what is called was made; that it was several, where it was."""
+        place = self.shared.made.get(id(value)) if value is not None else None
+        if place is not None:
+            fact.extra[key] = place if fact.extra.get(key, place) == place else None
 
     def callee(self, function: Any, owner: Any = None, name: str = "") -> str:
         """The name of what is called: a framework's public one, `call:` and a module's class, or `user:` and a name."""

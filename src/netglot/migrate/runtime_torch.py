@@ -6,6 +6,8 @@ import contextlib
 import functools
 import importlib.util
 import itertools
+import math
+import random
 import sys
 import types
 from typing import Any
@@ -14,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from netglot.frontend.incomplete import complete_on_import
 from netglot.migrate.known import cotangent, made_array, made_dataset, start_of
 from netglot.migrate.observe_torch import Torch
 from netglot.migrate.observing import Observing
@@ -31,6 +34,7 @@ class Runtime(Observing, Side):
 
     def watching(self) -> Torch:
         torch.manual_seed(0)
+        _made_images()
         torch.jit.script = lambda obj=None, *a, **k: obj
         return Torch()
 
@@ -85,8 +89,14 @@ class Runtime(Observing, Side):
         _no_dropping()
         known_draws(self.draws)
         _stamp()
+        if sys.modules.get("torchvision") or self._uses_vision():
+            known_transforms()
+            _made_images()
         if any("torchvision_arrays(" in text for _, text in (self.files.files if self.files else {}).values()):
             _made_data()
+
+    def _uses_vision(self) -> bool:
+        return any("torchvision" in text for _, text in (self.files.files if self.files else {}).values())
 
     def made(self, model: nn.Module) -> nn.Module:
         model = model.double()
@@ -182,7 +192,7 @@ class Runtime(Observing, Side):
         """Overwrites the matched tensors, in order."""
         with torch.no_grad():
             for tensor, array in zip(self.rows[1], self.arrays(arrays), strict=True):
-                tensor.copy_(torch.from_numpy(np.ascontiguousarray(array)))
+                tensor.copy_(torch.from_numpy(np.asarray(array, order="C")))
 
     def warm(self, inputs: list) -> None:
         """Calls the network once, so that its weights are made."""
@@ -256,7 +266,7 @@ class Runtime(Observing, Side):
             tensors = [_tensor(module, path, attribute) for path, attribute in start["entries"]]
             with torch.no_grad():
                 for tensor, array in zip(tensors, self.arrays(start["arrays"]), strict=True):
-                    tensor.copy_(torch.from_numpy(np.ascontiguousarray(array)))
+                    tensor.copy_(torch.from_numpy(np.asarray(array, order="C")))
             entries = [("", "", "", tensor, True) for tensor in tensors]
             self.met.append({"model": module, "entries": entries, "arrays": []})
             return
@@ -407,7 +417,7 @@ def known_draws(draws: Any) -> None:
     """PyTorch's random tensors come from draws that the other side can repeat."""
 
     def tensor(array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array))
+        return torch.from_numpy(np.asarray(array, order="C"))
 
     def sizes(size: tuple, kwargs: dict) -> tuple:
         size = size or (kwargs.get("size", ()),)
@@ -467,6 +477,77 @@ def _made_data() -> None:
             return types.SimpleNamespace(data=images, targets=labels.reshape(-1))
 
         setattr(datasets, name, made)
+
+
+def known_transforms() -> None:
+    """torchvision's random transforms draw by Python's own numbers, in the order in which the other side draws."""
+    complete_on_import()
+    try:
+        from torchvision import transforms as known
+    except (ImportError, RuntimeError):
+        return
+
+    def flipped(kind: Any) -> Any:
+        own = kind.forward
+
+        def forward(transform: Any, image: Any) -> Any:
+            kept, transform.p = transform.p, float(random.random() < transform.p)
+            try:
+                return own(transform, image)
+            finally:
+                transform.p = kept
+
+        return forward
+
+    for kind in (known.RandomHorizontalFlip, known.RandomVerticalFlip):
+        kind.forward = flipped(kind)
+
+    def cropped(image: Any, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        width, height = image.size
+        return random.randint(0, height - size[0]), random.randint(0, width - size[1]), size[0], size[1]
+
+    def part(image: Any, scale: Any, ratio: Any) -> tuple[int, int, int, int]:
+        width, height = image.size
+        for _ in range(10):
+            area = width * height * random.uniform(*scale)
+            shape = math.exp(random.uniform(math.log(ratio[0]), math.log(ratio[1])))
+            w, h = round(math.sqrt(area * shape)), round(math.sqrt(area / shape))
+            if 0 < w <= width and 0 < h <= height:
+                return random.randint(0, height - h), random.randint(0, width - w), h, w
+        w, h = min(width, round(height * ratio[1])), min(height, round(width / ratio[0]))
+        return (height - h) // 2, (width - w) // 2, h, w
+
+    known.RandomCrop.get_params = staticmethod(cropped)
+    known.RandomResizedCrop.get_params = staticmethod(part)
+    known.RandomRotation.get_params = staticmethod(lambda degrees: random.uniform(*degrees))
+
+
+def _made_images() -> None:
+    """torchvision's data sets with made images, which need not be downloaded."""
+    complete_on_import()
+    try:
+        from torchvision import datasets
+    except (ImportError, RuntimeError):
+        return
+    for name, own in (
+        ("MNIST", "mnist"),
+        ("FashionMNIST", "fashion_mnist"),
+        ("CIFAR10", "cifar10"),
+        ("CIFAR100", "cifar100"),
+    ):
+
+        def init(
+            self: Any, root: Any = None, train: bool = True, transform: Any = None, target_transform: Any = None,
+            download: bool = False, own: str = own,
+        ) -> None:  # fmt: skip
+            datasets.VisionDataset.__init__(self, root, transform=transform, target_transform=target_transform)
+            self.data, labels = made_dataset(own)[0 if train else 1]
+            labels, self.train = labels.reshape(-1).astype("int64"), train
+            self.targets = labels.tolist()
+            if "mnist" in own:
+                self.data, self.targets = torch.from_numpy(self.data), torch.from_numpy(labels)
+
+        getattr(datasets, name).__init__ = init
 
 
 def _split(side: Any, dataset: Any, lengths: Any, generator: Any = None) -> list:

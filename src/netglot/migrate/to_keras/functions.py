@@ -234,13 +234,16 @@ declare(
 )
 _both("cumsum", "x, dim)", "ops.cumsum({x}, axis={dim})")
 _both("cumprod", "x, dim)", "ops.cumprod({x}, axis={dim})")
-_both(
-    "topk",
-    "x, k, dim=-1, largest=True, sorted=True)",
-    "ops.top_k({x}, {k})",
-    when={"dim": lambda d: d == -1, "largest": True},
-)
-_both("topk", "x, k, dim=-1, largest=True, sorted=True)", "ops.top_k({x}, {k})", when={"dim": 1, "largest": True})
+
+
+@rule("torch.topk|torch.Tensor.topk(x, k, dim=-1, largest=True, sorted=True)")
+def _topk(c: Bound) -> str | None:
+    """The largest values along the last axis."""
+    ranks, axis = c.rewriter.fact(c.given["x"]).ranks, c.literal("dim")
+    last = axis == -1 or (axis is not MISSING and ranks and all(axis == rank - 1 for rank in ranks))
+    return c.filled("largest({x}, {k})") if last and c.literal("largest") is True else None
+
+
 _both("sort", "x, dim=-1, descending=False)", "sorted_along({x}<, {dim}><, descending={descending}>)")
 _both("argsort", "x, dim=-1, descending=False)", "sorted_along({x}<, {dim}><, descending={descending}>)[1]")
 

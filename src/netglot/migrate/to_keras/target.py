@@ -8,10 +8,10 @@ from typing import Any
 
 from netglot.migrate.declare import MISSING, Bound, Declaration, Table, Unbound, bind
 from netglot.migrate.rewrite import Rewriter
-from netglot.migrate.to_keras import fitting, functions, helpers, layers, loops, names, training
+from netglot.migrate.to_keras import fitting, functions, helpers, layers, loops, names, training, vision
 
 TABLE = Table()
-for _table in (layers.table, functions.table, training.table):
+for _table in (layers.table, functions.table, training.table, vision.table):
     TABLE.rows.update(_table.rows)
     TABLE.marks.update(_table.marks)
 
@@ -29,7 +29,23 @@ class Target:
     """How the public names of what is migrated begin."""
     packages: tuple[str, ...] = ("torch", "torchvision")
     """The packages whose imports go."""
-    bases = frozenset({"ops", "layers", "keras", "math", "np", "tf", "collections", "contextlib", "pickle"})
+    bases = frozenset(
+        {
+            "ops",
+            "layers",
+            "keras",
+            "math",
+            "np",
+            "tf",
+            "collections",
+            "contextlib",
+            "os",
+            "pickle",
+            "random",
+            "Image",
+            "ImageOps",
+        }
+    )
     """The modules that helpers use, by the names under which they are imported."""
 
     def __init__(self, name: str, style: str = "loop"):
@@ -668,11 +684,13 @@ class Target:
 
     def _import_lines(self, r: Rewriter, text: str) -> list[str]:
         have = {a for a, dotted in r.aliases.items() if not dotted.startswith(self.prefixes)}
-        plain = ("collections", "contextlib", "math", "pickle")
+        plain = ("collections", "contextlib", "math", "os", "pickle", "random")
         lines = [f"import {name}" for name in plain if name in r.imports and name not in have]
         lines += sorted(r._state.get("extra imports", ()))
         if "np" in r.imports and "np" not in have:
             lines.append("import numpy as np")
+        pillow = [name for name in ("Image", "ImageOps") if name in r.imports and name not in have]
+        lines += [f"from PIL import {', '.join(pillow)}"] if pillow else []
         short = [base for base in ("layers", "ops") if base in r.imports]
         keras = "keras" in r.imports
         if self.name == "keras":

@@ -489,7 +489,7 @@ def expression_statement(target: Any, r: Rewriter, node: ast.Expr) -> str | None
             made = ast.Call(func=call.func, args=[receiver, *call.args], keywords=call.keywords)
             ast.copy_location(made, call)
             return _initialiser(target, r, node, made, _INIT + _DATA_METHODS[call.func.attr], receiver)
-        if name.startswith("torch.nn.Module."):
+        if name.startswith(("torch.nn.Module.", "torch.nn.Sequential.")):
             return _module_statement(target, r, node, call, name, receiver)
         if name.startswith("torch.Tensor.") and call.func.attr.endswith("_"):
             return _in_place(target, r, call, name, receiver)

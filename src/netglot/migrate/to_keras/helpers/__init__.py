@@ -18,11 +18,12 @@ from netglot.migrate.to_keras.helpers import (
     recurrent,
     tensors,
     training,
+    transforms,
 )
 from netglot.migrate.to_keras.helpers.layers import knowing
 from netglot.migrate.to_keras.helpers.recurrent import packed
 
-_FAMILIES = (layers, images, recurrent, attention, tensors, networks, losses, training, optimizers)
+_FAMILIES = (layers, images, recurrent, attention, tensors, networks, losses, training, transforms, optimizers)
 HELPERS: dict[str, str] = {name: text for family in _FAMILIES for name, text in family.HELPERS.items()}
 """By name, in the order in which a file defines them."""
 

@@ -16,7 +16,7 @@ def cross_entropy(logits, target, weight=None, ignore_index=-100, reduction="mea
         target = ops.one_hot(target, count, dtype=logs.dtype)
     scale = 1.0 if weight is None else ops.cast(weight, logs.dtype)
     target = target * (1 - label_smoothing) + label_smoothing / count
-    losses = -ops.sum(target * scale * logs, axis=-1)
+    losses = -ops.sum(ops.where(target == 0, ops.zeros_like(logs), target * scale * logs), axis=-1)
     if seen is not None:
         losses = losses * seen
         total = ops.sum(seen if weight is None else seen * ops.sum(target * scale, axis=-1))

@@ -94,10 +94,16 @@ def pairwise_distance(x, y, p=2.0, eps=1e-6, keepdims=False):
     """The distance between vectors of the last axis."""
     return ops.sum(ops.abs(x - y + eps) ** p, axis=-1, keepdims=keepdims) ** (1 / p)
 ''',
+    "largest": '''
+def largest(x, k):
+    """The largest values along the last axis, and where they are."""
+    values, places = ops.top_k(x, k)
+    return collections.namedtuple("TopK", "values indices")(values, ops.cast(places, "int64"))
+''',
     "sorted_along": '''
 def sorted_along(x, axis=-1, descending=False):
     """The values in order along an axis, and where they came from."""
-    places = ops.argsort(-x if descending else x, axis=axis)
+    places = ops.cast(ops.argsort(-x if descending else x, axis=axis), "int64")
     return ops.take_along_axis(x, places, axis=axis), places
 ''',
     "dropout": '''
