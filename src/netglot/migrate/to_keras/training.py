@@ -153,6 +153,8 @@ for _signature, _write in {
         groups = c.given.get("params")
         if isinstance(groups, ast.List) and any(isinstance(one, ast.Dict) and len(one.keys) > 1 for one in groups.elts):
             return _grouped(c, groups, write)
+        if not isinstance(groups, ast.List) and "dict" in c.rewriter.fact(groups).items:
+            raise Unbound("its groups of weights are chosen elsewhere, before Keras has made them")
         return c.filled(write)
 
     rule(_O + _signature + _options, infers=_IDLE)(_optimizer)

@@ -1,0 +1,89 @@
+"""What is written for calls that earlier came out wrong, or unmarked; neither side is trained here."""
+
+import pytest
+
+from netglot.migrate.migrating import migrate
+
+pytest.importorskip("torch")
+pytest.importorskip("keras")
+
+TORCH = """
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+net = nn.Sequential(nn.Linear(4, 3))
+other = nn.Sequential(nn.Linear(4, 3))
+loader = DataLoader(TensorDataset(torch.randn(8, 4), torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])), batch_size=4)
+chosen = torch.tensor([len(one) for one in ("a", "bb")])
+print(torch.randn(2, 5, 3).topk(2, dim=1), torch.randn(2, 5).topk(2, 1))
+print(hasattr(torch.nn.functional, "scaled_dot_product_attention"))
+
+
+def train(model, loader, optimizer):
+    model.train()
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+
+
+train(net, loader, torch.optim.SGD(net.parameters(), lr=0.1))
+train(other, loader, torch.optim.Adam(other.parameters()))
+groups = [{"params": net.parameters(), "weight_decay": 0.1}]
+last = torch.optim.AdamW(groups, lr=0.1)
+if len(chosen) > 3:
+    net.cuda()
+    other.cuda()
+"""
+KERAS = """
+import keras
+import numpy as np
+import tensorflow as tf
+
+model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(3), keras.layers.Dropout(0.5)])
+x = tf.constant(np.random.rand(6, 4).astype("float32"))
+print(tf.argmax(x), tf.argmax(x, axis=1), tf.random.uniform((2,), -1.0, 1.0))
+print(tf.random.uniform((2,), 0, 9, dtype=tf.int64))
+print(keras.ops.take(x, [0, 1]), tf.gather(x, [0, 1]), tf.gather(x, [0, 1], axis=-1))
+print(tf.image.convert_image_dtype(x, tf.float32))
+print(model(x, training=True), model.predict(x))
+
+
+class Never(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.save_weights("last.weights.h5")
+"""
+
+
+def test_towards_keras(tmp_path):
+    (tmp_path / "script.py").write_text(TORCH)
+    found = migrate(tmp_path / "script.py", "tensorflow", verify=False)
+    text = found.files["script.py"].decode()
+    for said in (
+        "gradients = tape.gradient(loss, model.trainable_variables)\n",
+        'chosen = ops.convert_to_tensor([len(one) for one in ("a", "bb")], dtype="int64")',
+        "print(True)\n",
+        "if len(chosen) > 3:\n    pass\n",
+    ):
+        assert said in text, text
+    assert "# netglot: torch.topk" in text or "# netglot: torch.Tensor.topk" in text
+    marks = {one["what"]: one["reason"] for one in found.report["files"][0]["marked"]}
+    assert "groups of weights" in marks["torch.optim.AdamW"]
+
+
+def test_towards_pytorch(tmp_path):
+    (tmp_path / "script.py").write_text(KERAS)
+    found = migrate(tmp_path / "script.py", "torch", verify=False)
+    text = found.files["script.py"].decode()
+    for said in (
+        "print(torch.argmax(x, dim=0), torch.argmax(x, dim=1), ((-1.0) + (1.0 - (-1.0)) * torch.rand((2,))))",
+        "print(torch.randint(0, 9, (2,)))",
+        "print(x.flatten()[[0, 1]], x[[0, 1]], x[:, [0, 1]])",
+        "print(x.to(torch.get_default_dtype()))",
+        "print(model.train()(x), predict(model, x))",
+        'torch.save(self.model.state_dict(), "last.weights.h5")',
+    ):
+        assert said in text, text
+    assert any("never ran" in one["reason"] for one in found.report["files"][0]["marked"])
