@@ -154,6 +154,22 @@ class Network:
     probabilities: str = ""
 
 
+def is_program(path: Path) -> bool:
+    """Whether a `.mlmodel` or the model of a package holds a program.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    return "program" in _model(path)
+
+
+def _model(path: Path) -> Record:
+    try:
+        return wire.parse(mapped(path), SCHEMA, "Model")
+    except InputError as error:
+        raise InputError(f"{path}: {error.message}", advice=error.advice or "is it a .mlmodel?") from error
+
+
 def read_network(path: Path) -> Network:
     """The neural network in a `.mlmodel`. No weight is copied.
 
@@ -161,14 +177,9 @@ def read_network(path: Path) -> Network:
         InputError: the file is missing or damaged.
         Refusal: it holds a model of another kind.
     """
-    try:
-        record = wire.parse(mapped(path), SCHEMA, "Model")
-    except InputError as error:
-        raise InputError(f"{path}: {error.message}", advice=error.advice or "is it a .mlmodel?") from error
+    record = _model(path)
     kind = next((name for name in ("network", "classifier", "regressor") if name in record), None)
     if kind is None:
-        if "program" in record:
-            raise Refusal(notimpl("an ML Program", "convert with convert_to='neuralnetwork'"))
         raise Refusal(notimpl("a model that is no neural network, such as a pipeline or a tree"))
     network, description = record.record(kind), record.record("description")
     outputs = [one.text("name") for one in description.records("output")]

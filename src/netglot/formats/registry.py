@@ -81,7 +81,7 @@ FORMATS: dict[str, Format] = {
             weights="the .weights",
         ),
         Format("onnx", "ONNX", (".onnx",), "netglot.dialects.onnx.read:read_onnx", extra="onnx", runtime="onnx"),
-        Format("coreml", "Core ML", (".mlmodel",), "netglot.dialects.coreml.read:read_coreml"),
+        Format("coreml", "Core ML", (".mlmodel", ".mlpackage"), "netglot.dialects.coreml.read:read_coreml"),
         Format(
             "mxnet",
             "MXNet",

@@ -180,8 +180,8 @@ def test_what_is_not_read_is_refused_by_name(tmp_path):
     with pytest.raises(UnsupportedOps) as refused:
         run(tmp_path, data, X)
     assert [(one.where, one.what) for one in refused.value.refused] == [("mine", "custom")]
-    with pytest.raises(Refusal, match="ML Program"):
-        run(tmp_path, encoded("Model", version=7, program={}), X)
+    with pytest.raises(Refusal, match="no neural network"):
+        run(tmp_path, encoded("Model", version=7, pipeline={}), X)
     with pytest.raises(InputError, match="2 numbers"):
         run(tmp_path, model(("fc", "innerProduct", dict(inputChannels=90, outputChannels=4, weights=one(drawn(2))))), X)
 

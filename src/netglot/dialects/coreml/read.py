@@ -9,9 +9,11 @@ import netglot.dialects.coreml.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.assembly import Assembly, block_paths, class_name, identifier, with_open_batch
 from netglot.dialects.coreml.dialect import coreml
 from netglot.dialects.coreml.layer import Layer
+from netglot.dialects.coreml.program import read_package
 from netglot.dialects.fitting import fitted
 from netglot.errors import InputError, Refusal, notimpl
-from netglot.formats.coreml import Network, read_network
+from netglot.formats.coreml import Network, is_program, read_network
+from netglot.formats.mlprogram import is_package, specification
 from netglot.formats.record import Record
 from netglot.pivot import ops
 from netglot.pivot.graph import Graph
@@ -21,7 +23,7 @@ _HEAD = ("name", "input", "output")
 
 
 def read_coreml(path: Path, *, weights: Path | None = None, inputs: Any = None) -> Graph:
-    """Reads the neural network of a `.mlmodel`; a classifier gives its probabilities.
+    """Reads the neural network of a `.mlmodel`, where a classifier gives its probabilities, or an ML Program.
 
     Raises:
         InputError: the file is missing or damaged.
@@ -30,6 +32,10 @@ def read_coreml(path: Path, *, weights: Path | None = None, inputs: Any = None) 
     path = Path(path)
     if weights is not None:
         raise InputError(f"{path} holds its weights already", advice="leave --weights out")
+    package = is_package(path)
+    inner = specification(path) if package else path
+    if package or is_program(inner):
+        return read_package(inner, inner.parent, inputs)
     network = read_network(path)
     return with_open_batch(lambda free: _read(path, network, inputs, free), asked=inputs)
 

@@ -27,7 +27,7 @@ def _pair(options, name: str, default: int) -> tuple[int, int]:
     return held  # type: ignore[return-value]
 
 
-def _same(sizes, kernel, stride, dilation, heavy_first: bool) -> list[tuple]:
+def same_padding(sizes, kernel, stride, dilation, heavy_first: bool) -> list[tuple]:
     """The padding that leaves the size divided by the stride, rounded up."""
     found = []
     for size, k, s, d in zip(sizes, kernel, stride, dilation, strict=True):
@@ -41,7 +41,9 @@ def _same(sizes, kernel, stride, dilation, heavy_first: bool) -> list[tuple]:
 
 def _padding(options, x, kernel, stride, dilation):
     if "same" in options:
-        return _same(shape_of(x)[2:], kernel, stride, dilation, options.record("same").integer("asymmetryMode", 0) == 1)
+        return same_padding(
+            shape_of(x)[2:], kernel, stride, dilation, options.record("same").integer("asymmetryMode", 0) == 1
+        )
     return borders(options.record("valid").record("paddingAmounts"))
 
 

@@ -1,0 +1,203 @@
+"""From an ML Program to the pivot: operations of MIL one by one, half precision in single."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import netglot.dialects.coreml.ops  # noqa: F401  (fills the dialect)
+from netglot.dialects.assembly import Assembly, checked, class_name, identifier, with_open_batch
+from netglot.dialects.coreml.dialect import coreml
+from netglot.dialects.fitting import fitted
+from netglot.errors import InputError, Refusal, notimpl
+from netglot.formats.mlprogram import Held, Operation, Program, read_program
+from netglot.pivot.graph import Graph
+from netglot.pivot.op import TensorType, numpy_dtype
+
+_NARROW = {"float16": "float32", "uint16": "int32", "int16": "int32", "uint8": "int32", "int8": "int32"}
+
+
+_MISFITS = (
+    ValueError, AssertionError, LookupError, ArithmeticError, TypeError, AttributeError, RecursionError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of a tensor as the network computes with them."""
+
+    values: tuple
+
+
+def read_package(path: Path, root: Path, given: Any) -> Graph:
+    """Reads the main function of a program; `root` is the folder of its weights.
+
+    Raises:
+        InputError: the package is damaged.
+        Refusal, UnsupportedOps: it has operations without a pivot form.
+    """
+    program = read_program(path, root)
+    return with_open_batch(lambda free: _read(root, program, given, free), asked=given)
+
+
+def _read(path: Path, program: Program, given: Any, free: bool) -> Graph:
+    names = [part for part in path.parts if part.endswith(".mlpackage")]
+    assembly = Assembly(coreml, class_name(Path(names[-1]).stem if names else path.stem) or "Network")
+    dtypes = [_NARROW.get(one.dtype, one.dtype) for one in program.inputs]
+    shapes = fitted([(one.name, one.shape) for one in program.inputs], given, free, dtypes, scalars=True)
+    for one, (shape, dtype) in zip(program.inputs, shapes, strict=True):
+        assembly.input(one.name, shape, dtype)
+        if one.colours:
+            assembly.notes.append(f"{one.name} is a picture: {one.colours}, from 0 to 255")
+    if any(out == "float16" for out in dtypes) or any(_halves(one) for one in program.operations):
+        assembly.notes.append("the program computes in half precision, and is read in single precision")
+    for operation in program.operations:
+        _step(assembly, operation)
+    found: dict[str, Any] = {}
+    for name in program.outputs:
+        if not assembly.refused:
+            held = assembly.tensor(name)
+            found[identifier(name)] = assembly.constant(plain(held)) if isinstance(held, Held) else held
+    if not found and not assembly.refused:
+        raise InputError(f"{path} has no output")
+    values = list(found.values())
+    return assembly.finish(values[0] if len(values) == 1 else found)
+
+
+def _halves(operation: Operation) -> bool:
+    held = operation.attributes.get("val")
+    return operation.type == "const" and held is not None and held.dtype == "float16"
+
+
+def _step(assembly: Assembly, operation: Operation) -> None:
+    kind = operation.type
+    if kind == "const":
+        for name in operation.outputs:
+            if "val" not in operation.attributes:
+                raise InputError(f"the constant {name} has no value")
+            assembly.tensors[name] = operation.attributes["val"]
+        return
+    work = Work(operation, assembly)
+
+    def run():
+        if operation.nested:
+            raise Refusal(notimpl("a loop or a choice", "fix the sizes that it depends on, or use another layer"))
+        reader = assembly.reader(f"mil.{kind}")
+        try:
+            made = reader(work)
+        except _MISFITS as error:
+            detail = str(error).partition("\n")[0] or type(error).__name__
+            raise Refusal(notimpl(f"its options do not fit its input: {detail}")) from error
+        return made if isinstance(made, Held | Sizes) else assembly.build(made)
+
+    assembly.step(operation.outputs[0] if operation.outputs else kind, kind, operation.outputs, run)
+
+
+def plain(held: Held) -> np.ndarray:
+    """A constant in a dtype that the network computes with."""
+    dtype = _NARROW.get(held.dtype, held.dtype)
+    return np.asarray(held.value).astype(numpy_dtype(dtype)) if dtype != "string" else np.asarray(held.value)
+
+
+class Work:
+    """One operation at work: its operands by name."""
+
+    def __init__(self, operation: Operation, assembly: Assembly):
+        self.operation, self.assembly = operation, assembly
+
+    def all(self, name: str) -> list[Any]:
+        """What stands at an operand: values, held values, sizes."""
+        found = self.operation.operands.get(name, [])
+        return [self.assembly.tensor(one) if isinstance(one, str) else one for one in found]
+
+    def raw(self, name: str) -> Any:
+        """One operand; None where it is not given."""
+        if name in self.operation.attributes:
+            return self.operation.attributes[name]
+        found = self.all(name)
+        return found[0] if found else None
+
+    def array(self, name: str, default: Any = None) -> np.ndarray:
+        """An operand that must be known.
+
+        Raises:
+            Refusal: the network computes it.
+        """
+        held = self.raw(name)
+        if held is None:
+            return np.asarray(default)
+        if isinstance(held, Sizes):
+            return np.asarray(held.values, dtype=object)
+        if not isinstance(held, Held):
+            raise Refusal(notimpl(f"{name} that depends on the data"))
+        return plain(held)
+
+    def integers(self, name: str, default: Any = ()) -> tuple:
+        """Whole numbers, or sizes."""
+        return tuple(
+            one if not isinstance(one, np.integer | int) else int(one) for one in self.array(name, default).reshape(-1)
+        )
+
+    def integer(self, name: str, default: int = 0) -> int:
+        """A whole number."""
+        return int(self.array(name, default).reshape(-1)[0])
+
+    def number(self, name: str, default: float = 0.0) -> float:
+        """A number, as short as single precision allows."""
+        one = np.float32(self.array(name, default).reshape(-1)[0])
+        near = float(f"{one:.7g}")
+        return near if np.float32(near) == one else float(one)
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A truth value."""
+        return bool(self.array(name, default).reshape(-1)[0])
+
+    def text(self, name: str, default: str = "") -> str:
+        """A word."""
+        held = self.raw(name)
+        return default if held is None else str(held.value) if isinstance(held, Held) else default
+
+    def operand(self, name: str) -> Any:
+        """A tensor, or a number where the file holds one."""
+        return self.tensor_of(self.raw(name), name)
+
+    def tensor_of(self, held: Any, name: str = "x") -> Any:
+        """A tensor as an operand of an op."""
+        if held is None:
+            raise InputError(f"{self.operation.type} lacks its operand {name}")
+        if isinstance(held, Sizes):
+            raise Refusal(notimpl("arithmetic with sizes that are not known"))
+        if not isinstance(held, Held):
+            return held
+        array = plain(held)
+        return array.item() if array.ndim == 0 else self.assembly.constant(array)
+
+    def tensor(self, name: str = "x") -> Any:
+        """A tensor, a constant of the network where the file holds it."""
+        held = self.raw(name)
+        return self.assembly.constant(plain(held)) if isinstance(held, Held) else self.tensor_of(held, name)
+
+    def weight(self, name: str, role: str, how: Callable | None = None, shape: tuple | None = None) -> Any:
+        """A weight, as it is held or as `how` makes it; None where it is not given."""
+        held = self.raw(name)
+        if held is None:
+            return None
+        if not isinstance(held, Held):
+            return held
+        shape = held.shape if shape is None else shape
+        checked(shape, f"the {role} of {self.operation.outputs[0]}")
+        load = (lambda: how(plain(held))) if how else lambda: plain(held)
+        kind = TensorType(_NARROW.get(held.dtype, held.dtype), shape)
+        return self.assembly.parameter(f"{self._owner(name, role)}.{role}", load, kind)
+
+    def _owner(self, name: str, role: str) -> str:
+        """The layer that a weight belongs to, by the weight's name or that of the result."""
+        named = next((one for one in self.operation.operands.get(name, ()) if isinstance(one, str)), "")
+        for end in (f"_{role}", f"_{role}_to_fp16", f"_{role}_to_fp32"):
+            if named.endswith(end) and named != end:
+                return identifier(named.removesuffix(end))
+        return identifier(self.operation.outputs[0])
