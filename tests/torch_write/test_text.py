@@ -238,3 +238,24 @@ def test_normed_weights_stay_with_their_layer(normed, target):
     if target == "keras":
         assert "initializer=uniform(12)" in source and "Constant(0.5774)" in source
         assert 'initializer="zeros"' not in source
+
+
+class Turned(nn.Module):
+    """Values that are assigned in another shape, and side by side."""
+
+    def __init__(self):
+        super().__init__()
+        self.query, self.key = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x):
+        b, t, _ = x.shape
+        q = self.query(x).view(b, t, 2, 4).transpose(1, 2)
+        k = self.key(x).view(b, t, 2, 4).transpose(1, 2)
+        low, high = q.sigmoid(), k.tanh()
+        return (q * low + k * high) @ (k * low - q * high).transpose(2, 3)
+
+
+def test_values_are_called_what_the_source_calls_them(tmp_path):
+    written, _ = emit(netglot.read(Turned, ["B,T,8"]), tmp_path)
+    for text in ("q = self.query(x)", "k = self.key(x)", "low = torch.sigmoid(q)", "high = torch.tanh(k)"):
+        assert text in written.source

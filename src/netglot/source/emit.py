@@ -575,7 +575,12 @@ class _BodyPrinter:
         return next(n for n in numbered(wanted) if not taken(n))
 
     def _default_name(self, value: Value) -> str:
-        """`x` for what flows on; another name where `x` is still needed."""
+        """What the source calls it in another shape, else `x` for what flows on; a word where `x` is needed still."""
+        node = self.outline.producers.get(value)
+        if node is not None and len(node.sites) > self.body.depth:
+            name = rearranged_name(node.sites[self.body.depth])
+            if name and name not in self.spoken:
+                return self._free(name)
         holder = self.held.get("x")
         if holder is None or self.left.get(holder, 0) <= 0:
             return "x"

@@ -37,6 +37,8 @@ def assigned_names(site: Site | None) -> list[str] | None:
             if isinstance(statement.target, ast.Name) and _covers(site, statement):
                 return [statement.target.id]
             continue
+        if isinstance(statement, ast.Assign) and (name := _beside_others(site, statement)):
+            return [name]
         if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
             if not _covers(site, statement.value) and not _is_branch(site, statement.value):
                 continue
@@ -46,6 +48,15 @@ def assigned_names(site: Site | None) -> list[str] | None:
             if isinstance(target, ast.Tuple) and all(isinstance(e, ast.Name) for e in target.elts):
                 return [e.id for e in target.elts]  # type: ignore[attr-defined]
     return None
+
+
+def _beside_others(site: Site, statement: ast.Assign) -> str:
+    """The name of one of several expressions that are assigned side by side: `cos, sin = a.cos(), a.sin()`."""
+    target, value = statement.targets[0], statement.value
+    if not isinstance(target, ast.Tuple) or not isinstance(value, ast.Tuple) or len(target.elts) != len(value.elts):
+        return ""
+    pairs = zip(target.elts, value.elts, strict=True)
+    return next((one.id for one, made in pairs if isinstance(one, ast.Name) and _covers(site, made)), "")
 
 
 _REARRANGED = frozenset(

@@ -81,10 +81,10 @@ class Autoencoder(keras.Model):
 
     def call(self, x):
         features = self.encoder(x)
-        x = self.mean(features)
-        image = self.decoder(ops.reshape(self.expand(x), (-1, 7, 7, 32)))
-        clamp = ops.clip(self.log_variance(features), -9.210340371976184, 9.210340371976184)
-        return (image, x, clamp)
+        mean = self.mean(features)
+        log_variance = self.log_variance(features)
+        image = self.decoder(ops.reshape(self.expand(mean), (-1, 7, 7, 32)))
+        return (image, mean, ops.clip(log_variance, -9.210340371976184, 9.210340371976184))
 
 
 def load(weights=WEIGHTS):
