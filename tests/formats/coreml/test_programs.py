@@ -46,7 +46,7 @@ def test_read(name, tmp_path):
 
 def test_layers_keep_their_names_and_the_batch_is_open(tmp_path):
     graph = read_coreml(package("pictures", tmp_path))
-    assert {"stem.weight", "left.bias", "head_1.weight"} <= graph.parameters.keys()
+    assert {"stem.weight", "blocks.0.conv1.weight", "blocks.1.conv2.bias"} <= graph.parameters.keys()
     assert str(graph.inputs[0].type) == "float32[B, 3, 33, 33]"
     assert sum(isinstance(node.op, ops.Lstm) for node in read_coreml(package("both", tmp_path)).nodes) == 2
 

@@ -9,6 +9,7 @@ import pytest
 from netglot.dialects.paddle.read import read_paddle
 from netglot.errors import InputError, UnsupportedOps, WeightsError
 from netglot.formats.registry import format_of
+from netglot.passes.structure import NOTE
 from netglot.pivot import ops
 from netglot.pivot.evaluate import evaluate
 
@@ -69,7 +70,7 @@ def test_the_batch_stays_open(version, tmp_path):
     ):
         graph = read_paddle(written(tmp_path, f"{version}-{name}"))
         assert str(graph.inputs[0].type) == f"float32[{shape}]"
-        assert not graph.notes
+        assert set(graph.notes) <= {NOTE}
 
 
 @pytest.mark.parametrize("version", ["pir", "program"])
@@ -189,3 +190,10 @@ def test_damaged_files_are_errors(name, damage, tmp_path):
         whole = file.read_bytes()
         damage(file, lambda: read_paddle(path), any_bytes=True)
         file.write_bytes(whole)
+
+
+def test_a_network_without_names_has_blocks(tmp_path):
+    """A program says nothing of layers within layers: what repeats becomes a block."""
+    graph = read_paddle(written(tmp_path, "program-resnet"))
+    assert {"stage1.0", "stage1.1", "stage2.0", "stage2.1"} <= graph.modules.keys()
+    assert "conv2d_0.weight" in graph.parameters

@@ -15,6 +15,7 @@ from netglot.dialects.coreml.dialect import coreml
 from netglot.dialects.fitting import fitted
 from netglot.errors import InputError, Refusal, notimpl
 from netglot.formats.mlprogram import Held, Operation, Program, read_program
+from netglot.passes.blocks import with_blocks
 from netglot.pivot.graph import Graph
 from netglot.pivot.op import TensorType, numpy_dtype
 
@@ -55,8 +56,9 @@ def _read(path: Path, program: Program, given: Any, free: bool) -> Graph:
             assembly.notes.append(f"{one.name} is a picture: {one.colours}, from 0 to 255")
     if any(out == "float16" for out in dtypes) or any(_halves(one) for one in program.operations):
         assembly.notes.append("the program computes in half precision, and is read in single precision")
+    named: set[str] = set()
     for operation in program.operations:
-        _step(assembly, operation)
+        _step(assembly, operation, named)
     found: dict[str, Any] = {}
     for name in program.outputs:
         if not assembly.refused:
@@ -65,7 +67,9 @@ def _read(path: Path, program: Program, given: Any, free: bool) -> Graph:
     if not found and not assembly.refused:
         raise InputError(f"{path} has no output")
     values = list(found.values())
-    return assembly.finish(values[0] if len(values) == 1 else found)
+    graph = assembly.finish(values[0] if len(values) == 1 else found)
+    kept = frozenset(one for one in graph.parameters.values() if one.name.rpartition(".")[0] in named)
+    return with_blocks(graph, kept)
 
 
 def _halves(operation: Operation) -> bool:
@@ -73,7 +77,7 @@ def _halves(operation: Operation) -> bool:
     return operation.type == "const" and held is not None and held.dtype == "float16"
 
 
-def _step(assembly: Assembly, operation: Operation) -> None:
+def _step(assembly: Assembly, operation: Operation, named: set[str]) -> None:
     kind = operation.type
     if kind == "const":
         for name in operation.outputs:
@@ -81,7 +85,7 @@ def _step(assembly: Assembly, operation: Operation) -> None:
                 raise InputError(f"the constant {name} has no value")
             assembly.tensors[name] = operation.attributes["val"]
         return
-    work = Work(operation, assembly)
+    work = Work(operation, assembly, named)
 
     def run():
         if operation.nested:
@@ -104,10 +108,10 @@ def plain(held: Held) -> np.ndarray:
 
 
 class Work:
-    """One operation at work: its operands by name."""
+    """One operation at work: its operands by name. `named` are the layers that the file names."""
 
-    def __init__(self, operation: Operation, assembly: Assembly):
-        self.operation, self.assembly = operation, assembly
+    def __init__(self, operation: Operation, assembly: Assembly, named: set[str]):
+        self.operation, self.assembly, self.named = operation, assembly, named
 
     def all(self, name: str) -> list[Any]:
         """What stands at an operand: values, held values, sizes."""
@@ -196,8 +200,10 @@ class Work:
 
     def _owner(self, name: str, role: str) -> str:
         """The layer that a weight belongs to, by the weight's name or that of the result."""
-        named = next((one for one in self.operation.operands.get(name, ()) if isinstance(one, str)), "")
+        told = next((one for one in self.operation.operands.get(name, ()) if isinstance(one, str)), "")
         for end in (f"_{role}", f"_{role}_to_fp16", f"_{role}_to_fp32"):
-            if named.endswith(end) and named != end:
-                return identifier(named.removesuffix(end))
-        return identifier(self.operation.outputs[0])
+            if told.endswith(end) and told != end:
+                owner = identifier(told.removesuffix(end))
+                self.named.add(owner)
+                return owner
+        return identifier(self.operation.outputs[0].removesuffix("_cast_fp16"))

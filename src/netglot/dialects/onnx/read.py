@@ -16,12 +16,7 @@ from netglot.dialects.onnx.scopes import Scopes, made_up
 from netglot.errors import InputError, Refusal, RefusedOp, RequestError, UnsupportedOps, never, notimpl
 from netglot.formats.onnx_file import OnnxModel, read_file
 from netglot.frontend.inputs import Inputs, as_numpy, tensors_only
-from netglot.passes.canonical import canonicalise
-from netglot.passes.fold import fold
-from netglot.passes.patterns import raise_patterns
-from netglot.passes.raising import raise_ops
-from netglot.passes.shared import share
-from netglot.passes.structure import is_flat, structured
+from netglot.passes.blocks import with_blocks
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim, Size, parse
 from netglot.pivot.graph import Builder, Graph, Names, Node, Parameter, Part, Value, flatten_tree
@@ -134,10 +129,7 @@ class _Reading:
         self.scopes.finish(graph)
         if proto.training_info:
             graph.notes.append("the model's training information is left out")
-        graph = canonicalise(graph)
-        if not is_flat(graph):
-            return graph
-        return structured(share(raise_ops(raise_patterns(canonicalise(fold(graph))))), kept)
+        return with_blocks(graph, kept)
 
     def _frame(self) -> Frame:
         proto = self.model.proto

@@ -22,6 +22,7 @@ from netglot.dialects.paddle.scopes import Place, Places, role_of
 from netglot.errors import InputError, Refusal, notimpl
 from netglot.formats.paddle import Operator, Program, Tensor, read_program, read_weights
 from netglot.formats.record import short
+from netglot.passes.blocks import with_blocks
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Frame, Graph, Module, Parameter, Value
@@ -130,7 +131,7 @@ class _Reading:
         for path in [path for path in graph.modules if path.rpartition(".")[2].isdigit()]:
             around = path.rpartition(".")[0]
             graph.modules.setdefault(around, Module(around, "LayerList", container="list"))
-        return with_sequences(graph)
+        return with_blocks(with_sequences(graph), frozenset(graph.parameters.values()))
 
     def _output_name(self, name: str, held: Value, number: int) -> str:
         """The name of an output; those that exporters make up say nothing."""
