@@ -184,6 +184,25 @@ class Spectral(nn.Module):
         return half.imag, torch.fft.ifft2(whole * (x + 1)).real, back, torch.fft.irfft(half, n=5, norm="ortho")
 
 
+class Filtered(nn.Module):
+    """Transforms that pad or cut their input, and products of complex tensors, as long convolutions have them."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.randn(5, 5, 2))
+
+    def forward(self, x):
+        spectrum = torch.fft.rfft(x, n=9)
+        mixed = torch.einsum("bk,ok->bok", spectrum, torch.view_as_complex(self.kernel))
+        short = torch.fft.ifft(torch.fft.fft(x, n=8), n=3)
+        return (
+            torch.fft.irfft(mixed, n=9)[..., :5],
+            torch.fft.irfft(spectrum, n=12),
+            torch.fft.irfft(mixed, n=4),
+            short.imag,
+        )
+
+
 class Table(nn.Module):
     """Looks up what belongs to another; its row 0 is padding."""
 
@@ -238,11 +257,13 @@ NETWORKS = {
     "without_inputs": lambda: Chain(Biased(), Biased()),
     "branches": lambda: Chain(Branches(3, True), Branches(2, True), Branches(3, False)),
     "quantiser": Quantiser,
+    "gated_in_a_sequence": lambda: nn.Sequential(nn.Linear(5, 8), nn.GLU(), nn.Linear(4, 5)),
     "quantisers": lambda: Chain(Quantiser(), Quantiser()),
     "two_tables": TwoTables,
     "heads_of_one_feature": Attending,  # over as many steps: Keras's own layer adds their bias along the time axis
     "complex_numbers": Rotary,
     "spectral": Spectral,
+    "filtered": Filtered,
     "keeping": Keeping,
     "writing_to_copy": WritingToCopy,
 }

@@ -66,6 +66,14 @@ class RandomReLU(layers.Layer):
         return {**super().get_config(), "lower": self.lower, "upper": self.upper}
 '''
 
+HELPERS["GLU"] = '''
+class GLU(layers.Layer):
+    """Half of the channels, gated by the other half; `layers.Activation("glu")` does not tell that they are fewer."""
+
+    def call(self, inputs):
+        return ops.glu(inputs)
+'''
+
 HELPERS["masked_attention"] = '''
 def masked_attention(query, key, value, mask, scale=None):
     """Attention in which a query that may see no key gives zeros; Keras gives the mean of all values."""

@@ -353,6 +353,12 @@ def _explained(error: Exception, model, args, kwargs) -> Exception:
             "compute both branches and choose with torch.where, or give the decision as an argument",
         )
         return Refusal(reason, site=site)
+    if "fake tensor in the exported program" in str(error):
+        reason = notimpl(
+            "the forward pass writes to `.data`, or keeps a tensor from another call, which export does not follow",
+            "multiply a weight where it is used: F.conv2d(x, self.weight * self.mask); keep no tensors between calls",
+        )
+        return Refusal(reason, site=site)
     text = str(error).strip().split("\n")[0][:200]
     return Refusal(notimpl(f"torch.export cannot follow the network: {type(error).__name__}: {text}"), site=site)
 

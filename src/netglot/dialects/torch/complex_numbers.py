@@ -53,6 +53,8 @@ def read(target: str, arguments: list[Any], options: dict[str, Any], reader: Cal
         return _cast(arguments, options)
     if reader is not None and name in _EACH:
         return _each(reader, arguments, options)
+    if reader is not None and name == "einsum":
+        return _einsum(reader, arguments, options)
     if reader is not None and name in _PRODUCTS:
         return _product(reader, arguments, options)
     raise Refusal(notimpl(f"{target} of complex numbers", "compute with the real and the imaginary part"))
@@ -112,6 +114,22 @@ def _product(reader, arguments, options) -> Any:
         ops.Subtract(product(a.real, b.real), product(a.imaginary, b.imaginary)),
         ops.Add(product(a.real, b.imaginary), product(a.imaginary, b.real)),
     )
+
+
+def _einsum(reader, arguments, options) -> Any:
+    """A sum of products, linear in each operand: two at a time where both are complex."""
+    equation, operands, *rest = arguments
+    pairs = [isinstance(one, Complex) for one in operands]
+    if sum(pairs) > 2 or (sum(pairs) == 2 and len(operands) > 2):
+        raise Refusal(notimpl("an einsum of more than two tensors, some complex", "write it as several einsums of two"))
+
+    def product(*chosen):
+        left = iter(chosen)
+        given = [next(left) if pair else one for pair, one in zip(pairs, operands, strict=True)]
+        return reader(equation, given, *rest, **options)
+
+    both = [one for one in operands if isinstance(one, Complex)]
+    return _product(product, both, {}) if len(both) == 2 else Complex(product(both[0].real), product(both[0].imaginary))
 
 
 def _cast(arguments, options) -> Any:

@@ -34,6 +34,11 @@ def _transform(x: Complex, axis: int, norm: str | None, inverse: bool, half: boo
 
 
 def _inverse_real(x: Complex, axis: int, norm: str | None, size: int | None) -> Any:
+    """The real signal of `size` whose spectrum's first half is `x`."""
+    kept = shape_of(x.real)[axis]
+    size = 2 * (kept - 1) if size is None or size == -1 else size
+    if isinstance(size, int) and isinstance(kept, int):
+        x = _fitted(x, [axis], [size // 2 + 1])
     return real_signal(x.real, x.imaginary, axis, _NORMS[norm, True], size)
 
 
@@ -43,18 +48,30 @@ def _axes(x: Complex, dim) -> list[int]:
     return [d % count for d in dims]
 
 
-def _whole(x: Complex, axes: Sequence[int], sizes) -> None:
-    """Refuses a transform that cuts or pads its input first."""
-    sizes = [sizes] if isinstance(sizes, int) else sizes
-    if sizes is not None and any(n not in (-1, shape_of(x.real)[a]) for a, n in zip(axes, sizes, strict=True)):
-        raise Refusal(notimpl("a transform that cuts or pads its input", "slice or pad it first"))
+def _fitted(x: Complex, axes: Sequence[int], sizes) -> Complex:
+    """`x` cut at the end, or followed by zeros, to the `sizes` of its axes; -1 leaves one as it is."""
+    sizes = [sizes] if isinstance(sizes, int) else sizes or [-1] * len(axes)
+    for axis, size in zip(axes, sizes, strict=True):
+        if size not in (-1, shape_of(x.real)[axis]):
+            x = Complex(*(None if part is None else _of_size(part, axis, size) for part in (x.real, x.imaginary)))
+    return x
+
+
+def _of_size(x, axis: int, size) -> Any:
+    shape = shape_of(x)
+    if not isinstance(size, int) or not isinstance(shape[axis], int):
+        raise Refusal(notimpl("a transform to a length that depends on the input", "fix the size of that axis"))
+    if size < shape[axis]:
+        return ops.Slice(x, axis=axis, start=0, stop=size, step=1)
+    after = tuple(size - shape[axis] if a == axis else 0 for a in range(len(shape)))
+    return ops.Pad(x, before=(0,) * len(shape), after=after, mode="constant", value=0.0)
 
 
 def _forward(inverse: bool) -> Callable:
     def read(self, n=None, dim=None, norm=None):
         x = _pair(self)
         axes = _axes(x, dim)
-        _whole(x, axes, n)
+        x = _fitted(x, axes, n)
         for axis in axes:
             x = _transform(x, axis, norm, inverse)
         return x
@@ -65,7 +82,7 @@ def _forward(inverse: bool) -> Callable:
 def _of_real(self, n=None, dim=None, norm=None):
     x = _pair(self)
     axes = _axes(x, dim)
-    _whole(x, axes, n)
+    x = _fitted(x, axes, n)
     x = _transform(x, axes[-1], norm, inverse=False, half=True)
     for axis in axes[:-1]:
         x = _transform(x, axis, norm, inverse=False)
@@ -76,7 +93,7 @@ def _to_real(self, n=None, dim=None, norm=None):
     x = _pair(self)
     axes = _axes(x, dim)
     sizes = [n] if isinstance(n, int) else n
-    _whole(x, axes[:-1], sizes[:-1] if sizes else None)
+    x = _fitted(x, axes[:-1], sizes[:-1] if sizes else None)
     for axis in axes[:-1]:
         x = _transform(x, axis, norm, inverse=True)
     return _inverse_real(x, axes[-1], norm, sizes[-1] if sizes else None)

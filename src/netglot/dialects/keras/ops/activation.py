@@ -117,7 +117,7 @@ def log_softmax(op):
 def glu(op):
     axis = from_end(op.axis, len(shape_of(op.x)))
     function = call("ops.glu", op.x, axis=unless(axis, -1))
-    return _activation("glu", function) if axis == -1 else function
+    return Layer("GLU", (op.x,), helper="GLU", function=function) if axis == -1 else function
 
 
 def _slope_shape(op) -> tuple[int, ...]:
