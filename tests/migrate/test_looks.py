@@ -20,6 +20,23 @@ print(torch.randn(2, 5, 3).topk(2, dim=1), torch.randn(2, 5).topk(2, 1))
 print(hasattr(torch.nn.functional, "scaled_dot_product_attention"))
 
 
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(2))
+
+    def forward(self, x):
+        for one, part in zip(self.scale, x.chunk(2, dim=1)):
+            x = x + (one * part).sum()
+        return x
+
+
+for p in Scaled()(torch.ones(2, 4)), other:
+    print(p)
+for p in net.parameters():
+    p.requires_grad_(True)
+
+
 def train(model, loader, optimizer):
     model.train()
     for x, y in loader:
@@ -51,6 +68,22 @@ print(tf.image.convert_image_dtype(x, tf.float32))
 print(model(x, training=True), model.predict(x))
 
 
+def density(x):
+    return tf.exp(-x)
+
+
+print(density(0.5), density(x), keras.ops.mean(x > 0))
+
+
+class Given(keras.Model):
+    def __init__(self):
+        inputs = keras.Input((4,))
+        super().__init__(inputs=inputs, outputs=keras.layers.Dense(2)(inputs))
+
+
+Given()(x)
+
+
 class Never(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.model.save_weights("last.weights.h5")
@@ -65,6 +98,7 @@ def test_towards_keras(tmp_path):
         "gradients = tape.gradient(loss, model.trainable_variables)\n",
         'chosen = ops.convert_to_tensor([len(one) for one in ("a", "bb")], dtype="int64")',
         "print(True)\n",
+        "for one, part in zip(tf.unstack(self.scale), ",
         "if len(chosen) > 3:\n    pass\n",
     ):
         assert said in text, text
@@ -83,6 +117,10 @@ def test_towards_pytorch(tmp_path):
         "print(x.flatten()[[0, 1]], x[[0, 1]], x[:, [0, 1]])",
         "print(x.to(torch.get_default_dtype()))",
         "print(model.train()(x), predict(model, x))",
+        "    return torch.exp(torch.as_tensor(-x))\n",
+        "torch.mean((x > 0).to(torch.get_default_dtype()))",
+        "class Given(Model):\n",
+        "super().__init__(inputs=inputs, outputs=Dense(2)(inputs))\n",
         'torch.save(self.model.state_dict(), "last.weights.h5")',
     ):
         assert said in text, text

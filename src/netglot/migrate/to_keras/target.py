@@ -198,12 +198,19 @@ class Target:
             return f"next(iter({r.text(node.args[0])}), " + self.spell("ops.zeros(()))", r)
         if name == "builtins.isinstance" and len(node.args) == 2:
             return self.is_instance(r, node.args[0], node.args[1])
+        weights = [one for one in node.args if isinstance(one, ast.Attribute) and r.fact(one).kinds == ["tensor"]]
+        if name in ("builtins.zip", "builtins.enumerate", "builtins.list", "builtins.iter") and weights:
+            return r.spans.composed(node, lambda one: self._rows(r, one) if one in weights else r.text(one))
         takers = ("builtins.len", "builtins.enumerate", "builtins.list", "builtins.reversed", "builtins.iter")
         if name in takers and node.args and self.sequential(r, node.args[0]):
             inner = r.parenthesised(node.args[0], r.text(node.args[0])) + ".layers"
             rest = "".join(f", {r.text(one)}" for one in node.args[1:])
             return f"{r.text(node.func)}({inner}{rest})"
         return None
+
+    def _rows(self, r: Rewriter, node: ast.AST) -> str:
+        """A weight as the list of its rows: Keras's variables are not gone through."""
+        return self.spell("ops.unstack(", r) + f"{r.text(node)})"
 
     def _unseen(self, r: Rewriter, node: ast.Call, function: ast.AST) -> str | None:
         """A call that never ran: a method that only tensors have is taken for one, and marked."""
@@ -636,6 +643,8 @@ class Target:
             return made
         if (frozen := training.frozen(r, node)) is not None:
             return self.spell("freeze(", r) + f"{r.text(frozen)})"
+        if isinstance(node.iter, ast.Attribute) and r.fact(node.iter).kinds == ["tensor"]:
+            return r.spans.composed(node, lambda one: self._rows(r, one) if one is node.iter else r.text(one))
         if self.sequential(r, node.iter):
             return r.spans.composed(node, lambda child: r.text(child) + (".layers" if child is node.iter else ""))
         return training.for_(self, r, node)

@@ -341,6 +341,12 @@ def frozen(r: Rewriter, node: ast.For) -> ast.AST | None:
                     targets=[ast.Attribute(value=ast.Name(id=other), attr="requires_grad")],
                     value=ast.Constant(value=False),
                 )
+                | ast.Expr(
+                    value=ast.Call(
+                        func=ast.Attribute(value=ast.Name(id=other), attr="requires_grad_"),
+                        args=[ast.Constant(value=False)],
+                    )
+                )
             ],
             orelse=[],
         ) if name == other and all(kind.startswith("module:") for kind in r.fact(network).kinds):

@@ -15,7 +15,11 @@ def base(r: Any, node: ast.ClassDef, dotted: str) -> str | None:
     if dotted not in LAYERS:
         return None
     methods = {one.name for one in node.body if isinstance(one, ast.FunctionDef)}
-    if dotted.endswith("Model") and not methods & {"call", "__call__", "__init__"}:
+    if (
+        dotted.endswith("Model")
+        and not methods & {"call", "__call__"}
+        and ("__init__" not in methods or _hands_on(node))
+    ):
         return "Model"  # it is given its inputs and outputs
     calls = {
         one.func.attr for one in ast.walk(node) if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute)
@@ -23,6 +27,16 @@ def base(r: Any, node: ast.ClassDef, dotted: str) -> str | None:
     if "build" in methods or calls & BUILDS or symbolic(r.project):
         return "Layer"
     return "nn.Module"
+
+
+def _hands_on(node: ast.ClassDef) -> bool:
+    """Whether a class gives its inputs and outputs to `super().__init__`."""
+    for one in ast.walk(node):
+        match one:
+            case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__"), args=args):
+                if len(args) == 2 or {"inputs", "outputs"} <= {k.arg for k in one.keywords}:
+                    return True
+    return False
 
 
 def symbolic(project: Any) -> bool:

@@ -74,6 +74,23 @@ for _tf, _torch in {
         f"{_all(_tf)}(x, axis=None, keepdims=False, name=None)",
         f"torch.{_torch}({{x:t}}<, dim={{axis}}><, keepdim={{keepdims}}>)",
     )
+
+
+@rule("keras.ops.mean|keras.backend.mean|tf.reduce_mean|tf.math.reduce_mean(x, axis=None, keepdims=False, name=None)")
+def _mean(c: Bound) -> str | None:
+    """PyTorch has no mean of what is true or false; Keras has: its share."""
+    dtypes = c.rewriter.fact(c.given["x"]).dtypes
+    if not dtypes or any("float" in one for one in dtypes):
+        return None
+    if c.callee.startswith("tf.") and "bool" not in dtypes:
+        raise Unbound("a mean of whole numbers is a whole number in TensorFlow")
+    return c.filled("torch.mean({x:p}.to(torch.get_default_dtype())<, dim={axis}><, keepdim={keepdims}>)")
+
+
+for _name in ("keras.ops.mean", "keras.backend.mean", "tf.reduce_mean", "tf.math.reduce_mean"):
+    table.rows[_name].insert(0, table.rows[_name].pop())  # it is asked before the plain one
+
+
 for _tf, _torch in {"reduce_max max": "amax", "reduce_min min": "amin"}.items():
     declare(
         f"{_all(_tf)}(x, axis=None, keepdims=False, name=None)",
@@ -350,8 +367,8 @@ def sizes(c: Bound, name: str, text: str) -> str:
 
 
 def as_tensor(c: Bound, name: str, text: str) -> str:
-    """An argument that PyTorch wants as a tensor, where it was none."""
+    """An argument that PyTorch wants as a tensor, where it was none, or not each time."""
     fact = c.fact(name)
-    if fact is None or not fact.kinds or "tensor" in fact.kinds:
+    if fact is None or not fact.kinds or ("tensor" in fact.kinds and not {"int", "float", "bool"} & {*fact.kinds}):
         return text
     return c.rewriter.target.spell("torch.as_tensor(", c.rewriter) + f"{text})"

@@ -215,6 +215,9 @@ class TorchTarget(Target):
         if short == "__init__":
             if name.startswith("keras.Model.") and len(node.args) == 2:
                 return None
+            given = {k.arg: k.value for k in node.keywords}
+            if name.startswith("keras.Model.") and {"inputs", "outputs"} <= given.keys():
+                return f"{value}.__init__({r.text(given['inputs'])}, {r.text(given['outputs'])})"
             r.touch(node)
             return f"{value}.__init__()"
         if name == "keras.Sequential.add":

@@ -14,7 +14,8 @@ class Optimizer(torch.optim.Optimizer):
     @property
     def learning_rate(self):
         """The rate of the next step."""
-        rate = self.param_groups[0]["lr"] if self.schedule is None else self.schedule(self.iterations)
+        step = self.iterations if hasattr(self.schedule, "__name__") else torch.tensor(self.iterations)  # or an object
+        rate = self.param_groups[0]["lr"] if self.schedule is None else self.schedule(step)
         return torch.as_tensor(float(rate))
 
     @learning_rate.setter
