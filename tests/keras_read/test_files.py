@@ -86,6 +86,27 @@ def test_hard_sigmoid_of_keras_2_keeps_its_formula():
     np.testing.assert_allclose(model.layers[-1].activation(x), [0.3, 0.5, 0.7], rtol=1e-6)
 
 
+def test_both_directions_of_keras_2_keep_its_formula():
+    """A layer that is made of another one's config forgets no formula on the way."""
+    from netglot.formats import keras2
+
+    inner = {"class_name": "LSTM", "config": {"name": "lstm", "units": 3, "recurrent_activation": "hard_sigmoid"}}
+    around = {"class_name": "Bidirectional", "config": {"name": "both", "layer": inner, "merge_mode": "concat"}}
+    config = {"class_name": "Sequential", "config": {"name": "net", "layers": [around]}}
+    model = keras.saving.deserialize_keras_object(keras2.translated(config, {}), custom_objects=keras2.custom_objects())
+    for layer in (model.layers[0].forward_layer, model.layers[0].backward_layer):
+        curve = layer.cell.recurrent_activation
+        np.testing.assert_allclose(curve(np.array([-1.0, 0.0, 1.0], "float32")), [0.3, 0.5, 0.7], rtol=1e-6)
+
+
+def test_shapes_that_attention_of_keras_2_remembers_are_left_out():
+    from netglot.formats import keras2
+
+    inner = {"name": "attend", "num_heads": 2, "key_dim": 4, "query_shape": [None, 6, 6], "value_shape": [None, 6, 6]}
+    made = keras2.translated({"class_name": "MultiHeadAttention", "config": inner | {"key_shape": None}}, {})
+    assert "query_shape" not in made["config"]
+
+
 def test_lambda_layers_are_refused(tmp_path):
     model = small(layers.Lambda(lambda x: x * 2, name="twice"))
     model.save(tmp_path / "net.keras")

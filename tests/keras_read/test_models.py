@@ -228,6 +228,7 @@ def test_raw_gathering_and_ranges_of_open_sizes():
                 tf.gather(x, places, batch_dims=1),
                 tf.gather(x[..., 0], places, batch_dims=1),
                 tf.gather(x, every),
+                tf.image.resize(x[:, :, :, None], tf.shape(x)[1:3] * 2, method="nearest"),
             )
 
     x, places = keras.Input((6, 4)), keras.Input((3, 2), dtype="int32")

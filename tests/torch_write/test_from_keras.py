@@ -217,3 +217,13 @@ def test_text_says(name):
     source = netglot.write(read_keras(make()), "torch").source
     for text in wanted:
         assert text in source, source
+
+
+def test_padding_that_depends_on_an_open_size(tmp_path):
+    model = stacked(layers.Conv2D(4, 3, strides=2, padding="same"), shape=(None, None, 3))
+    _, load = emit(read_keras(model), tmp_path)
+    module = load()
+    for sizes in ((7, 8), (8, 7)):
+        x = np.random.default_rng(0).normal(size=(2, *sizes, 3))
+        (found,) = outputs(module, [torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2)))]).values()
+        np.testing.assert_allclose(found.transpose(0, 2, 3, 1), np.asarray(model(x)), atol=1e-5)

@@ -29,7 +29,7 @@ _IGNORED = {
     "batch_input_shape", "implementation", "input_length", "fused", "renorm_clipping", "renorm_momentum", "input_dtype",
     "build_config", "experimental_run_tf_function", "expects_training_arg", "dynamic", "type_spec", "input_dim",
     "inputs_spec", "kernel_initializer", "kernel_regularizer", "kernel_constraint", "bias_initializer",
-    "shared_object_id",
+    "shared_object_id", "query_shape", "key_shape", "value_shape",
 }  # fmt: skip
 """Options that Keras 3 lacks in some layer and that change no number."""
 
@@ -55,10 +55,10 @@ def translated(config: dict, supplied: dict) -> dict:
 
 def custom_objects() -> dict[str, Any]:
     """What a translated config names beside Keras's own classes."""
-    return {"TFOpLambda": _tensorflow_function(), "hard_sigmoid_of_keras_2": hard_sigmoid}
+    return {"TFOpLambda": _tensorflow_function(), "hard_sigmoid_of_keras_2": hard_sigmoid_of_keras_2}
 
 
-def hard_sigmoid(x):
+def hard_sigmoid_of_keras_2(x):
     """Keras 2's formula: a line of slope 0.2, cut at 0 and 1."""
     import keras
 

@@ -18,6 +18,7 @@ import tensorflow as tf
 from keras.src import dtype_policies
 
 from netglot.dialects.keras.hierarchy import hierarchy
+from netglot.formats.keras2 import custom_objects
 from netglot.formats.keras_config import seen_by_code
 from netglot.verify import runtime_keras
 from netglot.verify.arrays import each_array, read_arrays
@@ -149,7 +150,8 @@ class Runtime(runtime_keras.Runtime):
         path = self.path if plain else _in_dtype(self.path, dtype, self.folder)
         wide = runtime_keras.wide_spectrograms() if dtype == "float64" else contextlib.nullcontext()
         with contextlib.nullcontext() if plain else _layers_in(dtype), wide, seen_by_code(self.seen):
-            self.model = keras.saving.load_model(path, custom_objects=self.classes, compile=False, safe_mode=False)
+            known = {**custom_objects(), **self.classes}
+            self.model = keras.saving.load_model(path, custom_objects=known, compile=False, safe_mode=False)
         self.variables = hierarchy(self.model).variables
         self.saved = {name: np.array(v.value) for name, v in self.variables.items()}
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from netglot.dialects.keras.functions import windows
 from netglot.dialects.tensorflow.dialect import tensorflow
+from netglot.dialects.tensorflow.known import plain
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
 from netglot.pivot.op import shape_of
@@ -183,7 +184,7 @@ def lrn(input, depth_radius=5, bias=1.0, alpha=1.0, beta=0.5):
 
 def _resized(images, size, mode, align_corners, half_pixel_centers):
     axes = (1, 2)
-    new = tuple(int(one) for one in size)
+    new = tuple(plain(one) for one in size)
     if mode == "nearest" and not align_corners:
         return ops.Resize(images, new, None, "nearest-exact" if half_pixel_centers else "nearest", False, False, axes)
     if mode == "linear" and (align_corners or half_pixel_centers):

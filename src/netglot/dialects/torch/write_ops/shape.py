@@ -6,7 +6,7 @@ from netglot.dialects.torch.dialect import torch
 from netglot.dialects.torch.write_ops.words import dims_of, is_float
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
-from netglot.pivot.dims import product
+from netglot.pivot.dims import Dim, product
 from netglot.pivot.op import shape_of
 from netglot.source.spell import Call, Layer, Method, call, compact, options, unless, unless_all
 from netglot.source.subscripts import from_end
@@ -189,7 +189,8 @@ def pad(op):
     space = rank - 2
     layer = {"constant": "ZeroPad" if op.value == 0 else "", "reflect": "ReflectionPad", "edge": "ReplicationPad"}
     name = layer.get(op.mode, "CircularPad")
-    if not name or space not in (1, 2, 3) or window > space or not is_float(op.x):
+    open_sizes = any(isinstance(width, Dim) for width in widths)
+    if not name or space not in (1, 2, 3) or window > space or open_sizes or not is_float(op.x):
         return function
     widths = [*widths, *(0,) * (2 * space - len(widths))]
     return Layer(f"nn.{name}{space}d", (op.x,), arguments=(compact(widths),), function=function)
