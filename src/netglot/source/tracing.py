@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 from netglot.pivot.graph import Value
 from netglot.source.bodies import _Sizes
-from netglot.source.emit import target_of
 from netglot.source.outline import Outline
 from netglot.source.printing import Printer
+from netglot.source.statements import target_of
 
 
 class _Rooted(ast.NodeTransformer):
