@@ -243,7 +243,7 @@ def _way_out(path: Path, reason: str) -> str | None:
     if wrote and here < wrote:
         return f"Keras {'.'.join(map(str, wrote))} wrote it and this is Keras {'.'.join(map(str, here))}"
     if wrote and wrote < (3,):
-        return "a file of Keras 2 that Keras 3 no longer reads can be read with tf-keras: pip install tf-keras"
+        return "Keras 2 wrote it: load it with tf-keras (pip install tf-keras), and save it as .h5, which is read here"
     return None
 
 
