@@ -126,8 +126,8 @@ def _triangle(array: np.ndarray) -> Triangle | None:
     if not np.isin(plane, (0, 1)).all():
         return None
     rows, columns = plane.shape
-    row, column = np.nonzero(plane)
-    for lower, diagonal in ((True, int((column - row).max())), (False, int((column - row).min()))):
+    offsets = np.argwhere(plane) @ (-1, 1)
+    for lower, diagonal in ((True, int(offsets.max())), (False, int(offsets.min()))):
         ones = (np.tril if lower else np.triu)(np.ones_like(plane), diagonal)
         if np.array_equal(ones, plane):
             return Triangle(lower, rows, columns, diagonal)

@@ -105,7 +105,7 @@ class Printer:
                 return self.device()
         raise TypeError(f"no printed form for {type(item).__name__}")
 
-    def _call(self, function: ast.expr, arguments, options) -> ast.Call:
+    def _call(self, function: ast.expr, arguments, options) -> ast.expr:
         keywords = [ast.keyword(key, self(value)) for key, value in options.items() if value is not spell.OMIT]
         return _once_transposed(ast.Call(function, [self(argument) for argument in arguments], keywords))
 
