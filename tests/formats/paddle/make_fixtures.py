@@ -99,14 +99,18 @@ def record(names):
 
 
 def save(recorded):
-    """Writes what was recorded to files of some size."""
-    parts, size = [{}], 0
+    """Writes what was recorded to files of less than 200 KB, each network in one of them."""
+    sizes = {}
     for name, array in recorded.items():
-        if name.endswith("/program") and size > 330_000:
+        network = name.partition("/")[0]
+        sizes[network] = sizes.get(network, 0) + array.nbytes
+    parts, size = [{}], 0
+    for network, more in sizes.items():
+        if parts[-1] and size + more > 190_000:
             parts.append({})
             size = 0
-        parts[-1][name] = array
-        size += array.nbytes
+        parts[-1] |= {name: array for name, array in recorded.items() if name.partition("/")[0] == network}
+        size += more
     for number, part in enumerate(parts):
         np.savez_compressed(HERE / f"recorded_{'pir' if NEW else 'program'}_{number}.npz", **part)
 
