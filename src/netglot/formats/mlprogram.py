@@ -191,7 +191,10 @@ def _tensor(named: Record, colours: str) -> Tensor:
     if "stateType" in named.record("type"):
         raise Refusal(notimpl(f"the state {named.text('name')}, which is kept from one call to the next"))
     kind = named.record("type").record("tensorType")
-    return Tensor(named.text("name"), DTYPES.get(kind.integer("dataType", 0), ""), _shape(kind), colours)
+    dtype = DTYPES.get(kind.integer("dataType", 0), "string")
+    if dtype == "string":
+        raise InputError(f"the input {named.text('name')!r} is no tensor of numbers")
+    return Tensor(named.text("name"), dtype, _shape(kind), colours)
 
 
 def _shape(kind: Record) -> tuple[int, ...]:

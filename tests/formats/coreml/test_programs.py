@@ -72,3 +72,12 @@ def test_an_operation_without_a_reading_is_refused_by_name(tmp_path):
 def test_damaged_programs_are_errors(damage, tmp_path):
     path = package("many", tmp_path)
     damage(path / PARTS[1], lambda: read_coreml(path), any_bytes=True)
+
+
+def test_an_input_that_is_no_tensor_of_numbers(tmp_path):
+    path = package("words", tmp_path)
+    model = path / PARTS[1]
+    before = b"\x0a\x01x\x12\x12\x0a\x10\x08"
+    model.write_bytes(model.read_bytes().replace(before + b"\x17", before + b"\x63"))
+    with pytest.raises(InputError, match="no tensor of numbers"):
+        read_coreml(path)
