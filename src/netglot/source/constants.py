@@ -125,7 +125,7 @@ def _triangle(array: np.ndarray) -> Triangle | None:
     plane = array.reshape(array.shape[-2:])
     if not np.isin(plane, (0, 1)).all():
         return None
-    rows, columns = plane.shape
+    rows, columns = (int(size) for size in plane.shape)
     offsets = np.argwhere(plane) @ (-1, 1)
     for lower, diagonal in ((True, int(offsets.max())), (False, int(offsets.min()))):
         ones = (np.tril if lower else np.triu)(np.ones_like(plane), diagonal)
