@@ -199,20 +199,20 @@ class Bound:
 
     def filled(self, template: str | None = None) -> str:
         """The template with the arguments in their places."""
-        template = self.row.write if template is None else template
-        assert isinstance(template, str)
+        wanted = self.row.write if template is None else template
+        assert isinstance(wanted, str)
 
         def optional(match: re.Match) -> str:
             names = [name for name, _ in _HOLES.findall(match[1])]
             return match[1] if any(name in self.given for name in names) else ""
 
-        template = _PIECES.sub(optional, template).replace("(, ", "(")
+        wanted = _PIECES.sub(optional, wanted).replace("(, ", "(")
         out, end = [], 0
-        for match in _HOLES.finditer(template):
-            out.append(self.rewriter.target.spell(template[end : match.start()], self.rewriter))
+        for match in _HOLES.finditer(wanted):
+            out.append(self.rewriter.target.spell(wanted[end : match.start()], self.rewriter))
             out.append(self._hole(match[1], match[2]))
             end = match.end()
-        out.append(self.rewriter.target.spell(template[end:], self.rewriter))
+        out.append(self.rewriter.target.spell(wanted[end:], self.rewriter))
         return "".join(out)
 
     def _hole(self, name: str, how: str | None) -> str:

@@ -253,6 +253,7 @@ class Observing:
 
     def example(self, inputs: list[dict[str, Any]], training: bool | None = None) -> dict[str, Any]:
         """Calls the network that was attempted last on made inputs; says what it raised."""
+        outputs: Any = None
         try:
             for mode in (False, True) if training is None else (training,):
                 outputs = self.tried(inputs, mode)

@@ -293,7 +293,7 @@ class Runtime(Observing, Side):
             values.append((one.get("name"), _made(one, double=True)))
         return values
 
-    def _call(self, inputs: list, training: bool) -> tuple[list, list]:
+    def _call(self, inputs: list, training: bool) -> list:
         self.model.train(training)
         self.draws.reset()
         args = [v for n, v in inputs if n is None]

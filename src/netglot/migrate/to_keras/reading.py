@@ -281,6 +281,7 @@ class _Reader:
 
     def _largest(self, node: ast.AST, attr: str = "max") -> bool:
         """Whether an expression is `outputs.max(1)` or `torch.max(outputs, 1)`, or the same by another name."""
+        value: ast.AST
         match node:
             case ast.Call(func=ast.Attribute(value=value, attr=name), args=args) if name == attr:
                 given = [*args, *(k.value for k in node.keywords if k.arg in ("dim", "axis"))]
@@ -304,7 +305,7 @@ class _Reader:
                 return self._largest(value)
         return self._largest(node, "argmax")
 
-    def _kind(self, value: ast.expr) -> str:
+    def _kind(self, value: ast.AST) -> str:
         """What is added up."""
         value = _number(value)
         if isinstance(value, ast.Constant) and value.value == 1:

@@ -878,8 +878,8 @@ def _with_start(r: Rewriter, node: ast.ClassDef, text: str) -> str:
 
 def _with_parameter(text: str, node: ast.FunctionDef) -> str:
     """Adds `training=False` to the parameters of a function."""
-    depth, start = 0, text.index("call(", text.index("def ")) + 4
-    for at in range(start, len(text)):
+    depth, at = 0, 0
+    for at in range(text.index("call(", text.index("def ")) + 4, len(text)):
         depth += {"(": 1, ")": -1}.get(text[at], 0)
         if depth == 0:
             break

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 NORM = {
     "weight": ("gamma", None), "bias": ("beta", None),
     "running_mean": ("moving_mean", None), "running_var": ("moving_variance", None),
 }  # fmt: skip
 _CONV = {"weight": ("kernel", "reversed pairs"), "bias": ("bias", None)}
-WEIGHTS: dict[str, dict[str, tuple[str, str | None]]] = {
+WEIGHTS: dict[str, Mapping[str, tuple[str, str | None]]] = {
     "torch.nn.Linear": {"weight": ("kernel", "transposed"), "bias": ("bias", None)},
     "torch.nn.Embedding": {"weight": ("embeddings", None)},
     "torch.nn.PReLU": {"weight": ("alpha", None)},
