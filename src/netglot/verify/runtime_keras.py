@@ -168,6 +168,7 @@ class Runtime:
             if self.dtype == "float64":
                 stack.enter_context(_widened())
                 stack.enter_context(wide_spectrograms())
+                stack.enter_context(wide_pools())
             if steady or drawn is not None:
                 stack.enter_context(_swapped(backend.random, "dropout", _still if steady else _counting(drawn)))
             for name in self.exact:
@@ -268,6 +269,43 @@ def wide_spectrograms():
         return decibels
 
     return _swapped(keras.layers.MelSpectrogram, "_dbscale", make)
+
+
+def wide_pools():
+    """Makes 3-D max pools compute in float64, for which TensorFlow has no kernel: over the planes, then over depth.
+
+    Where elements tie, both ways take the first, so that gradients go the same way too.
+    """
+
+    def make(original):
+        def max_pool(input, ksize, strides, padding, data_format=None, **options):
+            input = tf.convert_to_tensor(input)
+            if input.dtype != tf.float64 or input.shape.rank != 5:
+                return original(input, ksize, strides, padding, data_format, **options)
+            kernel, steps = ((one,) * 3 if isinstance(one, int) else tuple(one) for one in (ksize, strides))
+            count, depth, *_ = tf.unstack(tf.shape(input))
+            channels = input.shape[4]
+            planes = tf.reshape(input, (-1, *tf.unstack(tf.shape(input))[2:4], channels))
+            planes = original(planes, kernel[1:], steps[1:], padding)
+            height, width = tf.unstack(tf.shape(planes))[1:3]
+            lines = original(
+                tf.reshape(planes, (count, depth, height * width, channels)), (kernel[0], 1), (steps[0], 1), padding
+            )
+            made = tf.reshape(lines, (count, tf.shape(lines)[1], height, width, channels))
+            sizes = zip(input.shape[1:4], kernel, steps, strict=True)
+            made.set_shape((input.shape[0], *(_pooled(*one, padding) for one in sizes), channels))
+            return made
+
+        return max_pool
+
+    return _swapped(tf.nn, "max_pool", make)
+
+
+def _pooled(size: int | None, kernel: int, step: int, padding: str) -> int | None:
+    """The number of windows along an axis; None where its size is open."""
+    if size is None:
+        return None
+    return -(-size // step) if padding.upper() == "SAME" else (size - kernel) // step + 1
 
 
 @functools.cache
