@@ -158,6 +158,24 @@ class Branches(nn.Module):
         return self.behind(total)
 
 
+class Widening(nn.Module):
+    """An activation that some blocks call once more than others: `only` says which of its calls there are."""
+
+    def __init__(self, only):
+        super().__init__()
+        self.only = only
+        self.first, self.second = nn.Linear(5, 5), nn.Linear(5, 5)
+        self.act = nn.PReLU()
+
+    def forward(self, x):
+        if "a" in self.only:
+            x = self.act(x)
+        x = self.first(x)
+        if "b" in self.only:
+            x = self.act(x)
+        return self.second(x) + x
+
+
 class Rotary(nn.Module):
     """Turns pairs of features by angles, in complex numbers."""
 
@@ -253,6 +271,8 @@ NETWORKS = {
     "block_beside_its_sequence": lambda: Outside(Block()),
     "two_owners": lambda: (lambda block: Chain(Holder(block), Holder(block)))(Block()),
     "skipping": Skipping,
+    "called_once_more": lambda: Chain(Widening("ab"), Widening("b"), Widening("ab")),
+    "called_here_or_there": lambda: Chain(Widening("ab"), Widening("b"), Widening("a"), Widening("")),
     "normed_beside": NormedBeside,
     "without_inputs": lambda: Chain(Biased(), Biased()),
     "branches": lambda: Chain(Branches(3, True), Branches(2, True), Branches(3, False)),

@@ -51,6 +51,8 @@ class Blueprint:
     """The parameter that switches an optional statement of the base on."""
     passing: dict[int, int] = field(default_factory=dict)
     """The operand that passes through an optional statement."""
+    calls: set[int] = field(default_factory=set)
+    """The statements among these that are switched though their member is there."""
     member_flags: dict[Member, Parameter] = field(default_factory=dict)
 
     @property
@@ -316,9 +318,16 @@ class _Parameters:
         Where an optional layer has one argument, that argument switches it: `padding=0` means no padding layer.
         """
         blueprint = self.blueprint
-        for index, statement in enumerate(blueprint.body.statements):
-            present = [blueprint.alignments[i][index] is not None for i in blueprint.instances]
+        statements = blueprint.body.statements
+        presence = [
+            [blueprint.alignments[i][index] is not None for i in blueprint.instances]
+            for index in range(len(statements))
+        ]
+        for index, (statement, present) in enumerate(zip(statements, presence, strict=True)):
             if all(present):
+                continue
+            if statement.member is not None and self._has_other_calls(statement, presence):
+                self._call_flag(index, statement.member, presence)
                 continue
             parameter = self._switching_argument(statement.member)
             parameter = parameter or self._existing(present) or self._from_source(present, flags=True)
@@ -330,6 +339,29 @@ class _Parameters:
                 blueprint.member_flags[statement.member] = parameter
             else:
                 parameter.in_call = True
+
+    def _has_other_calls(self, statement: Statement, presence: list[list[bool]]) -> bool:
+        """Whether the member of an optional call is called elsewhere too, in other instances than here."""
+        found = self._calls_of(statement.member, presence)
+        return any(there != found[0] for there in found)
+
+    def _calls_of(self, member: Member | None, presence: list[list[bool]]) -> list[list[bool]]:
+        """In which instances each call of a member stands."""
+        calls = zip(self.blueprint.body.statements, presence, strict=True)
+        return [there for other, there in calls if member is not None and other.member is member]
+
+    def _call_flag(self, index: int, member: Member, presence: list[list[bool]]) -> None:
+        """One of several calls of a member is switched by a parameter of its own."""
+        held = [any(there) for there in zip(*self._calls_of(member, presence), strict=True)]
+        if not all(held) and member not in self.blueprint.member_flags:
+            switch = self._existing(held) or self._from_source(held, flags=True) or self._new(member.attr, held)
+            self.blueprint.member_flags[member] = switch
+        present = presence[index]
+        parameter = self._existing(present) or self._from_source(present, flags=True)
+        parameter = parameter or self._new(f"has_{member.attr.strip('_')}", present)
+        parameter.in_call = True
+        self.blueprint.flags[index] = parameter
+        self.blueprint.calls.add(index)
 
     def _switching_argument(self, member: Member | None) -> Parameter | None:
         """The one argument of an optional layer as a parameter, None where the layer is absent."""

@@ -187,7 +187,7 @@ class BodyPrinter:
             yield from self._named(passed)
         expression = self._expression(index, statement)
         if flag is not None and passed is not None:
-            expression = ast.IfExp(self._condition(flag, statement), expression, self._use(passed))
+            expression = ast.IfExp(self._condition(index, flag, statement), expression, self._use(passed))
         used = [v for v in statement.results if self.uses.get(v)]
         hint = self._hint(statement)
         if len(statement.results) == 1 and flag is None and self._maytarget_of(statement, expression, hint):
@@ -236,8 +236,9 @@ class BodyPrinter:
             names[leaf] = self._free_of(wanted, set(names.values())) if wanted in names.values() else wanted
         return names
 
-    def _condition(self, flag: Parameter, statement: Statement) -> ast.expr:
-        text = f"self.{statement.member.attr} is not None" if statement.member is not None else f"self.{flag.name}"
+    def _condition(self, index: int, flag: Parameter, statement: Statement) -> ast.expr:
+        whole = statement.member is not None and index not in self.blueprint.calls
+        text = f"self.{statement.member.attr} is not None" if whole and statement.member else f"self.{flag.name}"
         return ast.parse(text, mode="eval").body
 
     def _named(self, value: Value) -> Iterator[str]:
