@@ -131,7 +131,7 @@ class Emitter:
             except Refusal as refusal:
                 site = str(node.site) if node.site else None
                 refused.append(RefusedOp(node.path, type(node.op).__name__, refusal.reason, site))
-                self.names.update({value: value.name for value in node.results})
+                self.stand_in(node)
         self.at = None
         if refused:
             raise UnsupportedOps(refused, len(self.graph.nodes), self.dialect.title)
@@ -252,6 +252,10 @@ class Emitter:
             self._kept.append(op)
             self._built[id(op)] = self._op(op, None)
         return self._built[id(op)]
+
+    def stand_in(self, node: Node) -> None:
+        """Names the results of a node that was refused, so that what follows is looked at too."""
+        self.names.update({value: value.name for value in node.results})
 
     def _op(self, op: Op, used: frozenset[int] | None, depth: int = 0) -> list[str]:
         """The results of an op: known already, written with others, or a step of its own."""

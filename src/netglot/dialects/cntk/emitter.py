@@ -29,7 +29,7 @@ from netglot.formats.cntk_save import (
     Weight,
 )
 from netglot.pivot.dims import Dim, floordiv, product
-from netglot.pivot.graph import Graph, Parameter
+from netglot.pivot.graph import Graph, Node, Parameter
 from netglot.pivot.op import broadcast_shapes, is_scalar, type_of
 
 OPEN = 2**64 - 1
@@ -129,6 +129,12 @@ class CntkEmitter(Emitter):
         if any(size == 0 for kind in op.result_types() for size in kind.shape):
             raise Refusal(never("CNTK has no tensors without elements"))
         return super()._op(op, used, depth)
+
+    def stand_in(self, node: Node) -> None:
+        super().stand_in(node)
+        for value in node.results:
+            own = bool(value.shape) and value.shape[0] == self.batch and not self.laid_out
+            self.forms[value.name] = Form(tuple(value.shape), 0 if own else None)
 
     def add(self, call: Any, count: int, dtype: str) -> list[str]:
         options = dict(call.options)
