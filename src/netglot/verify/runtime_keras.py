@@ -271,14 +271,16 @@ def wide_spectrograms():
     return _swapped(keras.layers.MelSpectrogram, "_dbscale", make)
 
 
+@contextlib.contextmanager
 def wide_pools():
-    """Makes 3-D max pools compute in float64, for which TensorFlow has no kernel: over the planes, then over depth.
+    """Makes 3-D pools compute in float64, for which TensorFlow has no kernel: over the planes, then over depth.
 
-    Where elements tie, both ways take the first, so that gradients go the same way too.
+    Where elements tie, both ways take the first, so that gradients go the same way too; a mean of means is the mean,
+    since windows are boxes at the borders too.
     """
 
     def make(original):
-        def max_pool(input, ksize, strides, padding, data_format=None, **options):
+        def pool(input, ksize, strides, padding, data_format=None, **options):
             input = tf.convert_to_tensor(input)
             if input.dtype != tf.float64 or input.shape.rank != 5:
                 return original(input, ksize, strides, padding, data_format, **options)
@@ -296,9 +298,10 @@ def wide_pools():
             made.set_shape((input.shape[0], *(_pooled(*one, padding) for one in sizes), channels))
             return made
 
-        return max_pool
+        return pool
 
-    return _swapped(tf.nn, "max_pool", make)
+    with _swapped(tf.nn, "max_pool", make), _swapped(tf.nn, "avg_pool", make):
+        yield
 
 
 def _pooled(size: int | None, kernel: int, step: int, padding: str) -> int | None:
