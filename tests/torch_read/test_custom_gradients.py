@@ -110,6 +110,30 @@ class Capped(torch.autograd.Function):
         return gradient.clamp(-0.01, 0.01)
 
 
+class Clipped(torch.autograd.Function):
+    """Linear in gradients of an ordinary size only."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient.clamp(-50, 50)
+
+
+class Rounded(torch.autograd.Function):
+    """No derivative of its straight-through forward where gradients are large."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return torch.round(x)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return torch.where(gradient.abs() < 1e4, gradient, torch.zeros_like(gradient))
+
+
 class Net(nn.Module):
     """A function between two layers; `function` may have been looked up long before the capture."""
 
@@ -159,7 +183,7 @@ def test_outputs_and_gradients_are_carried_over(name):
     torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("function", [Summed, Capped])
+@pytest.mark.parametrize("function", [Summed, Capped, Clipped, Rounded])
 def test_other_gradients_are_refused_by_name(function):
     with pytest.raises(Refusal, match=function.__name__) as caught:
         capture(Net(function.apply), (torch.randn(3, 6),), {}, {"x": None})

@@ -26,6 +26,8 @@ SAME = 1e-7
 """How close a derivative has to be, in double precision; the constants in a backward are often rounded."""
 SCALES = (1.0, 0.1, 5.0, 30.0, 1.0, 3.0)
 """The sizes of the random numbers of each trial; odd ones are all positive, for square roots and logarithms."""
+GRADIENTS = (1.0, 1e6, 1e-3)
+"""The sizes of the gradients that are handed back: a clipped one shows where it is large, a dropped one where small."""
 FEWEST = 64
 """So many elements are tried at least."""
 
@@ -205,12 +207,21 @@ def _close(found: torch.Tensor | None, wanted: torch.Tensor | None, like: torch.
     return found.numel() == 0 or bool((found - wanted).abs().max() <= SAME * wanted.abs().max().clamp(min=1.0))
 
 
+def _gradient(output: torch.Tensor, seed: int, size: float) -> torch.Tensor:
+    return torch.randn(output.shape, generator=torch.Generator().manual_seed(seed), dtype=output.dtype) * size
+
+
 def _is_derivative(cls: type, args: tuple) -> bool:
     """Whether the backward is what automatic differentiation makes of the forward."""
+    return all(_derives(cls, args, size) for size in GRADIENTS)
+
+
+def _derives(cls: type, args: tuple, size: float) -> bool:
+    """Whether it is for gradients of one size."""
     outputs, context = forward(cls, args)
     listed = list(outputs) if isinstance(outputs, tuple | list) else [outputs]
     kept = [o for o in listed if o.is_floating_point() and not any(o is c for c in context.constant)]
-    gradients = [torch.randn(o.shape, generator=torch.Generator().manual_seed(7), dtype=o.dtype) for o in listed]
+    gradients = [_gradient(o, 7, size) for o in listed]
     with torch.no_grad():
         given = cls.backward(context, *gradients)
     given = list(given) if isinstance(given, tuple | list) else [given]
@@ -230,8 +241,8 @@ def _factors(cls: type, drawn: list[tuple]) -> dict[int, float] | None:
         with torch.no_grad():
             output, context = forward(cls, args)
             ones = _backward(cls, context, torch.ones_like(output), len(args))
-            for seed in range(2):
-                gradient = torch.randn(output.shape, generator=torch.Generator().manual_seed(seed), dtype=output.dtype)
+            for seed, size in enumerate(GRADIENTS):
+                gradient = _gradient(output, seed, size)
                 given = _backward(cls, context, gradient, len(args))
                 if not all(_is_factor(*three, gradient) for three in zip(args, ones, given, strict=True)):
                     return None
