@@ -335,12 +335,22 @@ def _quiet():
         logger.setLevel(level)
 
 
+_COMPILED = never(
+    "it calls compiled operators of torchvision (nms, roi_align), which choose boxes by their values and are not loaded "
+    "here",
+    "convert the part that computes scores and boxes (`model.backbone`, `model.head`) and choose the boxes outside of it",
+)
+"""Why the detection networks of torchvision are refused where its wheel does not fit the one of PyTorch."""
+
+
 def _explained(error: Exception, model, args, kwargs) -> Exception:
     """Whose fault it was: the user's forward, which also fails outside export, or something export cannot follow."""
     try:
         with torch.no_grad():
             model(*args, **kwargs)
     except Exception as own:
+        if "Couldn't load custom C++ ops" in str(own):
+            return Refusal(_COMPILED, site=_raised_at(own))
         return UserCodeError(
             f"the model's forward raised {type(own).__name__}: {own}",
             trace=user_traceback(own),
