@@ -102,6 +102,7 @@ def read_symbol(path: Path) -> Symbol:
         held = json.loads(text_of(path))
         nodes = [_node(one) for one in held["nodes"]]
         heads = [(int(one[0]), int(one[1])) for one in held["heads"]]
+        nodes, heads = _with_statistics(nodes, heads)
         version = int(held.get("attrs", {}).get("mxnet_version", ("int", 0))[1])
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} is no network of MXNet: {type(error).__name__}", advice="is it complete?") from error
@@ -118,6 +119,21 @@ def _node(held: dict) -> Node:
     attributes = {**held.get("param", {}), **held.get("attr", {}), **held.get("attrs", {})}
     inputs = [(int(one[0]), int(one[1])) for one in held["inputs"]]
     return Node(str(held["op"]), str(held["name"]), {str(k): str(v) for k, v in attributes.items()}, inputs)
+
+
+def _with_statistics(nodes: list[Node], heads: list[tuple[int, int]]) -> tuple[list[Node], list[tuple[int, int]]]:
+    """The nodes with the statistics of batch norms as variables, which files before version 0.9 leave unsaid."""
+    made: list[Node] = []
+    places: dict[int, int] = {}
+    for number, node in enumerate(nodes):
+        node.inputs = [(places.get(one, len(nodes) * 4), result) for one, result in node.inputs]
+        if node.op in ("BatchNorm", "CuDNNBatchNorm") and len(node.inputs) == 3:
+            for role in ("moving_mean", "moving_var"):
+                node.inputs.append((len(made), 0))
+                made.append(Node("null", f"{node.name}_{role}", {}, []))
+        places[number] = len(made)
+        made.append(node)
+    return made, [(places.get(one, -1), result) for one, result in heads]
 
 
 def read_params(path: Path) -> dict[str, np.ndarray]:

@@ -10,12 +10,13 @@ import numpy as np
 
 import netglot.dialects.mxnet.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.assembly import Assembly, block_paths, class_name, identifier, with_open_batch
-from netglot.dialects.fitting import fitted
+from netglot.dialects.fitting import BATCH, fitted
 from netglot.dialects.mxnet.dialect import mxnet
 from netglot.dialects.mxnet.ops.recurrent import Packed
 from netglot.dialects.mxnet.work import Missing, Work
 from netglot.errors import InputError, Refusal, WeightsError, notimpl
 from netglot.formats.mxnet import CODES, Node, Symbol, read_params, read_symbol
+from netglot.pivot import ops
 from netglot.pivot.graph import Graph
 
 _ROLES = {
@@ -26,6 +27,16 @@ _ROLES = {
 _SUFFIX = re.compile(rf"^(?P<layer>.+?)_(?P<role>{'|'.join(sorted(_ROLES, key=len, reverse=True))})$")
 _LABELLED = ("SoftmaxOutput", "Softmax", "LinearRegressionOutput", "LogisticRegressionOutput", "MAERegressionOutput",
              "SVMOutput")  # fmt: skip
+
+
+_PLAIN = {
+    **dict.fromkeys(("lhs_begin", "lhs_end", "rhs_begin", "rhs_end", "initial"), ("None",)),
+    **dict.fromkeys(("output_mean_var", "keep_highest", "use_sequence_length", "lstm_state_clip_nan"), ("False", "0")),
+    "mode": ("training",),
+}
+"""Options that no reader looks at, and the values at which they change nothing."""
+_MODES = ("Dropout",)
+"""The operators whose `mode` is one of them; others read their own."""
 
 
 def read_mxnet(path: Path, *, weights: Path | None = None, inputs: Any = None) -> Graph:
@@ -73,6 +84,7 @@ class _Reading:
         short = [name[len(self.prefix) :] for name in names]
         weighted = {s for s, node in zip(short, ops_, strict=True) if len(node.inputs) > 1 and node.op in _WEIGHTED}
         self.paths = block_paths(list(dict.fromkeys(short)), weighted)
+        self.needed = _needed(symbol)
 
     def graph(self) -> Graph:
         """The network as a graph."""
@@ -80,7 +92,7 @@ class _Reading:
         for number, node in enumerate(self.symbol.nodes):
             if node.op == "null":
                 self._variable(number, node)
-            else:
+            elif number in self.needed:
                 self._step(number, node)
         if self.params is None:
             self.assembly.notes.append("no weights were given: they are random")
@@ -114,12 +126,8 @@ class _Reading:
             self.assembly.input(name, shape, dtype)
 
     def _labels(self) -> set[int]:
-        """The variables that only losses read."""
-        labels, others = set(), set()
-        for node in self.symbol.nodes:
-            for place, (one, _) in enumerate(node.inputs):
-                (labels if node.op in _LABELLED and place else others).add(one)
-        return labels - others
+        """The variables that no result needs: those that only losses compare with, however they come to them."""
+        return {number for number, node in enumerate(self.symbol.nodes) if node.op == "null"} - self.needed
 
     def _states(self) -> set[int]:
         """The variables that only begin a recurrence, and of which the user says nothing: they are zeros."""
@@ -174,7 +182,8 @@ class _Reading:
         results = self._results(number)
 
         def run():
-            inputs = [self.assembly.tensor(f"{one}:{result}") for one, result in node.inputs]
+            given = node.inputs[:1] if node.op in _LABELLED else node.inputs
+            inputs = [self.assembly.tensor(f"{one}:{result}") for one, result in given]
             made = self._read(work, node, inputs)
             made = list(made) if isinstance(made, list | tuple) else [made]
             return made + [None] * (results - len(made)) if node.op in ("BatchNorm", "Dropout", "LayerNorm") else made
@@ -189,10 +198,25 @@ class _Reading:
             reader = self.assembly.custom("Custom", "the custom operator", node.text("op_type"))
         else:
             reader = self.assembly.reader(node.op)
+            _told(node)
+        if node.op != "RNN":
+            inputs = [self._begun(one) for one in inputs]
         if any(isinstance(one, Missing) for one in inputs[:1]):
             held = inputs[0]
             raise Refusal(notimpl(f"the variable {held.name}, of which the files say nothing"))
-        return self.assembly.call(reader, work, *inputs)
+        made = self.assembly.call(reader, work, *inputs)
+        if isinstance(made, dict):  # several tensors under one name: the tensors of a nest
+            return [{name: self.assembly.build(one) for name, one in made.items()}]
+        return made
+
+    def _begun(self, held: Any) -> Any:
+        """Zeros for a batch whose size the file does not say, as recurrences that are written out begin with."""
+        if not isinstance(held, Missing) or held.shape.count(0) != 1 or not self.assembly.inputs:
+            return held
+        shapes = [value.shape for value in self.assembly.inputs if value.shape]
+        batch = BATCH if any(BATCH in shape for shape in shapes) else shapes[0][0]
+        shape = tuple(size or batch for size in held.shape)
+        return self.assembly.build(ops.Full(shape, held.value, self.assembly.inputs[0].dtype))
 
     def _results(self, number: int) -> int:
         """How many results of a node are used."""
@@ -206,6 +230,31 @@ def _kind(node: Node, wide: bool) -> str:
     code = node.text("__dtype__")
     floats = "float64" if wide else "float32"
     return next((kind for kind, known in CODES.items() if str(known) == code and "float" not in kind), floats)
+
+
+def _told(node: Node) -> None:
+    """Asserts that an operator has no option that changes what it computes and that no reader looks at.
+
+    Raises:
+        Refusal: it has one.
+    """
+    for name, held in node.attributes.items():
+        asked = name in _PLAIN and (name != "mode" or node.op in _MODES)
+        if asked and held not in _PLAIN[name]:
+            raise Refusal(notimpl(f"{name}: {held}"))
+
+
+def _needed(symbol: Symbol) -> set[int]:
+    """The nodes that the results are computed from; what losses compare with is not."""
+    found: set[int] = set()
+    todo = [number for number, _ in symbol.heads]
+    while todo:
+        number = todo.pop()
+        if number not in found:
+            found.add(number)
+            node = symbol.nodes[number]
+            todo += [one for one, _ in (node.inputs[:1] if node.op in _LABELLED else node.inputs)]
+    return found
 
 
 _WEIGHTED = ("Convolution", "FullyConnected", "Deconvolution", "Embedding")

@@ -13,10 +13,13 @@ from netglot.pivot.op import shape_of
 
 
 class Missing:
-    """A variable whose value is in no file: a weight that a reader makes up, or a start that is zeros."""
+    """A variable whose value is in no file: a weight that a reader makes up, or a start.
 
-    def __init__(self, name: str, zeros: bool = False):
-        self.name, self.zeros = name, zeros
+    A start is `value` everywhere; a size of its `shape` that is 0 is one that only running the network tells.
+    """
+
+    def __init__(self, name: str, shape: tuple[int, ...] = (), value: float = 0.0):
+        self.name, self.shape, self.value = name, shape, value
 
 
 class Work:

@@ -157,7 +157,10 @@ def group_norm(work, x, gamma, beta):
     if isinstance(gamma, Missing) or shape_of(gamma)[0] == channels:
         scale, offset = work.weight(gamma, "weight", (channels,)), work.weight(beta, "bias", (channels,))
         return ops.GroupNorm(x, scale, offset, groups, node.number("eps", 1e-5), 1)
-    raise Refusal(notimpl("a group norm with one scale a group"))
+    each = channels // groups
+    pair = [work.weight(held, role, (groups,)) for held, role in ((gamma, "weight"), (beta, "bias"))]
+    scale, offset = (ops.Repeat(one, each, 0) for one in pair)
+    return ops.GroupNorm(x, scale, offset, groups, node.number("eps", 1e-5), 1)
 
 
 @mxnet.reads("LRN")

@@ -243,6 +243,8 @@ def pick(work, x, index):
     axis = normal_axis(node.integer("axis", -1), len(shape_of(x)))
     shape = shape_of(x)
     places = ops.Reshape(ops.Cast(index, "int64"), (*shape[:axis], 1, *shape[axis + 1 :]))
+    if node.text("mode", "clip") == "wrap":
+        places = ops.Remainder(places, shape[axis])
     found = ops.TakeAlongAxis(x, places, axis)
     return found if node.flag("keepdims") else ops.Select(found, axis, 0)
 
@@ -262,7 +264,7 @@ def _full(value):
             return ops.Full(shape_of(like[0]), value, type_of(like[0]).dtype)
         shape = node.integers("shape")
         if any(size == 0 for size in shape):
-            return Missing(node.name, zeros=value == 0)
+            return Missing(node.name, shape, value)
         dtype = node.text("dtype", "float32")
         return ops.Full(shape, value, "float32" if dtype in ("None", "") else dtype)
 
