@@ -18,11 +18,12 @@ from netglot.pivot.dims import product
 
 @dataclass
 class Section:
-    """One section of a `.cfg`: its type, and its options as text."""
+    """One section of a `.cfg`: its type, and its options as text. `asked` are those that somebody looked at."""
 
     type: str
     line: int
     options: dict[str, str] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
 
     def integer(self, name: str, default: int | None = None) -> int:
         """A whole number.
@@ -38,14 +39,17 @@ class Section:
 
     def numbers(self, name: str, kind: type = int) -> list:
         """A list of numbers; empty where the option is missing. Errors as for `integer`."""
+        self.asked.add(name)
         held = self.options.get(name, "")
         return [self._parsed(name, one, kind) for one in re.split(r"[,\s]+", held) if one]
 
     def text(self, name: str, default: str) -> str:
         """A word."""
+        self.asked.add(name)
         return self.options.get(name, default)
 
     def _number(self, name: str, default, kind: type):
+        self.asked.add(name)
         if name not in self.options:
             if default is None:
                 raise InputError(f"[{self.type}] in line {self.line} has no {name}")
@@ -81,7 +85,7 @@ def read_sections(path: Path) -> list[Section]:
             raise InputError(f"{path}, line {number}: {line[:40]!r} is no option")
         else:
             name, _, value = line.partition("=")
-            found[-1].options[name] = value
+            found[-1].options.setdefault(name, value)  # Darknet takes the first
     if len(found) < 2 or found[0].type not in ("net", "network"):
         raise InputError(f"{path} does not begin with [net] and layers", advice="is it a network of Darknet?")
     return found

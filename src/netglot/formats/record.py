@@ -11,13 +11,17 @@ from netglot.errors import InputError
 
 
 class Record:
-    """The fields of one message. Each holds a list; `kind` names the message in errors."""
+    """The fields of one message. Each holds a list; `kind` names the message in errors.
 
-    __slots__ = ("fields", "kind")
+    `asked` are the names of those that somebody looked at: what nobody did changes nothing, or is not understood.
+    """
+
+    __slots__ = ("asked", "fields", "kind")
 
     def __init__(self, kind: str = "", fields: dict[str, list[Any]] | None = None):
         self.kind = kind
         self.fields = {} if fields is None else fields
+        self.asked: set[str] = set()
 
     def add(self, name: str, value: Any) -> None:
         """One more value of a field."""
@@ -26,26 +30,31 @@ class Record:
     def all(self, name: str) -> list[Any]:
         """All values of a field, runs of numbers laid out."""
         held: list[Any] = []
+        self.asked.add(name)
         for one in self.fields.get(name, ()):
             held.extend(one.tolist() if isinstance(one, np.ndarray) else [one])
         return held
 
     def raw(self, name: str) -> list[Any]:
         """The values of a field as they were read: numbers, or arrays of many."""
+        self.asked.add(name)
         return self.fields.get(name, [])
 
     def get(self, name: str, default: Any = None) -> Any:
         """The last value of a field, or the default."""
+        self.asked.add(name)
         held = self.all(name) if name in self.fields else []
         return held[-1] if held else default
 
     def record(self, name: str) -> Record:
         """The record in a field; an empty one where there is none."""
+        self.asked.add(name)
         held = self.fields.get(name)
         return held[-1] if held and isinstance(held[-1], Record) else Record(name)
 
     def records(self, name: str) -> list[Record]:
         """The records in a field."""
+        self.asked.add(name)
         return [one for one in self.fields.get(name, ()) if isinstance(one, Record)]
 
     def integer(self, name: str, default: int | None = None) -> int:
@@ -81,6 +90,7 @@ class Record:
         return held if isinstance(held, str) else str(held)
 
     def __contains__(self, name: str) -> bool:
+        self.asked.add(name)
         return name in self.fields
 
     def __iter__(self) -> Iterator[str]:

@@ -331,3 +331,52 @@ def test_absurd_sizes_are_errors(change, with_weights, tmp_path):
         net.weights = {}
     with pytest.raises((InputError, UnsupportedOps)):
         read_caffe(written(tmp_path, net))
+
+
+def test_one_convolution_of_several_bottoms(tmp_path):
+    net = networks.Net("two", a=(1, 3, 6, 6), b=(1, 3, 6, 6))
+    weights = [networks.random("tw", 4, 3, 3, 3), networks.random("tb", 4)]
+    options = "convolution_param { num_output: 4 kernel_size: 3 }"
+    net.layer("Convolution", "conv", ["a", "b"], ["ca", "cb"], options, weights)
+    graph, found = run(tmp_path, net)
+    assert len(graph.parameters) == 2
+    for one in ("a", "b"):
+        alone = networks.Net("one", **{one: (1, 3, 6, 6)})
+        alone.layer("Convolution", "conv", one, None, options, weights)
+        (tmp_path / one).mkdir()
+        _, expected = run(tmp_path / one, alone, {one: net.arrays()[one]})
+        np.testing.assert_array_equal(found[f"c{one}"], expected["output"])
+
+
+def test_squeeze_and_excitation(tmp_path):
+    net = networks.Net("axpy", a=(2, 3), x=(2, 3, 4, 5), y=(2, 3, 4, 5))
+    net.layer("Axpy", "out", ["a", "x", "y"])
+    _, found = run(tmp_path, net)
+    a, x, y = (net.arrays()[one].astype("float64") for one in "axy")
+    np.testing.assert_allclose(found["output"], a[:, :, None, None] * x + y)
+
+
+def test_holes_are_dilation(tmp_path):
+    found = []
+    for number, word in enumerate(("dilation", "hole")):
+        net = networks.Net("holes", data=(1, 3, 9, 9))
+        net.conv("conv", "data", 3, 4, 3, f"pad: 2 {word}: 2")
+        (tmp_path / str(number)).mkdir()
+        found.append(run(tmp_path / str(number), net)[1]["output"])
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "said"),
+    [
+        ("Convolution", "convolution_param { num_output: 4 kernel_size: 3 quantize_bits: 8 }", "quantize_bits: 8"),
+        ("Interp", "interp_param { height: 4 width: 4 pad_beg: 0 shift: 1 }", "shift: 1"),
+        ("ReLU", "ternary_param { bits: 2 }", "ternary_param"),
+    ],
+)
+def test_options_of_a_fork_are_refused(kind, options, said, tmp_path):
+    net = networks.Net("fork", data=(1, 3, 9, 9))
+    weights = [networks.random("fw", 4, 3, 3, 3), networks.random("fb", 4)] if kind == "Convolution" else ()
+    net.layer(kind, "layer", "data", None, options, weights)
+    with pytest.raises(UnsupportedOps, match=said):
+        run(tmp_path, net)

@@ -199,11 +199,11 @@ def test_weights_of_another_network_are_refused(tmp_path):
 
 
 def test_refusals_are_told_together(tmp_path):
-    text = "[local]\nfilters=3\n[convolutional]\nactivation=bent\n[maxpool]\nmaxpool_depth=1\nsize=2\n"
+    text = "[normalization]\nfilters=3\n[convolutional]\nactivation=bent\n[maxpool]\nmaxpool_depth=1\nsize=2\n"
     (tmp_path / "net.cfg").write_text(networks.Net("x", text, size=8).text)
     with pytest.raises(UnsupportedOps) as refused:
         read_darknet(tmp_path / "net.cfg")
-    assert [one.what for one in refused.value.refused] == ["[local]"]
+    assert [one.what for one in refused.value.refused] == ["[normalization]"]
     (tmp_path / "net.cfg").write_text(networks.Net("x", text.partition("[conv")[2].join(["[conv", ""]), size=8).text)
     with pytest.raises(UnsupportedOps, match="the activation bent"):
         read_darknet(tmp_path / "net.cfg")
@@ -246,3 +246,38 @@ def test_absurd_sizes_are_errors(change, with_weights, tmp_path):
         path.with_suffix(".weights").unlink()
     with pytest.raises((InputError, UnsupportedOps)):
         read_darknet(path)
+
+
+def test_a_local_layer_has_weights_for_each_place(tmp_path):
+    """As the last layers of the first YOLO are: a bias for each result, then a matrix for each place."""
+    net = networks.Net("local", "[local]\nfilters=4\nsize=3\nstride=1\npad=1\nactivation=leaky\n", size=5, channels=2)
+    (tmp_path / "net.cfg").write_text(net.text)
+    state = np.random.RandomState(3)
+    bias, weight = (state.uniform(-1, 1, shape).astype("<f4") for shape in ((4, 5, 5), (25, 4, 2 * 9)))
+    head = struct.pack("<iiiQ", 0, 2, 5, 7)
+    (tmp_path / "net.weights").write_bytes(head + bias.tobytes() + weight.tobytes())
+    x = net.array()
+    around = np.pad(x[0].astype("float64"), ((0, 0), (1, 1), (1, 1)))
+    expected = np.empty((4, 5, 5))
+    for row in range(5):
+        for column in range(5):
+            seen = around[:, row : row + 3, column : column + 3].reshape(-1)
+            expected[:, row, column] = weight[row * 5 + column] @ seen + bias[:, row, column]
+    expected = np.where(expected > 0, expected, 0.1 * expected)
+    np.testing.assert_allclose(outputs(read_darknet(tmp_path / "net.cfg"), x)[0][0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("[convolutional]\nsize=3\ndontload=1\n", "dontload=1"), ("[reorg]\nstride=2\nextra=3\n", "extra=3")],
+)
+def test_options_that_no_reader_looks_at_are_refused(text, said, tmp_path):
+    (tmp_path / "net.cfg").write_text(networks.Net("x", text, size=8, channels=4).text)
+    with pytest.raises(UnsupportedOps, match=said):
+        read_darknet(tmp_path / "net.cfg")
+
+
+def test_of_an_option_that_is_given_twice_the_first_counts(tmp_path):
+    net = networks.Net("twice", "[maxpool]\nsize=2\nstride=2\nstride=1\n", size=8)
+    (tmp_path / "net.cfg").write_text(net.text)
+    assert outputs(read_darknet(tmp_path / "net.cfg"), net.array())[0].shape == (1, 3, 4, 4)

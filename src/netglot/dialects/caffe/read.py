@@ -9,6 +9,7 @@ import netglot.dialects.caffe.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.assembly import Assembly, block_paths, class_name, identifier, with_open_batch
 from netglot.dialects.caffe.dialect import caffe
 from netglot.dialects.caffe.layer import Layer
+from netglot.dialects.caffe.options import understood
 from netglot.dialects.fitting import fitted
 from netglot.errors import InputError, WeightsError
 from netglot.formats.caffe import Blob, LayerSpec, Network, read_network, read_weights
@@ -164,6 +165,8 @@ class _Reading:
         def run():
             reader = _LOSSES.get(spec.type) or self._reader(spec)
             made = self.assembly.call(reader, layer, *(self.assembly.tensor(name) for name in bottoms))
+            if spec.type not in _LOSSES:
+                understood(spec)
             return self._several(made, spec)
 
         tops = spec.tops[:1] if spec.type in _LOSSES else spec.tops

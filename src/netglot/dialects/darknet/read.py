@@ -9,6 +9,7 @@ import netglot.dialects.darknet.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.assembly import Assembly, class_name, with_open_batch
 from netglot.dialects.darknet.dialect import darknet
 from netglot.dialects.darknet.layer import Layer
+from netglot.dialects.darknet.options import understood
 from netglot.dialects.fitting import fitted
 from netglot.errors import InputError, WeightsError
 from netglot.formats.darknet import Section, Weights, read_sections
@@ -99,7 +100,9 @@ def _step(assembly: Assembly, layer: Layer, section: Section, source: str, index
         layer.before[:] = [
             assembly.tensor(str(i)) if _refers(section, i, index) else b for i, b in enumerate(layer.before)
         ]
-        return assembly.call(assembly.reader(section.type), layer, x)
+        made = assembly.call(assembly.reader(section.type), layer, x)
+        understood(section)
+        return made
 
     assembly.step(f"line {section.line}", f"[{section.type}]", [str(index)], run)
     made = assembly.tensors[str(index)]

@@ -22,7 +22,8 @@ def _window(layer, x):
     kernel = positive(per_axis(options, "kernel_size", "kernel", count, None), "kernel_size")
     stride = positive(per_axis(options, "stride", "stride", count, 1), "stride")
     pad = per_axis(options, "pad", "pad", count, 0)
-    dilation = positive(per_axis(options, "dilation", "dilation", count, 1), "dilation")
+    word = "hole" if any(name in options for name in ("hole", "hole_h", "hole_w")) else "dilation"  # DeepLab's word
+    dilation = positive(per_axis(options, word, word, count, 1), word)
     out = options.integer("num_output")
     groups = options.integer("group", 1)
     if layer.spec.type in ("ConvolutionDepthwise", "DepthwiseConvolution") and "group" not in options:
@@ -33,11 +34,15 @@ def _window(layer, x):
 
 
 @caffe.reads("Convolution", "ConvolutionDepthwise", "DepthwiseConvolution", "CuDNNConvolution")
-def convolution(layer, x):
+def convolution(layer, x, *more):
+    """One convolution, which several bottoms may go through one after the other."""
     options, out, groups, kernel, stride, padding, dilation = _window(layer, x)
+    if any(shape_of(one) != shape_of(x) for one in more):
+        raise InputError(f"layer {layer.spec.name}: bottoms of different shapes")
     weight = layer.weight(0, "weight", (out, shape_of(x)[1] // groups, *kernel))
     bias = layer.weight(1, "bias", (out,)) if options.flag("bias_term", True) else None
-    return ops.Conv(x, weight, bias, stride, padding, dilation, groups, 1)
+    made = [ops.Conv(one, weight, bias, stride, padding, dilation, groups, 1) for one in (x, *more)]
+    return made if more else made[0]
 
 
 @caffe.reads("Deconvolution")

@@ -73,6 +73,14 @@ def scale(layer, x, factor=None):
     return ops.Add(y, _placed(layer.weight(bias_at, "bias", tuple(sizes)), shape, axis))
 
 
+@caffe.reads("Axpy")
+def axpy(layer, factor, x, y):
+    """A picture times one number for each channel, and another picture added: the layer of squeeze-and-excitation."""
+    shape = shape_of(x)
+    factor = ops.Reshape(factor, (*shape[:2], *[1] * (len(shape) - 2)))
+    return ops.Add(ops.Multiply(x, factor), y)
+
+
 @caffe.reads("Bias")
 def bias(layer, x, offset=None):
     options = layer.options("bias_param")

@@ -26,7 +26,7 @@ def pooling(layer, x):
     kernel = positive(per_axis(options, "kernel_size", "kernel", 2, None), "kernel_size")
     stride = positive(per_axis(options, "stride", "stride", 2, 1), "stride")
     pad = per_axis(options, "pad", "pad", 2, 0)
-    ceil = choice(options, "round_mode", ("CEIL", "FLOOR"), "CEIL") == "CEIL"
+    ceil = choice(options, "round_mode", ("CEIL", "FLOOR"), "CEIL") == "CEIL" and options.flag("ceil_mode", True)
     if any(p >= k for p, k in zip(pad, kernel, strict=True)):
         raise InputError(f"layer {layer.spec.name}: padding {pad} of windows of {kernel}")
     for size, k, s, p in zip(shape[2:], kernel, stride, pad, strict=True):

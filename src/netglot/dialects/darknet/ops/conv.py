@@ -93,3 +93,26 @@ def batchnorm(layer, x):
     channels = shape_of(x)[1]
     bias = layer.weight("bn.bias", (channels,)) if layer.biased_norms else None
     return normed(x, layer.norm(channels), bias)
+
+
+@darknet.reads("local")
+def local(layer, x):
+    """A convolution with weights of its own at each place: the last layers of the first YOLO."""
+    options = layer.section
+    batch, channels, *space = picture(layer, x)
+    out, size, stride, pad = (
+        options.integer(name, default) for name, default in (("filters", 1), ("size", 1), ("stride", 1), ("pad", 0))
+    )
+    if min(out, size, stride) < 1 or pad < 0:
+        raise InputError(f"[local] in line {options.line}: windows of {size} every {stride}")
+    if not all(isinstance(side, int) for side in space):
+        raise Refusal(notimpl("a local layer over a picture whose size is not known", "fix the size"))
+    counts = [(side - (1 if pad else size)) // stride + 1 for side in space]
+    if counts != [(side + 2 * pad - size) // stride + 1 for side in space]:
+        raise Refusal(notimpl(f"a local layer with windows of {size} and padding of {pad}"))
+    places, columns = product(counts), channels * size**2
+    bias = layer.weight("local.bias", (out, places))
+    weight = layer.weight("local.weight", (places, out, columns))
+    seen = ops.Unfold(x, (size, size), (stride, stride), (pad, pad), (1, 1))
+    y = ops.Add(ops.Einsum((seen, weight), "bcl,loc->bol"), bias)
+    return activated(ops.Reshape(y, (batch, out, *counts)), options.text("activation", "logistic"))
