@@ -340,16 +340,26 @@ def _read(request: Request) -> tuple[Graph, dict[str, int]]:
         return read_served(request.network, inputs=types), {}
     from netglot.dialects.torch.read import read as read_torch
 
-    last: Exception | None = None
+    def attempt(sizes: dict[str, int]) -> tuple[Graph, dict[str, int]]:
+        args, kwargs = request.inputs.map(lambda spec: _example(spec, sizes))
+        return read_torch(request.network, args, kwargs, symbols=request.symbols(), name=request.name), sizes
+
+    last: UserCodeError | None = None
     for sizes in _size_choices(request):
-        args, kwargs = request.inputs.map(lambda spec, sizes=sizes: _example(spec, sizes))
         try:
-            graph = read_torch(request.network, args, kwargs, symbols=request.symbols(), name=request.name)
-            return graph, sizes
+            return attempt(sizes)
         except UserCodeError as error:
             last = last or error
     assert last is not None
-    raise last
+    if all(spec.first is None for spec in request.inputs.specs):
+        raise last
+    request.inputs = request.inputs.as_given()
+    try:
+        found = attempt(next(_size_choices(request)))
+    except UserCodeError:
+        raise last from None
+    request.notes.append(f"the first axis of each input has the size that was given: with others, {last.message}")
+    return found
 
 
 def _read_exported(request: Request) -> Graph:

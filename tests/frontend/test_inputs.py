@@ -130,3 +130,8 @@ def test_what_python_does_not_write_so(wrong):
 def test_a_file_takes_tensors():
     with pytest.raises(RequestError, match="rate is a tensor in the file"):
         tensors_only(parse_inputs(["1,3", "rate:=3"]))
+
+
+def test_first_axes_as_they_were_given():
+    inputs = parse_inputs(["5,4", (7, 2), np.zeros((3, 2)), "N,2", {"mask": "2!,6"}]).as_given()
+    assert [spec.shape for spec in inputs.specs] == [(5, 4), (7, 2), (3, 2), (Dim.symbol("N"), 2), (2, 6)]

@@ -48,3 +48,25 @@ def test_an_exported_program_has_its_weights():
     assert understand(program).kind == "exported"
     with pytest.raises(RequestError, match="holds its weights already"):
         understand(program, weights={"weight": torch.ones(1)})
+
+
+class Graph(torch.nn.Module):
+    """Six nodes and the edges between them: no first axis is a batch."""
+
+    def forward(self, x, edges):
+        return torch.zeros(6, 3).index_add(0, edges[1], x[edges[0]]) + x[5]
+
+
+def test_a_first_axis_that_is_no_batch():
+    from netglot.api import read
+
+    graph = read(Graph(), inputs=["6,3", "int64 2,7@0:6"])
+    assert [value.type.shape for value in graph.inputs] == [(6, 3), (2, 7)]
+
+
+def test_an_error_at_every_size_is_told_of_the_first():
+    from netglot.api import read
+    from netglot.errors import UserCodeError
+
+    with pytest.raises(UserCodeError, match="out of bounds for dimension 0 with size 2"):
+        read(Graph(), inputs=["4,3", "int64 2,7@0:4"])

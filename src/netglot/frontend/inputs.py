@@ -46,6 +46,7 @@ class InputSpec:
 
     `shape` holds integers and symbolic sizes. `low` and `high` bound its values, `high` excluded for integers; None
     leaves the range to whoever draws them. `example` is a value that the user gave, None where only the kind is known.
+    `first` is the number that the user gave for the first axis, where it was taken for a batch of any size.
     """
 
     shape: tuple[Size, ...]
@@ -54,6 +55,7 @@ class InputSpec:
     low: float | None = None
     high: float | None = None
     example: Any = None
+    first: int | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         name = f"{self.name}=" if self.name else ""
@@ -87,6 +89,14 @@ class Inputs:
             for size in spec.shape:
                 names.update(dict.fromkeys(sorted(symbols_of(size))))
         return list(names)
+
+    def as_given(self) -> Inputs:
+        """The same with every first axis that was given as a number fixed at it."""
+
+        def fixed(spec: InputSpec) -> InputSpec:
+            return spec if spec.first is None else replace(spec, shape=(spec.first, *spec.shape[1:]), first=None)
+
+        return Inputs(*self.map(fixed))
 
     def __bool__(self) -> bool:
         return bool(self.positional or self.keyword)
@@ -151,7 +161,8 @@ def parse_spec(text: str, *, batch: Dim | None = None) -> InputSpec:
     dtype = _dtype(match["dtype"], text)
     shape = tuple(_size(part, text, first=axis == 0, batch=batch) for axis, part in enumerate(sizes))
     low, high = _range(match["low"], match["high"], dtype, text)
-    return InputSpec(shape, dtype, match["name"], low, high)
+    first = int(sizes[0]) if sizes and sizes[0].isdigit() else None
+    return InputSpec(shape, dtype, match["name"], low, high, first=first)
 
 
 def _dtype(word: str | None, text: str) -> str:
@@ -304,7 +315,8 @@ def _spec_tree(tree: Any, batch: Dim) -> Any:
     if _is_array(tree):
         return _from_array(tree, batch)
     if _is_shape(tree):
-        return InputSpec(tuple(Dim.symbol(size) if isinstance(size, str) else size for size in _open(tree, batch)))
+        shape = tuple(Dim.symbol(size) if isinstance(size, str) else size for size in _open(tree, batch))
+        return InputSpec(shape, first=_first(tree))
     if isinstance(tree, Mapping):
         return {key: _spec_tree(branch, batch) for key, branch in tree.items()}
     if isinstance(tree, list | tuple):
@@ -321,7 +333,12 @@ def _from_array(array: Any, batch: Dim) -> InputSpec:
     if dtype not in DTYPES:
         raise RequestError(f"an input of dtype {dtype} has no form in the pivot", advice=f"one of {', '.join(DTYPES)}")
     shape = tuple(int(size) for size in array.shape)
-    return InputSpec(tuple(_open(shape, batch)), dtype, example=array)
+    return InputSpec(tuple(_open(shape, batch)), dtype, example=array, first=_first(shape))
+
+
+def _first(shape) -> int | None:
+    """The number in front of a shape."""
+    return shape[0] if shape and isinstance(shape[0], int) else None
 
 
 def _open(shape, batch: Dim) -> Iterator[Any]:

@@ -278,7 +278,8 @@ def capture(model: torch.nn.Module, args: tuple, kwargs: dict, dynamic: Any) -> 
     places = Places(model)
     with _inference(model), carried(_user_line), _quiet(), marked(model, draws), _kept_tensors(model) as tensors:
         try:
-            with places.watching(), naming_arguments(model), without_looks(), _Observer(places, draws).watching(model):
+            observer = _Observer(places, draws)
+            with places.watching(), naming_arguments(model), without_looks(), observer.watching(model), _any_size():
                 program = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic, strict=False)
         except Refusal:
             raise
@@ -286,6 +287,17 @@ def capture(model: torch.nn.Module, args: tuple, kwargs: dict, dynamic: Any) -> 
             raise _explained(error, model, args, kwargs) from error
     program._state_dict.update({k: tensors[k] for k, v in program._state_dict.items() if isinstance(v, FakeTensor)})
     return Captured(program, draws.notes)
+
+
+@contextlib.contextmanager
+def _any_size():
+    """Lets `torch.einsum` multiply from left to right: its search for a better order fixes all sizes."""
+    chosen = torch.backends.opt_einsum.enabled
+    torch.backends.opt_einsum.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.opt_einsum.enabled = chosen
 
 
 @contextlib.contextmanager
@@ -336,9 +348,8 @@ def _quiet():
 
 
 _COMPILED = never(
-    "it calls compiled operators of torchvision (nms, roi_align), which choose boxes by their values and are not loaded "
-    "here",
-    "convert the part that computes scores and boxes (`model.backbone`, `model.head`) and choose the boxes outside of it",
+    "it calls compiled operators of torchvision (nms, roi_align), which choose boxes by values and do not load here",
+    "convert the part that computes scores and boxes (`model.backbone`, `model.head`) and choose the boxes outside it",
 )
 """Why the detection networks of torchvision are refused where its wheel does not fit the one of PyTorch."""
 

@@ -393,6 +393,9 @@ def split(self, split_size, dim=0):
     size = shape_of(self)[axis]
     if size == split_size:
         return [self]
+    whole = dims.floordiv(size, split_size)
+    if isinstance(size, Dim) and isinstance(whole, int) and dims.mod(size, split_size) == 0:
+        return split_into(self, [split_size] * whole, axis)
     size = _known(size, "split")
     return split_into(self, [min(split_size, size - at) for at in range(0, size, split_size)], axis)
 
