@@ -8,6 +8,7 @@ pytest.importorskip("onnx")
 from tests.onnx_read.models import graph_of, model, node, result
 
 from netglot.dialects.torch.write import write
+from netglot.pivot import ops
 
 
 class Network:
@@ -209,3 +210,26 @@ def test_what_stands_between_the_parts_of_a_module_takes_it_apart():
     ]
     made = model(parts, {"x": ["N", 4, 8, 8]}, ["y"], weights)
     assert write(graph_of(made)).source.count("nn.Conv2d") == 3
+
+
+def test_norms_without_modules_have_their_own_scale_where_the_file_keeps_one_for_all():
+    random = np.random.default_rng(0)
+    weights = {"ones": np.ones(3, "float32")}
+    nodes, last = [], "x"
+    for i in range(2):
+        for name in ("offset", "mean", "variance"):
+            weights[f"t{name}{i}"] = random.uniform(0.5, 1.5, 3).astype("float32")
+        held = f"{last} ones toffset{i} tmean{i} tvariance{i}"
+        nodes += [node("BatchNormalization", held, f"n{i}"), node("Relu", f"n{i}", f"r{i}")]
+        last = f"r{i}"
+    graph = graph_of(model(nodes, {"x": [2, 3, 4, 4]}, [last], weights))
+    first, second = (one.op.scale for one in graph.nodes if isinstance(one.op, ops.BatchNorm))
+    assert first is not second and first.trainable
+
+
+def test_a_layer_called_twice_keeps_one_scale():
+    weights = {name: np.full(3, value, "float32") for name, value in zip("abcd", (1, 0, 0, 1), strict=True)}
+    nodes = [node("BatchNormalization", "x a b c d", "n"), node("BatchNormalization", "n a b c d", "y")]
+    graph = graph_of(model(nodes, {"x": [2, 3, 4, 4]}, ["y"], weights))
+    first, second = (one.op.scale for one in graph.nodes if isinstance(one.op, ops.BatchNorm))
+    assert first is second

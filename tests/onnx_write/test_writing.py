@@ -145,3 +145,13 @@ def test_open_sizes_of_other_axes_are_computed():
         x = np.random.default_rng(0).standard_normal(shape).astype("float32")
         expected = x.reshape(*shape[:2], 2, 3).sum(2) * np.arange(shape[1], dtype="float32")[:, None]
         np.testing.assert_allclose(session.run(None, {"x": x})[0], expected, rtol=1e-5)
+
+
+def test_zeros_around_a_pool_count_in_onnxruntime_too(tmp_path):
+    """onnxruntime takes padding before a pool for that of the pool, where nothing says that it is not."""
+    module = nn.Sequential(nn.ZeroPad2d(1), nn.MaxPool2d(3, 2), nn.ZeroPad2d(1), nn.AvgPool2d(2, padding=1))
+    x = torch.rand(1, 2, 9, 9) - 2
+    save_weights(write(netglot.read(module, inputs=[x]), keep_layout=True), tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    (made,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    np.testing.assert_allclose(made, module(x).numpy(), atol=1e-6)

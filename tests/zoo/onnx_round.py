@@ -15,48 +15,51 @@ import json
 import tempfile
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tests.zoo.network import Network, catalogue
 from tests.zoo.results import FOLDER, ROOT, append, load
+from tests.zoo.torchvision_networks import CLASSIFICATION, SEGMENTATION, VIDEO
 
 RESULTS = FOLDER / "onnx.jsonl"
 DOCUMENT = ROOT / "docs" / "zoo-onnx.md"
 
-SIZES: dict[str, tuple[int, ...]] = {
-    "alexnet": (1, 3, 64, 64), "vgg11_bn": (1, 3, 32, 32), "resnet18": (1, 3, 33, 33), "resnet50": (1, 3, 33, 33),
-    "resnext50_32x4d": (1, 3, 33, 33), "wide_resnet50_2": (1, 3, 33, 33), "inception_v3": (1, 3, 75, 75),
-    "googlenet": (1, 3, 64, 64), "densenet121": (1, 3, 32, 32), "squeezenet1_1": (1, 3, 65, 65),
-    "shufflenet_v2_x1_0": (1, 3, 33, 33), "mobilenet_v2": (1, 3, 33, 33), "mobilenet_v3_small": (1, 3, 33, 33),
-    "mnasnet0_5": (1, 3, 33, 33), "efficientnet_b0": (1, 3, 33, 33), "efficientnet_v2_s": (1, 3, 33, 33),
-    "regnet_y_400mf": (1, 3, 33, 33), "regnet_x_400mf": (1, 3, 33, 33), "convnext_tiny": (1, 3, 64, 64),
-    "vit_b_32": (1, 3, 96, 96), "swin_t": (1, 3, 56, 56), "swin_v2_t": (1, 3, 64, 64), "maxvit_t": (1, 3, 224, 224),
-    "fcn_resnet50": (1, 3, 33, 41), "deeplabv3_resnet50": (1, 3, 33, 41),
-    "lraspp_mobilenet_v3_large": (1, 3, 33, 41), "r3d_18": (1, 3, 4, 32, 32), "r2plus1d_18": (1, 3, 4, 32, 32),
+SIDES = {
+    "AlexNet": 64, "VGG": 32, "Inception v3": 75, "GoogLeNet": 64, "DenseNet": 32, "SqueezeNet": 65, "ConvNeXt": 64,
+    "Swin": 56, "Swin v2": 64, "MaxViT": 224,
 }  # fmt: skip
-"""One network of each family of torchvision, or two, with small images."""
+"""The sides of the images of a family of torchvision, where 33 do not do."""
+PLAIN = 33
 
-APPLICATIONS = (
-    "ConvNeXtTiny DenseNet121 EfficientNetB0 EfficientNetV2B0 InceptionV3 InceptionResNetV2 Xception MobileNet "
-    "MobileNetV2 MobileNetV3Small NASNetMobile ResNet50 ResNet50V2 VGG16"
-).split()
-"""The networks of keras.applications."""
+SHAPES: dict[str, tuple[int, ...]] = {
+    "vit_b_16": (224, 224), "vit_b_32": (96, 96), "vit_l_16": (64, 64), "vit_l_32": (96, 96),
+    **dict.fromkeys((name for names in SEGMENTATION.values() for name in names), (33, 41)),
+    **dict.fromkeys((name for names in VIDEO.values() for name in names), (4, 32, 32)),
+    "s3d": (16, 224, 224), "mvit_v1_b": (16, 224, 224), "mvit_v2_s": (16, 224, 224),
+    "swin3d_t": (4, 56, 56), "swin3d_s": (4, 56, 56), "swin3d_b": (4, 56, 56),
+}  # fmt: skip
+"""The sizes of the inputs of single networks."""
+
+TOO_LARGE = ("vit_h_14", "regnet_y_128gf")
+"""Networks of more than six hundred million parameters, which differ from their families only in that."""
 
 DOUBLE, SINGLE = 1e-9, 5e-4
 """How far outputs may be apart, relative to the largest: in double precision, and where something runs in single."""
 
 
 def chosen() -> dict[str, Network]:
-    """The networks by name."""
+    """The networks by name: torchvision's that make classes, masks and labels of films, and keras.applications."""
     found = {}
     for name, network in catalogue().items():
-        if network.library == "torchvision" and network.variant in SIZES:
-            found[name] = Network(
-                network.library, network.family, network.variant, network.build, (SIZES[network.variant],)
-            )
-        elif network.library.startswith("keras") and network.variant in APPLICATIONS:
+        variants = {**CLASSIFICATION, **SEGMENTATION, **VIDEO}.get(network.family, ())
+        if network.library == "torchvision" and network.variant in variants and network.variant not in TOO_LARGE:
+            side = SIDES.get(network.family, PLAIN)
+            shape = (1, 3, *SHAPES.get(network.variant, (side, side)))
+            found[name] = replace(network, inputs=(shape,))
+        elif network.library == "keras.applications":
             found[name] = network
     return found
 

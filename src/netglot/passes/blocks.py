@@ -10,6 +10,7 @@ from netglot.passes.patterns import raise_patterns
 from netglot.passes.raising import raise_ops
 from netglot.passes.shared import share
 from netglot.passes.structure import is_flat, structured
+from netglot.passes.whole_numbers import follow_whole_numbers
 from netglot.pivot.graph import Graph, Parameter
 
 
@@ -18,7 +19,7 @@ def with_blocks(graph: Graph, kept: Set[Parameter] = frozenset()) -> Graph:
 
     The names of the weights in `kept` are those of the source.
     """
-    graph = canonicalise(graph)
+    graph = canonicalise(follow_whole_numbers(canonicalise(graph)))
     if not is_flat(graph):
         return graph
     return structured(share(raise_ops(raise_patterns(canonicalise(fold(graph))))), kept)

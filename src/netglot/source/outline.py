@@ -302,7 +302,7 @@ class Outline(Spelled):
             member.order = self._registration(leaf.path) + leaf.items.index(node) / 1000
         self.layers[key] = self.member_of[node] = member
         for tree in form.weights.values():
-            for parameter in self.base_parameters(tree):
+            for parameter in self.held_parameters(tree):
                 self.owned.setdefault(parameter, member)
 
     def _weighted(self, leaf: CallTree) -> int:

@@ -52,6 +52,10 @@ class Style(Protocol):
         """The layer with the source's initialisers, where the framework's default is another."""
         ...
 
+    def typed(self, layer: spell.Layer, dtype: str) -> spell.Layer:
+        """The layer with weights of another dtype than the framework's default."""
+        ...
+
     def item(self, index: int) -> str:
         """The text that follows a sequence to reach one of its layers."""
         ...

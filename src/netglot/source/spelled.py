@@ -12,7 +12,7 @@ from netglot.errors import Refusal, RefusedOp, UnsupportedOps, notimpl
 from netglot.passes.layout import constant_values
 from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import REARRANGING, Graph, Node, Parameter, Part, Value
-from netglot.pivot.op import Op
+from netglot.pivot.op import FLOATS, Op, type_of
 from netglot.source import spell
 from netglot.source.parts import Style
 
@@ -67,6 +67,11 @@ class Spelled:
         visit(tree)
         return list(found)
 
+    def held_parameters(self, tree: Any) -> list[Parameter]:
+        """Those of `base_parameters` that are then the layer's: constants beside weights stay everyone's."""
+        found = self.base_parameters(tree)
+        return [p for p in found if p.kind != "constant"] or found
+
     def recipe(self, tree: Any) -> Any:
         """An op tree over parameters only."""
         if isinstance(tree, Value) and not isinstance(tree, Parameter):
@@ -106,6 +111,20 @@ class Spelled:
                 refused.append(RefusedOp(node.path, type(node.op).__name__, refusal.reason, site))
         if refused:
             raise UnsupportedOps(refused, len(self.runtime), self.dialect.title)
+        return self._typed(spelled)
+
+    def _typed(self, spelled: dict[Node, spell.Spelling]) -> dict[Node, spell.Spelling]:
+        """Layers say their dtype where it is another than that of most, and weights have several."""
+        kinds = {
+            node: {type_of(self.recipe(tree)).dtype for tree in layer.weights.values()}
+            for node, layer in spelled.items()
+            if isinstance(layer, spell.Layer) and layer.weights and "dtype" not in layer.options
+        }
+        floats = {dtype for held in kinds.values() for dtype in held if dtype in FLOATS}
+        floats |= {p.dtype for p in self.graph.parameters.values() if p.dtype in FLOATS and p.trainable}
+        for node, held in kinds.items():
+            if len(floats) > 1 and len(held) == 1 and "float32" not in held:
+                spelled[node] = self.style.typed(spelled[node], *held)
         return spelled
 
     def function(self, layer: spell.Layer, node: Node) -> spell.Spelling:
@@ -124,7 +143,7 @@ class Spelled:
             key = self.layer_key(layer)
             wanted = {}
             for tree in layer.weights.values():
-                for parameter in self.base_parameters(tree):
+                for parameter in self.held_parameters(tree):
                     wanted.setdefault(parameter, []).append(self.recipe(tree))
             if all(self._compatible(p, key, recipes, claims.get(p, [])) for p, recipes in wanted.items()):
                 for p, recipes in wanted.items():

@@ -122,6 +122,9 @@ class KerasStyle:
     def item(self, index: int) -> str:
         return f".layers[{index}]"
 
+    def typed(self, layer: spell.Layer, dtype: str) -> spell.Layer:
+        return dataclasses.replace(layer, options={**layer.options, "dtype": dtype})
+
     def tidy(self, spelling: spell.Spelling) -> spell.Spelling:
         if isinstance(spelling, spell.Call) and spelling.function in ("ops.reshape",):
             x, shape, *rest = spelling.arguments

@@ -26,7 +26,7 @@ def attributes_of(node: Any, given: Mapping[str, Any], protos: Any = None) -> di
 def _value(attribute: Any) -> Any:
     from onnx import AttributeProto as Kind
 
-    from netglot.formats.onnx_file import array_of
+    from netglot.formats.onnx_tensors import array_of
 
     match attribute.type:
         case Kind.FLOAT:

@@ -62,7 +62,7 @@ class Call:
         """The results of a sub-graph, which sees the tensors around it."""
         held = {**self.held, **given}
         for tensor in graph.initializer:
-            from netglot.formats.onnx_file import array_of
+            from netglot.formats.onnx_tensors import array_of
 
             held[tensor.name] = stored(array_of(tensor), tensor.name)
         for one in graph.node:
@@ -124,7 +124,7 @@ def constant(call: Call) -> list:
                 raise Refusal(never("no framework's layers work on text"))
             return [stored(array, call.node.output[0])]
     if "sparse_value" in given:
-        from netglot.formats.onnx_file import dense_array
+        from netglot.formats.onnx_tensors import dense_array
 
         return [stored(dense_array(given["sparse_value"]), call.node.output[0])]
     raise InputError(f"the constant {call.node.name!r} has no value")

@@ -62,8 +62,22 @@ class Emitter:
                 refused.append(RefusedOp(one.path, type(one.op).__name__, refusal.reason))
                 self.names.update({value: value.name for value in one.results})
         self.at = None
+        self._keep_borders()
         if refused:
             raise UnsupportedOps(refused, len(self.graph.nodes), "ONNX")
+
+    def _keep_borders(self) -> None:
+        """Names the axes of padding before pools, which onnxruntime then leaves alone.
+
+        It takes zeros around pictures for the padding of a pool, which is of no number at all (seen in 1.31).
+        """
+        pooled = {one.input[0] for one in self.nodes if one.op_type in ("MaxPool", "AveragePool")}
+        for one in self.nodes:
+            if one.op_type == "Pad" and one.output[0] in pooled and len(one.input) < 4:
+                count = len(self.weights[one.input[1]]) // 2 if one.input[1] in self.weights else 0
+                if count:
+                    one.input.extend([""] * (3 - len(one.input)))
+                    one.input.append(self._constant(np.arange(count)))
 
     def _is_output(self, value: Value) -> bool:
         return any(one is value for _, one in self.graph.outputs)

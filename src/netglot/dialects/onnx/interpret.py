@@ -19,7 +19,7 @@ from netglot.dialects.onnx import control
 from netglot.dialects.onnx.attributes import attributes_of, defaults_of, function_of, settled
 from netglot.dialects.onnx.dialect import onnx, reader_of
 from netglot.dialects.onnx.known import REARRANGING, SYMBOLIC, Sizes, Stored, depends, objects, sizes, stored
-from netglot.errors import InputError, NetglotError, Refusal, RefusedOp, notimpl
+from netglot.errors import InputError, NetglotError, Refusal, RefusedOp, never, notimpl
 from netglot.pivot.dims import product
 from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import Part, Value
@@ -135,6 +135,8 @@ class Interpreter:
         version = frame.opsets.get(domain)
         if version is None:
             raise InputError(f"{_place(node)}: the model imports no version of the domain {domain or 'ai.onnx'!r}")
+        if node.op_type != "DequantizeLinear" and any(isinstance(one, Stored) and one.narrow for one in inputs):
+            raise Refusal(never("no framework has integers of 2 or 4 bits, and only weights are made of them"))
         reader = reader_of(domain, node.op_type, version)
         if reader is not None and any(isinstance(one, list) for one in inputs):
             raise Refusal(notimpl("a sequence of tensors as an operand"))

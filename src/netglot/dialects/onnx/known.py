@@ -22,7 +22,8 @@ LARGEST = 1 << 22
 class Stored:
     """A tensor that the file holds, or that is computed from such tensors alone; loaded when it is needed.
 
-    `weight` says that it belongs to the network and may be trained. `name` is the file's name for it.
+    `weight` says that it belongs to the network and may be trained. `name` is the file's name for it. A `narrow` one
+    has fewer bits in the file than its dtype.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Stored:
     load: Callable[[], np.ndarray]
     weight: bool = False
     _array: list = field(default_factory=list)
+    narrow: bool = False
 
     @property
     def count(self) -> int:

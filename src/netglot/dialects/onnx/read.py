@@ -114,7 +114,8 @@ class _Reading:
         held: dict[str, Any] = {}
         for name, (kind, load) in self.model.tensors.items():
             count = int(np.prod(kind.shape, dtype=object)) if kind.shape else 1
-            held[name] = Stored(name, kind, load, kind.dtype in FLOATS and count > 1)
+            weight = kind.dtype in FLOATS and count > 1
+            held[name] = Stored(name, kind, load, weight, narrow=name in self.model.narrow)
         inputs = self._inputs(held)
         reader = Interpreter(Sink(self.build, self.operand, self.materialise, self.refused.append, self.origins))
         reader.run(proto.graph.node, held, self._frame())
@@ -230,7 +231,7 @@ class _Reading:
     def build(self, parts: list[Any], node: Any, frame: Any) -> list[Any]:
         """Adds what a reader returned."""
         scope = self.scopes.of(node, frame) if node is not None else ()
-        builder = _Building(self.names, self.nodes, self._constant, scope=scope)
+        builder = _Building(self.names, self.nodes, self._constant, self._weight, scope=scope)
         done: dict = {}
         return [self._built(part, builder, done) for part in parts]
 
@@ -271,6 +272,16 @@ class _Reading:
         return self.operand(
             Stored("constant", TensorType(str(array.dtype), array.shape), lambda: array, False, [array]), False
         )
+
+    def _weight(self, one: Stored) -> Parameter:
+        """What a reader made of a tensor of the file, as a weight with its name."""
+        name = self.scopes.parameter(one.name)
+        stored = self.parameters.get(name)
+        made = self.operand(one, True)
+        if stored is not None and stored is not made and stored.type.dtype not in FLOATS:
+            stored.name, made.name = made.name, stored.name
+            self.parameters |= {stored.name: stored, made.name: made}
+        return made
 
     def materialise(self, one: Sizes, node: Any, frame: Any) -> Value:
         """A tensor of sizes, some of which are only known when the network runs."""
@@ -342,10 +353,10 @@ class _Reading:
 class _Building(Builder):
     """A builder that takes arrays as constants, and numbers beside tensors as numbers."""
 
-    def __init__(self, names: Names, nodes: list, constant: Any, *, scope=()):
+    def __init__(self, names: Names, nodes: list, constant: Any, weight: Any, *, scope=()):
         super().__init__(names, scope=scope)
         self.nodes = nodes
-        self.constant = constant
+        self.constant, self.weight = constant, weight
 
     def _add(self, op: Op, built, types=None, name=None):
         op = op.map_operands(lambda operand: self._taken(operand, built))
@@ -356,6 +367,8 @@ class _Building(Builder):
     def _taken(self, operand: Any, built: dict) -> Any:
         if isinstance(operand, np.ndarray | np.generic):
             return self.constant(np.asarray(operand))
+        if isinstance(operand, Stored):
+            return self.weight(operand)
         return self._resolve(operand, built)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from netglot.pivot import ops
-from netglot.pivot.graph import Frame, Graph, Module, Node, Parameter, Scope, Value
+from netglot.pivot.graph import Frame, Graph, Module, Node, Parameter, Scope, Value, names_of
 
 _SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
 _CALLS = re.compile(r"^(Stateful)?PartitionedCall|^cond|^while|^functional")
@@ -270,10 +270,12 @@ _SHARED = ("weight", "bias", "scale", "offset", "mean", "variance")
 
 
 def _unshare(graph: Graph) -> None:
-    """Gives layers in different modules their own copy of a parameter that holds one number throughout.
+    """Gives layers that are not the same their own copy of a parameter that holds one number throughout.
 
-    Exporters keep equal tensors once, and those of a network that was not trained yet are equal.
+    Exporters keep equal tensors once, and those of a network that was not trained yet are equal. Layers in different
+    modules are not the same, and neither are those of which another weight differs.
     """
+    names = names_of(graph)
     users: dict[Parameter, list[tuple[Node, str]]] = {}
     for node in graph.nodes:
         for name in _SHARED:
@@ -281,12 +283,12 @@ def _unshare(graph: Graph) -> None:
             if isinstance(held, Parameter) and held.kind != "constant":
                 users.setdefault(held, []).append((node, name))
     for parameter, several in users.items():
-        places = {node.scope for node, _ in several}
-        if len(places) < 2 or () in places or not _uniform(parameter):
+        layers = {_layer(node, users) for node, _ in several}
+        if len(layers) < 2 or () in layers or not _uniform(parameter):
             continue
         for node, name in several:
             role = _ROLES.get((type(node.op).__name__, name), name)
-            path = f"{node.path}.{role}"
+            path = f"{node.path}.{role}" if node.path else names.unique("constant")
             if path == parameter.name:
                 continue
             if path not in graph.parameters:
@@ -296,6 +298,12 @@ def _unshare(graph: Graph) -> None:
             node.op = node.op.replace(**{name: graph.parameters[path]})
     used = set(graph.consumers()) | {value for _, value in graph.outputs}
     graph.parameters = {name: p for name, p in graph.parameters.items() if p in used}
+
+
+def _layer(node: Node, users: dict[Parameter, list[tuple[Node, str]]]) -> tuple:
+    """What tells the layer of a node from others: its module, or the weights that it has for itself."""
+    held = [getattr(node.op, name, None) for name in _SHARED]
+    return node.scope or tuple(one.name for one in held if one in users and len(users[one]) == 1)
 
 
 def _uniform(parameter: Parameter) -> bool:

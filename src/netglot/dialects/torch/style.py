@@ -132,6 +132,11 @@ class TorchStyle:
             return dataclasses.replace(spelling, function=function)
         return spelling
 
+    def typed(self, layer: spell.Layer, dtype: str) -> spell.Layer:
+        if not layer.layer.startswith("nn."):
+            return layer
+        return dataclasses.replace(layer, options={**layer.options, "dtype": spell.Name(f"torch.{dtype}")})
+
     def built(self, member: Member, shape: tuple) -> str | None:
         """Modules make their weights in the constructor."""
         return None

@@ -187,6 +187,8 @@ def trace(written: Written) -> tuple[str, dict[str, tuple[int, ...]]]:
 def save_weights(written: Written, path: str | Path) -> None:
     """Writes the network's state dict, one tensor at a time."""
     parameters = written.arranged.graph.parameters
+    layers: dict[str, tuple[Layer, str]] = {}
+    variables(written.outline, layers)
 
     def entries():
         for variable in written.variables:
@@ -194,7 +196,7 @@ def save_weights(written: Written, path: str | Path) -> None:
             load = getattr(variable.recipe, "load", None)
             as_it_is = isinstance(load, Stretch) and load.type == kind
             yield variable.stored, kind, load if as_it_is else lambda v=variable, k=kind: _array(v, k)
-            if variable.stored.endswith("running_mean"):
+            if variable.path in layers and variable.stored.endswith(".running_mean"):
                 yield _counter(variable, parameters)
 
     write_tensors(Path(path), entries(), metadata={"format": "pt"})
