@@ -6,6 +6,7 @@ from collections.abc import Set
 
 from netglot.passes.canonical import canonicalise
 from netglot.passes.fold import fold
+from netglot.passes.growing import grow
 from netglot.passes.patterns import raise_patterns
 from netglot.passes.raising import raise_ops
 from netglot.passes.shared import share
@@ -19,7 +20,7 @@ def with_blocks(graph: Graph, kept: Set[Parameter] = frozenset()) -> Graph:
 
     The names of the weights in `kept` are those of the source.
     """
-    graph = canonicalise(follow_whole_numbers(canonicalise(graph)))
+    graph = grow(canonicalise(follow_whole_numbers(canonicalise(graph))))
     if not is_flat(graph):
         return graph
     return structured(share(raise_ops(raise_patterns(canonicalise(fold(graph))))), kept)

@@ -29,6 +29,8 @@ def class_of(unit: Unit) -> tuple[str, str]:
     kinds = [type(node.op) for node in unit.nodes]
     if ops.Attention in kinds or ops.MultiHeadAttention in kinds:
         return "TransformerBlock", "block"
+    if _adds_features(unit):
+        return "DenseLayer", "layer"
     whole = unit.items[0]
     if whole.join is not None and isinstance(whole.join.op, ops.Concat) and len(whole.branches) > 1:
         return "Inception", "inception"
@@ -37,6 +39,12 @@ def class_of(unit: Unit) -> tuple[str, str]:
     if any(isinstance(item.token, tuple) and item.token[0] == "residual" for item in unit.items):
         return _residual(unit), "block"
     return "Block", "block"
+
+
+def _adds_features(unit: Unit) -> bool:
+    """Whether a block ends by joining what it made to what it was given."""
+    last, made = unit.nodes[-1].op, {value for node in unit.nodes for value in node.results}
+    return isinstance(last, ops.Concat) and len(last.xs) == 2 and last.xs[0] not in made and last.xs[1] in made
 
 
 def _residual(unit: Unit) -> str:

@@ -165,7 +165,7 @@ class Scopes:
         numbered = _numbered(children)
         if qualified.startswith(_OPENED):
             return Module(path, _class_name(path))
-        if qualified:
+        if qualified and not (numbered and called and not direct and len(children) > 2):
             container = "sequential" if qualified.endswith("container.Sequential") else ""
             return Module(path, qualified.rpartition(".")[2], qualified, container=container)
         if numbered and not direct:
