@@ -22,6 +22,8 @@ for _path in sorted(HERE.glob("recorded*.npz")):
     with np.load(_path) as _file:
         RECORDED |= dict(_file)
 NAMES = sorted({name.split("/")[0] for name in RECORDED})
+PLAIN = {"dropped": ["keep_prob:=1.0", "phase_train:=False"]}
+"""What is no tensor among the placeholders of a graph."""
 
 
 def written(folder, name):
@@ -35,7 +37,7 @@ def given(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_computes_what_tensorflow_computes(name, tmp_path):
-    graph = read_tensorflow(written(tmp_path, name))
+    graph = read_tensorflow(written(tmp_path, name), inputs=PLAIN.get(name))
     found = evaluate(graph, given(name), precision="float64")
     expected = {key.split("/out/")[1]: RECORDED[key] for key in RECORDED if key.startswith(f"{name}/out/")}
     found = found if isinstance(found, dict) else {"out00": found}
@@ -102,7 +104,7 @@ def test_rows_of_weights_are_an_embedding(tmp_path):
 
 @pytest.mark.parametrize("change", ["forget", "gates", "axis"])
 def test_a_loop_that_computes_something_else_is_none(change, tmp_path):
-    """A cell is known by its formula: one operation that differs, and the loop is refused."""
+    """A cell is known by its formula: where one operation differs, the loop is written out."""
     definition = tf.compat.v1.GraphDef.FromString(RECORDED["basic_lstm/file"].tobytes())
     nodes = {node.name.rpartition("basic_lstm_cell/")[2]: node for node in definition.node}
     if change == "forget":
@@ -112,8 +114,30 @@ def test_a_loop_that_computes_something_else_is_none(change, tmp_path):
     else:
         nodes["Mul_1"].op = "AddV2"
     (tmp_path / "net.pb").write_bytes(definition.SerializeToString())
-    with pytest.raises(UnsupportedOps, match="no known cell"):
-        read_tensorflow(tmp_path / "net.pb")
+    graph = read_tensorflow(tmp_path / "net.pb")
+    assert not any(isinstance(node.op, ops.Lstm) for node in graph.nodes)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.import_graph_def(definition, name="")
+        wanted = session.run(["out00:0", "out01:0"], {"x0:0": given("basic_lstm")["x0"]})
+    found = evaluate(graph, given("basic_lstm"), precision="float64")
+    for number, want in enumerate(wanted):
+        np.testing.assert_allclose(found[f"out{number:02d}"], want, rtol=2e-5, atol=2e-5)
+
+
+def test_a_loop_around_one_picture_at_a_time_fixes_their_number(tmp_path):
+    graph = read_tensorflow(written(tmp_path, "each_picture"))
+    assert graph.inputs[0].shape == (2, 6, 6, 3)
+
+
+def test_steps_of_a_loop_share_their_constants(tmp_path):
+    parameters = read_tensorflow(written(tmp_path, "powers")).parameters
+    assert len(parameters) <= 2
+
+
+def test_a_dropout_at_work_is_refused(tmp_path):
+    with pytest.raises(UnsupportedOps, match="a dropout at work") as refused:
+        read_tensorflow(written(tmp_path, "dropped"), inputs=["phase_train:=False"])
+    assert "--input keep_prob:=1.0" in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["words", "basic_lstm"])
@@ -158,10 +182,10 @@ def test_loops_are_refused(tmp_path):
     with tf.Graph().as_default() as graph:
         tf.compat.v1.disable_control_flow_v2()
         x = tf.compat.v1.placeholder("float32", (2,), name="x")
-        tf.compat.v1.while_loop(lambda i, s: i < 3, lambda i, s: (i + 1, s * x), (0, x))
+        tf.compat.v1.while_loop(lambda i, s: tf.reduce_sum(s) < 3, lambda i, s: (i + 1, s * x), (0, x))
         tf.compat.v1.enable_control_flow_v2()
     (tmp_path / "loop.pb").write_bytes(graph.as_graph_def().SerializeToString())
-    with pytest.raises(UnsupportedOps, match="a loop of TensorFlow 1"):
+    with pytest.raises(UnsupportedOps, match="a loop that runs as often as its data"):
         read_tensorflow(tmp_path / "loop.pb")
 
 

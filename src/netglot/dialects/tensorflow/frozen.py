@@ -7,14 +7,12 @@ choose their branch. No function of the file is run; TensorFlow itself only take
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from google.protobuf import text_format
-from tensorflow.core.protobuf import saved_model_pb2
 
 from netglot.dialects.assembly import class_name, with_open_batch
 from netglot.dialects.fitting import fitted
@@ -22,8 +20,12 @@ from netglot.dialects.tensorflow.biases import with_biases
 from netglot.dialects.tensorflow.graphdef import Interpreter, Resource, Sink
 from netglot.dialects.tensorflow.known import known
 from netglot.dialects.tensorflow.loops import CELL, Cell, gru_weights, lstm_weights, plain_weights, raised
+from netglot.dialects.tensorflow.noise import Noise, decided
 from netglot.dialects.tensorflow.read import _Reading
+from netglot.dialects.tensorflow.stored import Signature, checkpoint_of, has_variables, name_of, saved
+from netglot.dialects.tensorflow.unrolled import LOOP, Loop, Several, folded, steps
 from netglot.errors import InputError, Refusal, RefusedOp, UnsupportedOps, WeightsError, never, notimpl
+from netglot.frontend.inputs import Inputs, parse_inputs
 from netglot.pivot import ops
 from netglot.pivot.graph import Graph, Parameter, Part, Value
 from netglot.pivot.op import TensorType
@@ -53,13 +55,13 @@ def read_tensorflow(path: Path, *, weights: Path | None = None, inputs: Any = No
     """
     path = Path(path)
     if path.is_dir():
-        definition, signature = _saved(path)
-        checkpoint = _checkpoint(weights or path / "variables" / "variables") if _has_variables(path, weights) else {}
+        definition, signature = saved(path)
+        checkpoint = checkpoint_of(weights or path / "variables" / "variables") if has_variables(path, weights) else {}
         return with_open_batch(lambda free: _read(path, definition, checkpoint, inputs, free, signature), asked=inputs)
     definition = _definition(path)
     if weights is None and path.suffix == ".meta" and path.with_suffix(".index").is_file():
         weights = path.with_suffix("")
-    checkpoint = _checkpoint(weights) if weights is not None else {}
+    checkpoint = checkpoint_of(weights) if weights is not None else {}
     return with_open_batch(lambda free: _read(path, definition, checkpoint, inputs, free), asked=inputs)
 
 
@@ -86,49 +88,6 @@ def _definition(path: Path) -> Any:
     if not graph.node or any(not node.op for node in graph.node):
         raise InputError(f"{path} holds no graph of TensorFlow")
     return graph
-
-
-@dataclass(frozen=True)
-class Signature:
-    """The names of a SavedModel's inputs, by their node, and of its outputs with the tensor that each is."""
-
-    inputs: dict[str, str]
-    outputs: dict[str, str]
-
-
-def _saved(path: Path) -> tuple[Any, Signature]:
-    """The graph of a SavedModel of TensorFlow 1, and its signature: that of serving, or the first.
-
-    Raises:
-        InputError: it is damaged, or has no signature.
-    """
-    message: Any = saved_model_pb2.SavedModel()
-    try:
-        message.ParseFromString((path / "saved_model.pb").read_bytes())
-    except Exception as error:  # the parser raises whatever it stumbles over
-        raise InputError(f"{path} is no SavedModel of TensorFlow", advice="is it complete?") from error
-    graphs = sorted(message.meta_graphs, key=lambda one: "serve" not in one.meta_info_def.tags)
-    if not graphs or not graphs[0].signature_def:
-        raise InputError(f"{path} has no signature", advice="give the frozen graph, or the .meta with its checkpoint")
-    held = graphs[0].signature_def
-    chosen = held["serving_default"] if "serving_default" in held else held[min(held)]
-    inputs = {_name(one.name): key for key, one in sorted(chosen.inputs.items())}
-    outputs = {key: one.name for key, one in sorted(chosen.outputs.items())}
-    return graphs[0].graph_def, Signature(inputs, outputs)
-
-
-def _has_variables(path: Path, weights: Any) -> bool:
-    return weights is not None or (path / "variables" / "variables.index").is_file()
-
-
-def _checkpoint(path: Any) -> dict[str, Any]:
-    """How each variable of a checkpoint is loaded."""
-    prefix = re.sub(r"\.(index|data-\d+-of-\d+)$", "", str(path))
-    try:
-        reader = tf.train.load_checkpoint(prefix)
-    except Exception as error:
-        raise InputError(f"{path} is no checkpoint of TensorFlow") from error
-    return {name: (lambda name=name: reader.get_tensor(name)) for name in reader.get_variable_to_shape_map()}
 
 
 class _Frozen(_Reading):
@@ -165,12 +124,19 @@ class _Walker(Interpreter):
         super().__init__(library, sink)
         self.reading, self.checkpoint = reading, checkpoint
         self.cells: dict[str, Cell] = {}
+        self.loops: dict[str, Loop] = {}
 
     def _step(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
         if node.op in _WRITES:
             return []
         if node.op == CELL:
             return self._cell(node, inputs, prefix)
+        if node.op == "RandomUniform":
+            return [Noise()]
+        if any(isinstance(one, Noise) for one in inputs):
+            return [decided(node.op, inputs)]
+        if node.op == LOOP:
+            return self._loop(self.loops[node.name], inputs, prefix)
         if node.op in _VARIABLES:
             return [self._variable(node)]
         if node.op == "Merge":
@@ -187,7 +153,7 @@ class _Walker(Interpreter):
         if node.op == "PlaceholderWithDefault":
             return [inputs[0]]
         if node.op == "Const":
-            array = tf.make_ndarray(node.attr["value"].tensor)
+            array = self._array(node)
             self.reading.titles[id(array)] = node.name
             self.reading._kept.append(array)
             return [array]
@@ -195,6 +161,27 @@ class _Walker(Interpreter):
             return [inputs[0].value]
         plain = [one.value if isinstance(one, Resource) and node.op != "ReadVariableOp" else one for one in inputs]
         return super()._step(node, plain, prefix)
+
+    def _loop(self, loop: Loop, inputs: list[Any], prefix: str) -> list[Any]:
+        """What the variables of a loop are when it ends."""
+        held = dict(zip(loop.enters, inputs, strict=True))
+
+        def feeds(states: list[Any]) -> dict[str, Any]:
+            pairs = list(zip(loop.states, states, strict=True))
+            return (
+                held
+                | {s.merge: Several([one, _DEAD]) for s, one in pairs}
+                | {s.switch: Several([_DEAD, one]) for s, one in pairs}
+            )
+
+        def goes_on(states: list[Any]) -> Any:
+            return self._input(loop.condition, self.run(loop.deciding, feeds(states), prefix))
+
+        def step(states: list[Any]) -> list[Any]:
+            results = self.run(loop.body, feeds(states), prefix)
+            return [self._input(state.after, results) for state in loop.states]
+
+        return steps([held[state.enter] for state in loop.states], goes_on, step, len(loop.body))
 
     def _cell(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
         """A recurrent layer over the whole sequence: its outputs, and its last states."""
@@ -261,8 +248,8 @@ def _read(
 ) -> Graph:
     reading = _Frozen(class_name(path.stem) or "Network")
     nodes = list(definition.node)
-    used = {_name(reference) for node in nodes for reference in node.input}
-    places = [node for node in nodes if node.op == "Placeholder"]
+    used = {name_of(reference) for node in nodes for reference in node.input}
+    places, known_places, given = _told(nodes, given)
     if signature is not None:
         places = [node for node in places if node.name in signature.inputs]
     names = {node.name: signature.inputs[node.name] if signature else node.name for node in places}
@@ -275,7 +262,7 @@ def _read(
         shapes = fitted(wanted, given, free, dtypes)
     else:
         shapes = fitted(wanted, given, free, dtypes, scalars=True)
-    feeds: dict[str, Any] = {}
+    feeds: dict[str, Any] = dict(known_places)
     inputs = []
     for node, (shape, dtype) in zip(places, shapes, strict=True):
         value = Value(reading.names.unique(re.sub(r"\W+", "_", names[node.name])), TensorType(dtype, tuple(shape)))
@@ -285,16 +272,15 @@ def _read(
     walker = _Walker(definition.library.function, sink, reading, checkpoint)
     ends = [n for n in nodes if n.name not in used and n.op not in (*_WRITES, "Placeholder", "Const", *_VARIABLES)]
     if signature is not None:
-        wanted_ends = {_name(reference) for reference in signature.outputs.values()}
+        wanted_ends = {name_of(reference) for reference in signature.outputs.values()}
         ends = [node for node in nodes if node.name in wanted_ends]
     nodes, walker.cells = raised(nodes)
+    nodes, walker.loops = folded(nodes)
     wanted_nodes = _needed(nodes, ends)
     for node in wanted_nodes:
         if node.op in _LOOPS and not reading.refused:
-            advice = "unroll the recurrence, or export with TensorFlow 2"
-            reading.refused.append(
-                RefusedOp(node.name, f"tf.{node.op}", notimpl("a loop of TensorFlow 1 that is no known cell", advice))
-            )
+            said = notimpl("a loop of TensorFlow 1 that is not understood", "export with TensorFlow 2")
+            reading.refused.append(RefusedOp(node.name, f"tf.{node.op}", said))
     if reading.refused:
         raise UnsupportedOps(reading.refused, len(wanted_nodes), "pivot")
     try:
@@ -323,6 +309,24 @@ def _read(
     return graph
 
 
+def _told(nodes: list[Any], given: Any) -> tuple[list[Any], dict[str, np.ndarray], Any]:
+    """The placeholders that are inputs, the values of those that the user gives as plain ones, and the other inputs.
+
+    Whether the network is trained and how much a dropout keeps are placeholders in many a graph.
+    """
+    said = parse_inputs(given)
+    plain = {name: one for name, one in said.keyword.items() if isinstance(one, bool | int | float)}
+    fed, used = {}, set()
+    for node in nodes:
+        word = next((one for one in (node.name, re.sub(r"\W+", "_", node.name)) if one in plain), None)
+        if word is not None and node.op in ("Placeholder", "PlaceholderWithDefault"):
+            fed[node.name] = np.asarray(plain[word], tf.dtypes.as_dtype(node.attr["dtype"].type).as_numpy_dtype)
+            used.add(word)
+    rest = {name: one for name, one in said.keyword.items() if name not in used}
+    places = [node for node in nodes if node.op == "Placeholder" and node.name not in fed]
+    return places, fed, Inputs(said.positional, rest) if used else given
+
+
 def _name_embeddings(nodes: list[Any]) -> None:
     """Rows that are taken from a matrix of weights are an embedding."""
     for node in nodes:
@@ -331,10 +335,6 @@ def _name_embeddings(nodes: list[Any]) -> None:
             continue
         if isinstance(op.x, Parameter) and op.x.kind == "parameter" and op.x.type.rank == 2:
             node.op = ops.Embedding(op.indices, op.x, None)
-
-
-def _name(reference: str) -> str:
-    return reference.lstrip("^").split(":")[0]
 
 
 def _needed(nodes: list[Any], ends: list[Any]) -> list[Any]:
@@ -347,7 +347,7 @@ def _needed(nodes: list[Any], ends: list[Any]) -> list[Any]:
         if name in found or name not in table:
             continue
         found.add(name)
-        left += [_name(one) for one in table[name].input if not one.startswith("^")]
+        left += [name_of(one) for one in table[name].input if not one.startswith("^")]
     return [node for node in nodes if node.name in found]
 
 

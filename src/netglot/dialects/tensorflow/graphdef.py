@@ -20,6 +20,7 @@ from tensorflow.python.framework import op_def_registry
 import netglot.dialects.tensorflow.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.tensorflow.dialect import tensorflow as dialect
 from netglot.dialects.tensorflow.known import FOLDED, known
+from netglot.dialects.tensorflow.unrolled import ARRAYS, Several, steps
 from netglot.errors import Refusal, RefusedOp, never, notimpl
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Value
@@ -60,10 +61,14 @@ class Interpreter:
         self.library = {function.signature.name: function for function in library}
         self.sink = sink
         self.total = 0
+        self._function = ""
+        self._arrays: dict[tuple[str, str], np.ndarray] = {}
 
     def run(self, nodes: Iterable[Any], feeds: dict[str, Any], prefix: str = "") -> dict[str, list[Any]]:
         """The results of all nodes by name. `feeds` holds those of placeholders."""
-        results: dict[str, list[Any]] = {name: [held] for name, held in feeds.items()}
+        results: dict[str, list[Any]] = {
+            name: held if isinstance(held, Several) else [held] for name, held in feeds.items()
+        }
         for node in _ordered(list(nodes), set(feeds)):
             if node.name in results:
                 continue
@@ -113,7 +118,11 @@ class Interpreter:
         if node.op in _SKIPPED:
             return []
         if node.op == "Const":
-            return [tf.make_ndarray(node.attr["value"].tensor)]
+            return [self._array(node)]
+        if node.op in ("While", "StatelessWhile"):
+            return self._while(node, inputs, prefix)
+        if node.op in ARRAYS:
+            return ARRAYS[node.op](lambda tree: self._built(tree, node, prefix), node, *inputs)
         if node.op == "IdentityN":
             return inputs
         if node.op in _STATELESS_IDENTITY:
@@ -123,10 +132,43 @@ class Interpreter:
         if node.op in ("If", "StatelessIf"):
             return self._branch(node, inputs, prefix)
         if inputs and node.op in FOLDED and all(known(one) for one in inputs):
+            inputs = _settled(inputs)
             symbolic = any(np.asarray(one).dtype == object for one in inputs)
             if not symbolic or FOLDED[node.op] is not None:
                 return _folded(node, inputs, symbolic)
         return self._read(node, inputs, prefix)
+
+    def _array(self, node: Any) -> np.ndarray:
+        """The array of a constant, the same one in each step of a loop."""
+        key = self._function, node.name
+        if key not in self._arrays:
+            self._arrays[key] = tf.make_ndarray(node.attr["value"].tensor)
+        return self._arrays[key]
+
+    def _built(self, tree: Any, node: Any, prefix: str) -> Any:
+        """Adds what an operation on an array of tensors came to; known tensors in it become constants."""
+        fields = [getattr(tree, one.name) for one in tree.operand_fields()]
+        held = [
+            tuple(as_operand(one, self.sink.constant) if isinstance(one, np.ndarray) else one for one in field)
+            if isinstance(field, tuple)
+            else field
+            for field in fields
+        ]
+        names = [one.name for one in tree.operand_fields()]
+        return self.sink.build(tree.replace(**dict(zip(names, held, strict=True))), _scope(node.name, prefix))
+
+    def _while(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
+        """A loop whose condition and body are functions, step by step."""
+        decide, body = node.attr["cond"].func.name, node.attr["body"].func.name
+
+        def goes_on(states: list[Any]) -> Any:
+            held = self._call(decide, states, prefix)[0]
+            if held is _POISON:
+                raise Poisoned
+            return held
+
+        size = len(self.library[body].node_def)
+        return steps(inputs, goes_on, lambda states: self._call(body, states, prefix), size)
 
     def _branch(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
         """A condition that is known chooses its branch here."""
@@ -138,8 +180,8 @@ class Interpreter:
     def _call(self, name: str, inputs: list[Any], prefix: str) -> list[Any]:
         function = self.library[name]
         feeds = {argument.name: held for argument, held in zip(function.signature.input_arg, inputs, strict=True)}
-        before = self._nodes
-        self._nodes = {node.name: node for node in function.node_def}
+        before, around = self._nodes, self._function
+        self._nodes, self._function = {node.name: node for node in function.node_def}, name
         results = self.run(function.node_def, feeds, prefix)
         found = []
         for argument in function.signature.output_arg:
@@ -147,7 +189,7 @@ class Interpreter:
                 found.append(self._input(function.ret[argument.name], results))
             except Poisoned:
                 found.append(_POISON)
-        self._nodes = before
+        self._nodes, self._function = before, around
         return found
 
     def _read(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
@@ -250,6 +292,20 @@ def _array(sizes: list[Any]) -> np.ndarray:
     return made
 
 
+def _settled(inputs: list[Any]) -> list[Any]:
+    """Known arrays, those of objects among which no size is open any more as plain numbers."""
+    whole = next((one.dtype for one in inputs if isinstance(one, np.ndarray) and one.dtype.kind == "i"), "int32")
+    found = []
+    for one in inputs:
+        array = np.asarray(one)
+        if array.dtype == object and not any(isinstance(held, Dim) for held in array.ravel()):
+            array = np.asarray(array.tolist())
+            kind = {"i": whole, "f": "float32"}.get(array.dtype.kind, array.dtype)
+            one = array.astype(kind)
+        found.append(one)
+    return found
+
+
 def _folded(node: Any, inputs: list[Any], symbolic: bool) -> list[Any]:
     """What a node computes from known arrays: by TensorFlow itself, or by hand where sizes are symbolic."""
     if symbolic:
@@ -278,12 +334,24 @@ _INTEGER_OPTIONS = {
     "shrink_axis_mask",
     "axis",
     "batch_dims",
+    "num_split",
+    "num",
 }
+_RENAMED = {
+    "reduction_indices": "axis",
+    "split_dim": "axis",
+    "dim": "axis",
+    "squeeze_dims": "axis",
+    "t": "x",
+    "e": "y",
+}
+"""What Python calls some inputs and attributes of ops otherwise than their definitions do."""
 
 
 def _raw(op: str, arguments: dict[str, Any]) -> dict[str, Any]:
     names = inspect.signature(getattr(tf.raw_ops, op)).parameters
-    return {name: held for name, held in arguments.items() if name in names}
+    called = {name if name in names else _RENAMED.get(name, name): held for name, held in arguments.items()}
+    return {name: held for name, held in called.items() if name in names}
 
 
 def _wanted(function: Callable, attributes: dict[str, Any]) -> dict[str, Any]:

@@ -125,5 +125,21 @@ FOLDED = {
     "Cos": None,
     "Square": None,
     "Log": None,
+    **dict.fromkeys(
+        (
+            "LogicalNot",
+            "LogicalOr",
+            "All",
+            "Any",
+            "Max",
+            "Min",
+            "ZerosLike",
+            "OnesLike",
+            "Abs",
+            "Floor",
+            "Ceil",
+            "Select",
+        )
+    ),
 }
 """How each op acts on known arrays with symbolic sizes among their elements. None: only where none is."""
