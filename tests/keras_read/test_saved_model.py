@@ -105,10 +105,21 @@ def test_a_saved_model_without_signatures_lists_its_functions(tmp_path):
     assert "first" in caught.value.advice
 
 
-def test_a_loop_is_refused(tmp_path):
+def test_a_loop_is_written_out_where_its_steps_are_known(tmp_path):
     given = keras.Input((5, 8))
+    model = keras.Model(given, layers.LSTM(3)(given))
+    model.export(tmp_path / "net", verbose=False)
+    graph = saved_model.read(tmp_path / "net")
+    x = np.random.RandomState(0).uniform(-1, 1, (2, 5, 8)).astype("float32")
+    found = evaluate(graph, {graph.inputs[0].name: x}, precision="float64")
+    found = next(iter(found.values())) if isinstance(found, dict) else found
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+
+
+def test_a_loop_over_an_open_size_is_refused(tmp_path):
+    given = keras.Input((None, 8))
     keras.Model(given, layers.LSTM(3)(given)).export(tmp_path / "net", verbose=False)
-    with pytest.raises(UnsupportedOps, match="TensorList"):
+    with pytest.raises(UnsupportedOps, match="whose length"):
         saved_model.read(tmp_path / "net")
 
 

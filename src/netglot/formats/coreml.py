@@ -49,7 +49,26 @@ Layer
   210 upsample Upsample  220 unary Unary  230 add Alpha  231 multiply Alpha  240 average Empty  245 scale Scale
   250 bias Bias  260 max Empty  261 min Empty  270 dot Empty  280 reduce Reduce  290 loadConstant Constant
   300 reshape Reshape  301 flatten Mode  310 permute Permute  320 concat Concat  330 split Split
-  345 reorganizeData Reorganize  350 slice Slice  500 custom Custom  660 clip Clip
+  345 reorganizeData Reorganize  350 slice Slice  400 simpleRecurrent Recurrent  410 gru Gru
+  420 uniDirectionalLSTM Lstm  430 biDirectionalLSTM Lstm  500 custom Custom  600 copy Empty  605 branch Empty
+  615 loop Empty  660 clip Clip  665 ceil Empty  670 floor Empty  680 sign Empty  685 round Empty  700 exp2 Empty
+  710 sin Empty  715 cos Empty  720 tan Empty  730 asin Empty  735 acos Empty  740 atan Empty  750 sinh Empty
+  755 cosh Empty  760 tanh Empty  770 asinh Empty  775 acosh Empty  780 atanh Empty  790 erf Empty  795 gelu Mode
+  815 equal Alpha  820 notEqual Alpha  825 lessThan Beside  827 lessEqual Beside  830 greaterThan Beside
+  832 greaterEqual Beside  840 logicalOr Empty  845 logicalXor Empty  850 logicalNot Empty  855 logicalAnd Empty
+  865 modBroadcastable Empty  870 minBroadcastable Empty  875 maxBroadcastable Empty  880 addBroadcastable Empty
+  885 powBroadcastable Empty  890 divideBroadcastable Empty  895 floorDivBroadcastable Empty
+  900 multiplyBroadcastable Empty  905 subtractBroadcastable Empty  920 tile Tile  925 stack Axis  930 gather Axis
+  950 softmaxND Axis  952 gatherAlongAxis Axis  960 reverse Reverse  975 splitND SplitND  980 concatND ConcatND
+  985 transpose Axes  995 sliceStatic SliceStatic  1015 topK TopK  1020 argMin ArgMax  1025 argMax ArgMax
+  1040 embeddingND EmbeddingND  1045 batchedMatmul Matmul  1070 loadConstantND Constant  1080 fillLike PadValue
+  1085 fillStatic Fill  1100 broadcastToLike Empty  1105 broadcastToStatic Target  1120 squeeze Squeeze
+  1125 expandDims SignedAxes  1130 flattenTo2D Axis  1135 reshapeLike Empty  1140 reshapeStatic SignedTarget
+  1150 rankPreservingReshape SignedTarget  1155 constantPad ConstantPad  1250 reduceL1 Reduced  1255 reduceL2 Reduced
+  1260 reduceMax Reduced  1265 reduceMin Reduced  1270 reduceSum Reduced  1275 reduceProd Reduced
+  1280 reduceMean Reduced  1285 reduceLogSum Reduced  1290 reduceSumSquare Reduced  1295 reduceLogSumExp Reduced
+  1320 lowerTriangular Diagonal  1325 upperTriangular Diagonal  1330 whereBroadcastable Empty
+  1350 layerNormalization LayerNorm  1450 oneHot OneHot  1455 cumSum CumSum  1460 clampedReLU Pair
 Custom
   10 className string
 Weights
@@ -131,7 +150,79 @@ Slice
   1 startIndex int64  2 endIndex int64  3 stride uint64  4 axis enum
 Clip
   1 minVal float  2 maxVal float
+Recurrent
+  1 inputVectorSize uint64  2 outputVectorSize uint64  10 activation Activation  15 sequenceOutput bool
+  20 hasBiasVector bool  30 weightMatrix Weights  31 recursionMatrix Weights  32 biasVector Weights
+  100 reverseInput bool
+Gru
+  1 inputVectorSize uint64  2 outputVectorSize uint64  10 activations Activation*  15 sequenceOutput bool
+  20 hasBiasVectors bool  30 updateGateWeightMatrix Weights  31 resetGateWeightMatrix Weights
+  32 outputGateWeightMatrix Weights  50 updateGateRecursionMatrix Weights  51 resetGateRecursionMatrix Weights
+  52 outputGateRecursionMatrix Weights  70 updateGateBiasVector Weights  71 resetGateBiasVector Weights
+  72 outputGateBiasVector Weights  100 reverseInput bool
+Lstm
+  1 inputVectorSize uint64  2 outputVectorSize uint64  10 activations Activation*  15 params LstmOptions
+  11 activationsBackwardLSTM Activation*  20 weightParams LstmWeights*  100 reverseInput bool
+LstmOptions
+  10 sequenceOutput bool  20 hasBiasVectors bool  30 forgetBias bool  40 hasPeepholeVectors bool
+  50 coupledInputAndForgetGate bool  60 cellClipThreshold float
+LstmWeights
+  1 inputGateWeightMatrix Weights  2 forgetGateWeightMatrix Weights  3 blockInputWeightMatrix Weights
+  4 outputGateWeightMatrix Weights  20 inputGateRecursionMatrix Weights  21 forgetGateRecursionMatrix Weights
+  22 blockInputRecursionMatrix Weights  23 outputGateRecursionMatrix Weights  40 inputGateBiasVector Weights
+  41 forgetGateBiasVector Weights  42 blockInputBiasVector Weights  43 outputGateBiasVector Weights
+Beside
+  2 alpha float
+Tile
+  1 reps uint64*
+Axis
+  1 axis int64
+Axes
+  1 axes uint64*
+SignedAxes
+  1 axes int64*
+Reverse
+  1 reverseDim bool*
+SplitND
+  1 axis int64  2 numSplits uint64  3 splitSizes uint64*
+ConcatND
+  1 axis int64  2 interleave bool
+SliceStatic
+  1 beginIds int64*  2 beginMasks bool*  3 endIds int64*  4 endMasks bool*  5 strides int64*  6 squeezeMasks bool*
+TopK
+  1 axis int64  2 K uint64  3 useBottomK bool
+ArgMax
+  1 axis int64  2 removeDim bool
+EmbeddingND
+  1 vocabSize uint64  2 embeddingSize uint64  3 hasBias bool  20 weights Weights  21 bias Weights
+Matmul
+  1 transposeA bool  2 transposeB bool  5 weightMatrixFirstDimension uint64  6 weightMatrixSecondDimension uint64
+  7 hasBias bool  8 weights Weights  9 bias Weights  10 int8DynamicQuantize bool
+Fill
+  1 value float  2 targetShape uint64*
+Target
+  1 targetShape uint64*
+SignedTarget
+  1 targetShape int64*
+Squeeze
+  1 axes int64*  2 squeezeAll bool
+ConstantPad
+  1 value float  2 padAmounts uint64*  3 padToGivenOutputSizeMode bool
+Reduced
+  1 axes int64*  2 keepDims bool  3 reduceAll bool
+Diagonal
+  1 k int64
+LayerNorm
+  1 normalizedShape int64*  2 eps float  3 gamma Weights  4 beta Weights
+OneHot
+  1 oneHotVectorSize uint64  2 axis int64  3 onValue float  4 offValue float
+CumSum
+  1 axis int64  2 excludeFinalSum bool  3 reverse bool
 """)
+
+
+_WHOLE = 131104
+"""The number of arrays of whole numbers."""
 
 
 @dataclass
@@ -141,6 +232,7 @@ class Feature:
     name: str
     shape: tuple[int, ...]
     colours: str = ""
+    dtype: str = "float32"
 
 
 @dataclass
@@ -152,6 +244,8 @@ class Network:
     outputs: list[str]
     preprocessing: list[Record]
     probabilities: str = ""
+    exact: bool = False
+    """Whether arrays have the shapes that the file says, and not those of pictures."""
 
 
 def is_program(path: Path) -> bool:
@@ -186,7 +280,7 @@ def read_network(path: Path) -> Network:
     inputs = [_feature(one) for one in description.records("input")]
     return Network(
         network.records("layers"), inputs, outputs, network.records("preprocessing"),
-        network.text("labelProbabilityLayerName"),
+        network.text("labelProbabilityLayerName"), network.integer("arrayMapping", 0) == 1,
     )  # fmt: skip
 
 
@@ -197,7 +291,9 @@ def _feature(record: Record) -> Feature:
         image = kind.record("imageType")
         colours = {10: "gray", 20: "red, green, blue", 30: "blue, green, red"}.get(image.integer("colorSpace", 20), "")
         return Feature(name, (1 if colours == "gray" else 3, image.integer("height"), image.integer("width")), colours)
-    return Feature(name, tuple(int(size) for size in kind.record("multiArrayType").all("shape")))
+    array = kind.record("multiArrayType")
+    dtype = "int32" if array.integer("dataType", 0) == _WHOLE else "float32"
+    return Feature(name, tuple(int(size) for size in array.all("shape")), "", dtype)
 
 
 def weights(record: Record, shape: tuple[int, ...], what: str) -> Callable[[], np.ndarray]:

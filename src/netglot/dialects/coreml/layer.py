@@ -15,6 +15,9 @@ from netglot.pivot.op import TensorType, shape_of
 class Layer:
     """One layer; `options` are those of its kind, `path` is where its weights are kept."""
 
+    kind, exact = "", False
+    """What kind of layer it is, and whether tensors have shapes of their own and not those of pictures."""
+
     def __init__(self, name: str, options: Record, assembly: Assembly, path: str, results: int):
         self.name, self.options, self.assembly, self.path, self.results = name, options, assembly, path, results
 
@@ -27,4 +30,12 @@ class Layer:
     def picture(self, x: Any) -> Any:
         """`x` with four axes: a vector is a picture of one pixel."""
         shape = shape_of(x)
-        return ops.Reshape(x, (*shape, 1, 1)) if len(shape) == 2 else x
+        return ops.Reshape(x, (*shape, 1, 1)) if len(shape) == 2 and not self.exact else x
+
+    def constant(self, array: Any) -> Parameter:
+        """A constant, kept at the layer's path."""
+        return self.assembly.constant(array, f"{self.path}.table")
+
+    def axis(self, place: int, rank: int) -> int:
+        """The axis of the channels (0), the height (1) or the width (2) of a tensor."""
+        return rank - 3 + place if self.exact else 1 + place

@@ -12,7 +12,7 @@ from netglot.dialects.coreml.layer import Layer
 from netglot.dialects.coreml.program import read_package
 from netglot.dialects.fitting import fitted
 from netglot.errors import InputError, Refusal, notimpl
-from netglot.formats.coreml import Network, is_program, read_network
+from netglot.formats.coreml import Feature, Network, is_program, read_network
 from netglot.formats.mlprogram import is_package, specification
 from netglot.formats.record import Record
 from netglot.pivot import ops
@@ -42,9 +42,14 @@ def read_coreml(path: Path, *, weights: Path | None = None, inputs: Any = None) 
 
 def _read(path: Path, network: Network, given: Any, free: bool) -> Graph:
     assembly = Assembly(coreml, class_name(path.stem) or "Network")
-    wanted = [(one.name, (1, *_picture(one.shape))) for one in network.inputs]
-    for (name, _), (shape, dtype) in zip(wanted, fitted(wanted, given, free), strict=True):
+    wanted = [(one.name, _shape(one, network.exact)) for one in network.inputs]
+    states = _states(network) if not network.exact else frozenset()
+    dtypes = [one.dtype for one in network.inputs]
+    shapes = fitted(wanted, given, free, dtypes, whole=states)
+    for (name, _), (shape, dtype) in zip(wanted, shapes, strict=True):
         assembly.input(name, shape, dtype)
+    if any(_kind(layer) in _RECURRENT for layer in network.layers) and not network.exact:
+        assembly.notes.append("the first axis of inputs is the sequence, of which there is one")
     for one in network.inputs:
         if one.colours:
             assembly.notes.append(f"{one.name} is a picture: {one.colours}, from 0 to 255")
@@ -55,7 +60,7 @@ def _read(path: Path, network: Network, given: Any, free: bool) -> Graph:
     }
     paths = block_paths(list(dict.fromkeys(names)), weighted)
     for record in network.layers:
-        _step(assembly, record, paths)
+        _step(assembly, record, paths, network.exact)
     assembly.within("")
     asked = [name for name in network.outputs if name in assembly.tensors and name not in dict(wanted)]
     if network.probabilities and network.probabilities in assembly.tensors:
@@ -64,7 +69,8 @@ def _read(path: Path, network: Network, given: Any, free: bool) -> Graph:
     found = {}
     for name in asked:
         if not assembly.refused:
-            found[identifier(name)] = _plain(assembly, assembly.tensor(name))
+            held = assembly.tensor(name)
+            found[identifier(name)] = held if network.exact else _plain(assembly, held)
     if not network.layers or not asked:
         raise InputError(f"{path} has no layers or no output")
     values = list(found.values())
@@ -75,12 +81,13 @@ def _kind(record: Record) -> str:
     return next((name for name in record if name not in _HEAD), "")
 
 
-def _step(assembly: Assembly, record: Record, paths: dict) -> None:
+def _step(assembly: Assembly, record: Record, paths: dict, exact: bool) -> None:
     name, kind = record.text("name"), _kind(record)
     block, last = paths.get(name, ("", identifier(name)))
     assembly.within(block)
     outputs = [str(one) for one in record.all("output")]
     layer = Layer(name, record.record(kind), assembly, f"{block}.{last}" if block else last, len(outputs))
+    layer.kind, layer.exact = kind, exact
 
     def run():
         if not kind:
@@ -91,11 +98,24 @@ def _step(assembly: Assembly, record: Record, paths: dict) -> None:
     assembly.step(name, kind or "layer", outputs, run)
 
 
-def _picture(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of an input behind the batch: a picture, or a vector."""
-    if len(shape) not in (1, 3):
-        raise Refusal(notimpl(f"an input of the shape {list(shape)}"))
-    return shape
+_RECURRENT = {"simpleRecurrent": 1, "gru": 1, "uniDirectionalLSTM": 2, "biDirectionalLSTM": 4}
+"""Recurrent layers, and how many states they may be given."""
+
+
+def _shape(one: Feature, exact: bool) -> tuple[int, ...]:
+    """The shape of an input, with the batch: a picture, a vector, or where shapes are exact what the file says."""
+    if exact:
+        return (1, *one.shape) if one.colours else one.shape
+    if len(one.shape) not in (1, 3):
+        raise Refusal(notimpl(f"an input of the shape {list(one.shape)}"))
+    return (1, *one.shape)
+
+
+def _states(network: Network) -> frozenset[str]:
+    """The inputs that recurrent layers begin with."""
+    return frozenset(
+        str(name) for layer in network.layers if _kind(layer) in _RECURRENT for name in layer.all("input")[1:]
+    )
 
 
 def _plain(assembly: Assembly, value: Any) -> Any:

@@ -111,7 +111,10 @@ def pooling(layer, x):
 def inner_product(layer, x):
     options, shape = layer.options, shape_of(x)
     out, features = options.integer("outputChannels"), options.integer("inputChannels")
-    if len(shape) != 2:
+    if layer.exact and len(shape) < 5:
+        if shape[-1] != features:
+            raise InputError(f"{layer.name}: {list(shape)} and weights for {features}")
+    elif len(shape) != 2:
         if product(shape[1:]) != features:
             raise InputError(f"{layer.name}: {list(shape[1:])} and weights for {features}")
         x = ops.Reshape(x, (shape[0], features))
@@ -124,6 +127,8 @@ def batchnorm(layer, x):
     options = layer.options
     channels, epsilon = (options.integer("channels"),), options.number("epsilon", 1e-5)
     scale, offset = layer.weight("gamma", "weight", channels), layer.weight("beta", "bias", channels)
+    if layer.exact and len(shape_of(x)) != 4:
+        raise Refusal(notimpl(f"a batch norm of a tensor with {len(shape_of(x))} axes"))
     if options.flag("instanceNormalization"):
         return ops.InstanceNorm(x, scale, offset, epsilon, 1)
     if options.flag("computeMeanVar"):
@@ -149,7 +154,7 @@ def l2normalize(layer, x):
 
 @coreml.reads("softmax")
 def softmax(layer, x):
-    return ops.Softmax(x, 1)
+    return ops.Softmax(x, max(len(shape_of(x)) - 3, 0) if layer.exact else 1)
 
 
 def _affine(x, factor: float, offset: float):
@@ -181,7 +186,8 @@ def activation(layer, x):
         held = layer.options.record("PReLU").record("alpha")
         size = sum(getattr(one, "size", 1) for one in held.raw("floatValue"))
         layer.options = layer.options.record("PReLU")
-        return ops.Prelu(x, layer.weight("alpha", "weight", (1 if size == 1 else shape_of(x)[1],)), 1)
+        axis = layer.axis(0, len(shape_of(x)))
+        return ops.Prelu(x, layer.weight("alpha", "weight", (1 if size == 1 else shape_of(x)[axis],)), axis)
     if kind not in _ACTIVATIONS:
         raise Refusal(notimpl(f"the activation {kind or 'of an unknown kind'}"))
     return _ACTIVATIONS[kind](layer, layer.options.record(kind), x)
@@ -212,7 +218,7 @@ def _joined(op):
     def read(layer, *xs):
         if len(xs) == 1 and "alpha" in layer.options:
             return op(xs[0], layer.options.number("alpha"))
-        if len({len(shape_of(x)) for x in xs}) > 1:
+        if len({len(shape_of(x)) for x in xs}) > 1 and not layer.exact:
             xs = tuple(layer.picture(x) for x in xs)
         total, *rest = xs
         for one in rest:

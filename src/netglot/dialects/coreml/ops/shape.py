@@ -67,7 +67,8 @@ def padding(layer, x):
     mode = "reflect" if "reflection" in options else "edge" if "replication" in options else "constant"
     (top, bottom), (left, right) = borders(options.record("paddingAmounts"))
     value = options.record("constant").number("value", 0.0)
-    return ops.Pad(x, (0, 0, top, left), (0, 0, bottom, right), mode, value)
+    none = (0,) * (len(shape_of(x)) - 2)
+    return ops.Pad(x, (*none, top, left), (*none, bottom, right), mode, value)
 
 
 @coreml.reads("crop")
@@ -128,7 +129,7 @@ def reduce(layer, x):
 @coreml.reads("slice")
 def slice_(layer, x):
     options = layer.options
-    axis = options.integer("axis", 0) + 1
+    axis = layer.axis(options.integer("axis", 0), len(shape_of(x)))
     size = shape_of(x)[axis]
     start, stop, step = (
         options.integer("startIndex", 0),
