@@ -379,3 +379,34 @@ def fill_static(layer):
 @coreml.reads("fillLike")
 def fill_like(layer, like):
     return ops.Full(shape_of(like), layer.options.number("value", 0.0), "float32")
+
+
+@coreml.reads("mvn")
+def mvn(layer, x):
+    """Mean and variance of each picture, or of each channel of it."""
+    options, rank = layer.options, len(shape_of(x))
+    axes = tuple(range(rank - (3 if options.flag("acrossChannels") else 2), rank))
+    centred = ops.Subtract(x, ops.Mean(x, axes, True))
+    if not options.flag("normalizeVariance"):
+        return centred
+    spread = ops.Add(ops.Mean(ops.Square(centred), axes, True), options.number("epsilon", 1e-5))
+    return ops.Divide(centred, ops.Sqrt(spread))
+
+
+@coreml.reads("reorganizeData")
+def reorganize(layer, x):
+    """Blocks of a picture to channels and back; the place in the block stands before the channel, or behind it."""
+    options = layer.options
+    mode, s = options.integer("mode", 0), options.integer("blockSize", 2)
+    batch, channels, height, width = shape_of(x)
+    if s < 2 or mode not in (0, 1, 2):
+        raise InputError(f"{layer.name}: blocks of {s}")
+    if mode == 0:
+        apart = ops.Reshape(x, (batch, channels, height // s, s, width // s, s))
+        shape = (batch, channels * s * s, height // s, width // s)
+        return ops.Reshape(ops.Permute(apart, (0, 3, 5, 1, 2, 4)), shape)
+    if mode == 2:
+        return ops.PixelShuffle(x, s, 1)
+    apart = ops.Reshape(x, (batch, s, s, channels // (s * s), height, width))
+    shape = (batch, channels // (s * s), height * s, width * s)
+    return ops.Reshape(ops.Permute(apart, (0, 3, 4, 1, 5, 2)), shape)
