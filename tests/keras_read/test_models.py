@@ -316,3 +316,80 @@ def test_depthwise_kernels_start_as_their_layer_says():
     )
     (kernel,) = (p for p in read(model).parameters.values() if len(p.shape) == 4)
     assert kernel.initialiser.kind == "truncated"
+
+
+def test_variables_of_layers_of_ones_own_start_as_they_say():
+    class Own(layers.Layer):
+        def build(self, shape):
+            self.table = self.add_weight(shape=(3, 4), initializer=keras.initializers.RandomNormal(stddev=0.3))
+            self.matrix = self.add_weight(shape=(4, 4), initializer="orthogonal")
+
+        def call(self, x):
+            return ops.matmul(ops.matmul(x, self.table), self.matrix)
+
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.own, self.gates = Own(), layers.LSTM(2)
+
+        def call(self, x):
+            return self.gates(self.own(x))
+
+    graph = read(Net(), "B,5,3")
+    starts = {name: parameter.initialiser for name, parameter in graph.parameters.items()}
+    assert (starts["own.table"].kind, starts["own.table"].b) == ("normal", 0.3)
+    assert starts["own.matrix"].kind == starts["gates.cell.recurrent_kernel"].kind == "orthogonal"
+
+
+def test_what_a_functional_model_remembers_of_training_is_no_request():
+    class Twice(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.parts = [keras.Sequential([layers.Dense(3), layers.Dropout(0.1)]) for _ in range(2)]
+
+        def call(self, x):
+            for part in self.parts:
+                x = part(x)
+            self.add_loss(ops.sum(x))
+            return x
+
+    given = keras.Input((3,))
+    notes = read(keras.Model(given, Twice()(given))).notes
+    assert [note for note in notes if "training=False" in note] == []
+    assert any("adds a loss of its own" in note for note in notes)
+
+
+def test_marks_of_negative_zeros_before_an_extreme_are_left_out():
+    class Largest(layers.Layer):
+        def call(self, x):
+            return ops.argmax(tf.identity(x), axis=-1)
+
+    given = keras.Input((5,))
+    graph = read(keras.Model(given, Largest()(given)))
+    assert {type(node.op).__name__ for node in graph.nodes} <= {"Argmax", "Cast"}
+
+
+PATCHES = {
+    "same": lambda x: ops.image.extract_patches(x, (3, 2), strides=2, padding="same"),
+    "dilated": lambda x: ops.image.extract_patches(x, 2, strides=1, dilation_rate=3),
+    "raw": lambda x: tf.image.extract_patches(x, [1, 2, 3, 1], [1, 2, 2, 1], [1, 2, 1, 1], "SAME"),
+    "along broadcast axes": lambda x: ops.take_along_axis(x, ops.zeros((1, 1, 8, 1), "int32"), axis=1),
+}
+
+
+@pytest.mark.parametrize("name", PATCHES)
+def test_patches(name):
+    class Patches(keras.Model):
+        def call(self, x):
+            return PATCHES[name](x)
+
+    model = Patches()
+    model(np.zeros((1, 9, 8, 3), "float32"))
+    compare(model, read(model, "B,9,8,3"))
+
+
+def test_activations_are_followed_and_not_traced_by_tensorflow():
+    names = ["hard_silu", "hard_sigmoid", "relu6", "gelu", "mish", "softsign"]
+    model = keras.Sequential([keras.Input((6, 4)), *(layers.Activation(name) for name in names)])
+    kinds = {type(node.op).__name__ for node in read(model).nodes}
+    assert {"Hardswish", "Hardsigmoid", "Gelu", "Softplus", "Softsign"} <= kinds

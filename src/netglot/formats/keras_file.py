@@ -85,6 +85,13 @@ def load(
 
 def _loaded(path: Path, supplied: dict, trust: bool) -> Any:
     """The live model of a file of any kind."""
+    from netglot.dialects.keras.construction import watching
+
+    with watching():
+        return _made(path, supplied, trust)
+
+
+def _made(path: Path, supplied: dict, trust: bool) -> Any:
     match sniff(path):
         case "keras":
             return _load_archive(path, supplied, trust)

@@ -347,14 +347,18 @@ def _told_how_to_fetch(source: Source) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _watched() -> Iterator[Any]:
-    """Watches the construction of PyTorch modules, where PyTorch has been imported by the user's code."""
-    if "torch" not in sys.modules:
-        yield None
-        return
-    from netglot.dialects.torch.construction import watching
+    """Watches the construction of modules of PyTorch and of variables of Keras, where the user's code imported them."""
+    with contextlib.ExitStack() as stack:
+        if "keras" in sys.modules:
+            from netglot.dialects.keras import construction
 
-    with watching() as seen:
-        yield seen
+            stack.enter_context(construction.watching())
+        if "torch" not in sys.modules:
+            yield None
+            return
+        from netglot.dialects.torch.construction import watching
+
+        yield stack.enter_context(watching())
 
 
 def _check_arguments(callable_: Any, source: Source) -> None:

@@ -6,7 +6,10 @@ constant. Short ones stay as they are: `arange(77)` reads better than a stored t
 
 from __future__ import annotations
 
+from typing import Any
+
 from netglot.pivot import ops
+from netglot.pivot.dims import Dim
 from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import Graph, Names, Node, Parameter, Part, Value
 
@@ -51,7 +54,12 @@ def _constant_size(node: Node, frozen: dict[Value, int]) -> int | None:
             return None
     if any(not isinstance(o, int | float | bool | Value) for o in node.op.operands()):
         return None
-    return size
+    return None if any(_is_open(held) for held in node.op.attributes().values()) else size
+
+
+def _is_open(held: Any) -> bool:
+    """Whether an attribute holds a size that is not known."""
+    return any(_is_open(one) for one in held) if isinstance(held, tuple) else isinstance(held, Dim)
 
 
 def _frontier(graph: Graph, frozen: dict[Value, int]) -> list[Value]:

@@ -216,6 +216,17 @@ def minimum(left: int | Dim, right: int | Dim) -> Size:
     return call("min", left, right)
 
 
+def capped(size: int | Dim, cap: int | Dim) -> int | None:
+    """`n` where `size` is the smaller of `cap` and a number `n`, else None."""
+    atoms = [atom for monomial, _ in _terms(size) for atom, _ in monomial]
+    if len(atoms) != 1 or not isinstance(atoms[0], Call) or size != Dim(((((atoms[0], 1),), 1),)):
+        return None
+    others = [one for one in (atoms[0].left, atoms[0].right) if one != cap]
+    if atoms[0].function != "min" or len(others) != 1:
+        return None
+    return others[0] if isinstance(others[0], int) else None
+
+
 def _exact_quotient(left: Dim, right: int | Dim) -> int | Dim | None:
     """`left / right` where the division leaves nothing, else None. `right` has one term."""
     divisor = _terms(right)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Initialiser:
     """A distribution: `kind` is "uniform" (from `a` to `b`), "normal" and "truncated" (mean `a`, deviation `b`, the
-    latter cut at two deviations), or "constant" (`a`)."""
+    latter cut at two deviations), "constant" (`a`), or "orthogonal": a matrix with orthogonal rows or columns,
+    whichever are fewer, of length `a`."""
 
     kind: str
     a: float

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -23,8 +22,7 @@ from keras.src import backend
 from keras.src.ops.operation import Operation
 
 from netglot.dialects.keras.sizes import Size
-from netglot.errors import Refusal, never, notimpl
-from netglot.pivot import ops
+from netglot.errors import Refusal, notimpl
 from netglot.pivot.graph import Site, Value
 
 _HERE = str(Path(__file__).resolve().parents[2]) + os.sep
@@ -51,6 +49,9 @@ class Tracer(Protocol):
     def constant(self, array: Any) -> Traced:
         """A tensor that the code holds."""
         ...
+
+    def note(self, text: str) -> None:
+        """Remembers a sentence for the report."""
 
 
 class Traced(keras.KerasTensor):
@@ -133,6 +134,8 @@ def following(tracer: Tracer) -> Iterator[None]:
     """Hands every call on symbolic tensors to `tracer` while it is open."""
     from keras.src.utils import traceback_utils
 
+    from netglot.dialects.keras.replacing import replacements
+
     def called(self, *args, **kwargs):
         if isinstance(self, keras.layers.Layer):
             return tracer.layer(self, args, kwargs)
@@ -146,13 +149,37 @@ def following(tracer: Tracer) -> Iterator[None]:
             stack.enter_context(mock.patch.object(kind, "symbolic_call", called))
         stack.enter_context(mock.patch.object(keras.layers.Layer, "_resolve_and_populate_arg", _given_argument))
         stack.enter_context(mock.patch("keras.src.layers.layer.Node", _no_node))
-        for target, name, made in _replacements(tracer):
+        stack.enter_context(mock.patch("keras.src.models.functional.operation_fn", _step_of_functional))
+        stack.enter_context(mock.patch.object(keras.layers.Layer, "add_loss", _noting_losses(tracer)))
+        for target, name, made in replacements(tracer):
             stack.enter_context(mock.patch.object(target, name, made))
         yield
 
 
 def _no_node(**_) -> None:
     """Keras's record of a call, which allows no result to be None, and which nobody reads here."""
+
+
+def _step_of_functional(operation, **_):
+    """How a functional model calls its layers: a `training=False` that it remembers says nothing.
+
+    Keras writes it down also where a dropout before the layer had it as the default of its own call, and overrides it
+    when the model trains.
+    """
+
+    def call(*args, **kwargs):
+        if kwargs.get("training") is False:
+            del kwargs["training"]
+        return operation(*args, **kwargs)
+
+    return call
+
+
+def _noting_losses(tracer: Tracer) -> Callable:
+    def add_loss(self, _):
+        tracer.note(f"{self.name} adds a loss of its own (add_loss), which code that trains the network has to add")
+
+    return add_loss
 
 
 def _given_argument(self, arg_name, call_spec, call_context, kwargs) -> None:
@@ -173,156 +200,6 @@ def _given_argument(self, arg_name, call_spec, call_context, kwargs) -> None:
         value = False
     if self._call_has_context_arg.get(arg_name, False) and value is not None:
         kwargs[arg_name] = value
-
-
-def _replacements(tracer: Tracer) -> Iterator[tuple[Any, str, Callable]]:
-    """Functions of Keras's backend that compute at once, and what stands in for them."""
-    for name, make in _CREATIONS.items():
-        plain = getattr(backend.numpy, name)
-        yield backend.numpy, name, _creation(tracer, plain, make)
-    for name in ("broadcast_to", "tile", "repeat"):
-        yield backend.numpy, name, _spreading(tracer, getattr(backend.numpy, name), name)
-    skipped = {*_CREATIONS, "broadcast_to", "tile", "repeat"}
-    for module, functions in ((backend.numpy, keras.ops), (backend.nn, keras.ops), (backend.math, keras.ops),
-                              (backend.linalg, keras.ops), (backend.image, keras.ops.image), (backend, keras.ops),
-                              (backend.core, keras.ops)):  # fmt: skip
-        for name in dir(functions):
-            plain = getattr(module, name, None)
-            if name not in skipped and inspect.isfunction(plain) and not name.startswith("_"):
-                yield module, name, _through_ops(plain, getattr(functions, name))
-    for name in ("normal", "uniform", "categorical", "randint", "truncated_normal", "gamma", "binomial", "beta"):
-        if hasattr(backend.random, name):
-            yield backend.random, name, _random(name)
-    plain_dropout = backend.random.dropout
-    yield backend.random, "dropout", lambda inputs, *args, **kw: _no_dropout(inputs, plain_dropout, args, kw)
-
-
-def _through_ops(plain: Callable, function: Callable) -> Callable:
-    """A function of the backend that hands symbolic tensors to the function of `keras.ops`, which is followed."""
-    inside = False
-
-    @functools.wraps(plain)
-    def call(*args, **kwargs):
-        nonlocal inside
-        if inside or not any(isinstance(one, Traced) for one in keras.tree.flatten((args, kwargs))):
-            return plain(*args, **kwargs)
-        inside = True
-        try:
-            return function(*args, **kwargs)
-        finally:
-            inside = False
-
-    return call
-
-
-def _creation(tracer: Tracer, plain: Callable, make: Callable) -> Callable:
-    """The creation of a tensor, traced where one of its sizes is symbolic."""
-
-    @functools.wraps(plain)
-    def create(*args, **kwargs):
-        if any(isinstance(size, Size) for size in keras.tree.flatten((args, kwargs))):
-            return tracer.create(make(*args, **kwargs))
-        return plain(*args, **kwargs)
-
-    return create
-
-
-def _spreading(tracer: Tracer, plain: Callable, name: str) -> Callable:
-    """The repetition of a tensor that is known, traced where it becomes as large as a symbolic size."""
-
-    @functools.wraps(plain)
-    def spread(x, *args, **kwargs):
-        symbolic = any(isinstance(size, Size) for size in keras.tree.flatten((args, kwargs)))
-        if isinstance(x, Traced):
-            return getattr(keras.ops, name)(x, *args, **kwargs)
-        if symbolic and not isinstance(x, keras.KerasTensor):
-            return getattr(keras.ops, name)(tracer.constant(x), *args, **kwargs)
-        return plain(x, *args, **kwargs)
-
-    return spread
-
-
-def _random(name: str) -> Callable:
-    def draw(*_, **__):
-        raise Refusal(
-            never(
-                f"keras.random.{name} draws random numbers in inference, which no other framework draws alike",
-                "give the numbers as an input of the model, or draw them in training only",
-            )
-        )
-
-    return draw
-
-
-def _no_dropout(inputs, plain, args, kwargs):
-    if isinstance(inputs, keras.KerasTensor):
-        raise Refusal(never("keras.random.dropout is called in inference", "call it where `training` is true"))
-    return plain(inputs, *args, **kwargs)
-
-
-def _dtype(dtype: Any, otherwise: str | None = None) -> str:
-    return keras.backend.standardize_dtype(dtype or otherwise or keras.config.floatx())
-
-
-def _shape(shape: Any) -> tuple:
-    from netglot.dialects.keras.sizes import without_sizes
-
-    return without_sizes(tuple(shape) if isinstance(shape, list | tuple) else (shape,))
-
-
-def _arange(start, stop=None, step=None, dtype=None):
-    start, stop = (0, start) if stop is None else (start, stop)
-    held = [1 if step is None else step, start, stop]
-    kind = keras.config.floatx() if any(isinstance(one, float) for one in held) else "int32"
-    step, start, stop = (_number(one) for one in held)
-    return ops.Arange(start, stop, step, _dtype(dtype, kind))
-
-
-def _number(one: Any) -> Any:
-    from netglot.dialects.keras.sizes import without_sizes
-
-    if isinstance(one, Size | int | float):
-        return without_sizes(one)
-    return one.item() if hasattr(one, "item") else one.numpy().item()
-
-
-def _full(shape, fill_value, dtype=None):
-    value = _number(fill_value)
-    kind = keras.config.floatx() if isinstance(value, float) else "bool" if isinstance(value, bool) else "int32"
-    return ops.Full(_shape(shape), value, _dtype(dtype, kind))
-
-
-def _like(value):
-    def make(shape, dtype=None):
-        kind = _dtype(dtype)
-        return ops.Full(_shape(shape), value if "float" in kind else int(value), kind)
-
-    return make
-
-
-def _eye(N, M=None, k=0, dtype=None):
-    if k:
-        raise Refusal(notimpl("an identity matrix of symbolic size with another diagonal"))
-    rows, columns = _number(N), _number(M if M is not None else N)
-    return ops.Eye(rows, columns, _dtype(dtype))
-
-
-def _tri(N, M=None, k=0, dtype=None):
-    rows, columns = _number(N), _number(M if M is not None else N)
-    return ops.Tril(ops.Full((rows, columns), 1, _dtype(dtype)), k)
-
-
-_CREATIONS: dict[str, Callable] = {
-    "zeros": _like(0.0),
-    "ones": _like(1.0),
-    "empty": _like(0.0),
-    "full": _full,
-    "arange": _arange,
-    "eye": _eye,
-    "identity": lambda n, dtype=None: _eye(n, dtype=dtype),
-    "tri": _tri,
-}
-"""What the functions that create tensors mean, by their name in Keras's backend."""
 
 
 class VariablesTraced:

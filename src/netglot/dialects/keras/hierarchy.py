@@ -8,7 +8,6 @@ Keras counts them across all models of the process.
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -21,9 +20,9 @@ from keras.src.models.functional import Functional
 
 from netglot.dialects.keras.blocks import blocks
 from netglot.dialects.keras.capture import _BOOKKEEPING, array_of, is_variable
+from netglot.dialects.keras.construction import initialiser_of
 from netglot.dialects.keras.precision import HALF, widened
 from netglot.pivot.graph import Module, Names, Parameter
-from netglot.pivot.initialiser import Initialiser
 from netglot.pivot.op import TensorType
 
 _NOT_INPUTS = {"training", "mask", "self"}
@@ -142,49 +141,8 @@ def _add_variable(found: Hierarchy, name: str, variable: Any, layer: Any) -> Non
         lambda: array_of(variable) if own_dtype not in HALF else np.asarray(array_of(variable)).astype("float32"),
         kind="parameter" if own or variable.trainable else "buffer",
         trainable=bool(variable.trainable),
-        initialiser=_initialiser(layer, name.rpartition(".")[2], tuple(int(size) for size in variable.shape)),
+        initialiser=initialiser_of(layer, variable, name.rpartition(".")[2]),
     )
-
-
-def _initialiser(layer: Any, name: str, shape: tuple[int, ...]) -> Initialiser | None:
-    """The distribution with which a variable was first filled, where its layer says so."""
-    short = name.removesuffix("_kernel")  # `depthwise_kernel` has a `depthwise_initializer`
-    options = (f"{name}_initializer", f"{short}_initializer", *(["depthwise_initializer"] if name == "kernel" else []))
-    initialiser = next((held for one in options if (held := getattr(layer, one, None)) is not None), None)
-    if not isinstance(initialiser, keras.initializers.Initializer):
-        return None
-    config = initialiser.get_config()
-    match type(initialiser).__name__:
-        case "Zeros":
-            return Initialiser("constant", 0.0)
-        case "Ones":
-            return Initialiser("constant", 1.0)
-        case "Constant" if isinstance(config["value"], int | float):
-            return Initialiser("constant", float(config["value"]))
-        case "RandomUniform":
-            return Initialiser("uniform", float(config["minval"]), float(config["maxval"]))
-        case "RandomNormal":
-            return Initialiser("normal", float(config["mean"]), float(config["stddev"]))
-        case "TruncatedNormal":
-            return Initialiser("truncated", float(config["mean"]), float(config["stddev"]))
-    return _scaled(initialiser, shape) if isinstance(initialiser, keras.initializers.VarianceScaling) else None
-
-
-def _scaled(initialiser: Any, shape: tuple[int, ...]) -> Initialiser:
-    """A distribution whose spread depends on how many numbers go in and out (Glorot and Bengio, 2010)."""
-    field = math.prod(shape[:-2])
-    fans = (shape[-2] * field, shape[-1] * field) if len(shape) > 1 else (shape[0] if shape else 1,) * 2
-    fan = {"fan_in": fans[0], "fan_out": fans[1], "fan_avg": sum(fans) / 2}[initialiser.mode]
-    variance = initialiser.scale / max(1.0, fan)
-    if initialiser.distribution == "uniform":
-        return Initialiser("uniform", -math.sqrt(3 * variance), math.sqrt(3 * variance))
-    if initialiser.distribution == "truncated_normal":
-        return Initialiser("truncated", 0.0, math.sqrt(variance) / _DEVIATION_WHEN_CUT)
-    return Initialiser("normal", 0.0, math.sqrt(variance))
-
-
-_DEVIATION_WHEN_CUT = 0.87962566103423978
-"""The deviation of a normal distribution that is cut at two deviations."""
 
 
 def _variables(layer: Any) -> Iterator[tuple[str, Any]]:

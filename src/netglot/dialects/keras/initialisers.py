@@ -112,6 +112,8 @@ def bare(parameters: list[Parameter]) -> Any:
     how = parameters[0].initialiser if parameters else None
     if how is None or (how.kind == "constant" and how.a == 0):
         return "zeros"
+    if how.kind == "orthogonal":
+        return _orthogonal(how, "")
     if how.kind == "constant":
         return "ones" if how.a == 1 else spell.call("keras.initializers.Constant", how.a)
     if how.kind == "uniform":
@@ -136,6 +138,8 @@ def _said(parameter: Parameter, name: str, mode: str, depthwise: bool = False) -
             return None
         words = {0.0: "zeros", 1.0: "ones"}
         return words.get(how.a) or spell.call("keras.initializers.Constant", how.a)
+    if how.kind == "orthogonal":
+        return _orthogonal(how, name)
     shape = [int(s) for s in parameter.shape]
     fan_in = math.prod(shape[1:]) if len(shape) > 1 else 0
     fan_out = shape[0] * math.prod(shape[2:]) if len(shape) > 1 else 0
@@ -146,6 +150,12 @@ def _said(parameter: Parameter, name: str, mode: str, depthwise: bool = False) -
     if how.kind == "uniform":
         return spell.call("keras.initializers.RandomUniform", how.a, how.b)
     return _normal(how, fan_in, fan_out, name, mode)
+
+
+def _orthogonal(how, name: str) -> Any:
+    if how.a != 1:
+        return spell.call("keras.initializers.Orthogonal", how.a)
+    return None if name == "recurrent_kernel" else "orthogonal"
 
 
 def _near(a: float, b: float) -> bool:

@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from netglot.dialects.keras.capture import Traced
 from netglot.dialects.keras.sizes import Size
-from netglot.dialects.tensorflow.biases import with_biases
 from netglot.dialects.tensorflow.graphdef import Resource
+from netglot.dialects.tensorflow.joining import joined
 from netglot.dialects.tensorflow.read import built, read_function
 from netglot.errors import Refusal, RefusedOp, UserCodeError, notimpl
 from netglot.pivot.graph import Frame, Module
@@ -55,7 +55,7 @@ def read_call(tracer: Any, layer: Any, args: tuple, kwargs: dict, error: Excepti
         refuse=lambda one: _refuse(tracer, one),
     )
     traced = [tracer.traced(value) for value in results]
-    tracer.nodes[start:] = with_biases(tracer.nodes[start:])
+    tracer.nodes[start:] = joined(tracer.nodes[start:])
     return tf.nest.pack_sequence_as(function.structured_outputs, traced)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Any
+
+import numpy as np
 
 from netglot.errors import Bug, NetglotError, Refusal, UnsupportedOps, UserCodeError, notimpl
 from netglot.pivot.dims import Dim, Size
-from netglot.pivot.graph import Graph, Parameter, Value, flatten_tree
+from netglot.pivot.graph import Graph, Node, Parameter, Value, flatten_tree
 from netglot.pivot.op import TensorType
 
 BATCH = 1009
@@ -15,13 +19,15 @@ BATCH = 1009
 constant is seen."""
 
 LENGTHS = (
-    {"image": 1103, "plain": 127},
-    {"image": 224, "plain": 64},
-    {"image": 256, "plain": 16},
-    {"image": 96, "plain": 7},
-    {"image": 32, "plain": 4},
+    {"image": (1103, 1097), "plain": (127, 113)},
+    {"image": (224, 192), "plain": (64, 32)},
+    {"image": (256, 128), "plain": (16, 8)},
+    {"image": (96, 64), "plain": (7, 5)},
+    {"image": (32, 64), "plain": (4, 3)},
+    {"image": (512, 256), "plain": (4096, 2048)},
 )
-"""Sizes for other symbolic axes, tried in turn: an image may have to be divisible, a sequence short."""
+"""Sizes for other symbolic axes, tried in turn, each with another for a second look: an image may have to be divisible,
+a sequence short, or a sound long."""
 
 
 def read_keras(model: Any, *, inputs: Any = None, name: str | None = None) -> Graph:
@@ -48,11 +54,15 @@ def read_keras(model: Any, *, inputs: Any = None, name: str | None = None) -> Gr
     specs = call_of(model, inputs)
     _build(model, specs)
     last: NetglotError | None = None
-    for sizes in _choices(specs):
+    for sizes, others in _choices(specs):
         try:
-            return _read(model, specs, sizes, name)
+            graph = _read(model, specs, sizes, name)
         except (UserCodeError, Bug) as error:  # of sizes that the model does not take, Keras may say nothing
             last = last or error
+            continue
+        if others != sizes:
+            _check_open(graph, lambda others=others: _read(model, specs, others, name))
+        return graph
     assert last is not None
     raise last
 
@@ -243,9 +253,12 @@ def _build(model: Any, specs: tuple[tuple, dict]) -> None:
         shape = tuple(size if isinstance(size, int) else None for size in spec.shape)
         return keras.KerasTensor(shape, dtype=spec.dtype)
 
+    from netglot.dialects.keras.construction import watching
+
     args, kwargs = _map(example, specs)
     try:
-        model(*args, **kwargs)
+        with watching():
+            model(*args, **kwargs)
     except Exception as error:
         raise UserCodeError(f"the model cannot be built: {type(error).__name__}: {error}") from error
 
@@ -278,8 +291,11 @@ def _leaves(specs: Any) -> Iterator[Any]:
 # -- symbolic sizes
 
 
-def _choices(specs: Any) -> Iterator[dict[str, int]]:
-    """Sizes for the symbols, several tries where a network may need others."""
+def _choices(specs: Any) -> Iterator[tuple[dict[str, int], dict[str, int]]]:
+    """Sizes for the symbols, several tries where a network may need others; and with each the sizes of a second look.
+
+    Both are alike in what divides them, and the batch is the same.
+    """
     leaves = list(_leaves(specs))
     symbols = {
         str(size): (len(leaf.shape), axis)
@@ -288,19 +304,53 @@ def _choices(specs: Any) -> Iterator[dict[str, int]]:
         if isinstance(size, Dim)
     }
     for lengths in LENGTHS:
-        sizes: dict[str, int] = {}
-        for symbol, (rank, axis) in symbols.items():
-            kind = "image" if rank >= 4 else "plain"
-            sizes[symbol] = BATCH if axis == 0 else lengths[kind] + (0 if kind == "plain" else _apart(sizes, lengths))
-        yield sizes
+        yield _filled(symbols, lengths, 0), _filled(symbols, lengths, 1)
         if all(axis == 0 for _, axis in symbols.values()):
             return
 
 
-def _apart(sizes: dict[str, int], lengths: dict[str, int]) -> int:
+def _filled(symbols: dict[str, tuple[int, int]], lengths: dict[str, tuple[int, int]], look: int) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for symbol, (rank, axis) in symbols.items():
+        kind = "image" if rank >= 4 else "plain"
+        side = lengths[kind][look]
+        sizes[symbol] = BATCH if axis == 0 else side + (0 if kind == "plain" else _apart(sizes, side))
+    return sizes
+
+
+def _apart(sizes: dict[str, int], side: int) -> int:
     """How much to add to an image's second side, so that it differs from the first and divides as well."""
     taken = sum(1 for size in sizes.values() if size != BATCH)
-    return taken * (32 if lengths["image"] % 32 == 0 else 6)
+    return taken * (32 if side % 32 == 0 else 6)
+
+
+def _check_open(graph: Graph, again: Callable[[], Graph]) -> None:
+    """Refuses a graph into which the sizes went as numbers: one that was read at other sizes says so."""
+    try:
+        other = again()
+    except NetglotError:
+        return  # it does not take those; the verification tries others still
+    for one, another in zip_longest(graph.nodes, other.nodes):
+        if one is None or another is None or _said(one) != _said(another):
+            node = one or another
+            where = f"{node.path or 'the model'} ({type(node.op).__name__})"
+            symbols = ", ".join(symbol for symbol in graph.symbols() if symbol != "B")
+            why = f"a size that may vary ({symbols}) is computed with, outside keras.ops, in {where}"
+            raise Refusal(notimpl(why, "compute with keras.ops.shape(x), or give the inputs fixed sizes"))
+
+
+def _said(node: Node) -> tuple:
+    """What a node does and to what, as far as it can be compared."""
+    operands = [_told(one) for one in node.op.operands()]
+    return type(node.op), operands, {name: repr(held) for name, held in node.op.attributes().items()}
+
+
+def _told(operand: Any) -> Any:
+    if isinstance(operand, tuple):
+        return tuple(_told(one) for one in operand)
+    if isinstance(operand, Parameter) and operand.kind == "constant":
+        return operand.type, hashlib.sha256(np.ascontiguousarray(operand.load()).tobytes()).digest()
+    return (operand.name, operand.type) if isinstance(operand, Value) else repr(operand)
 
 
 def _check_sizes(graph: Graph, sizes: dict[str, int]) -> None:

@@ -16,8 +16,8 @@ from google.protobuf import text_format
 
 from netglot.dialects.assembly import class_name, with_open_batch
 from netglot.dialects.fitting import fitted
-from netglot.dialects.tensorflow.biases import with_biases
 from netglot.dialects.tensorflow.graphdef import Interpreter, Resource, Sink
+from netglot.dialects.tensorflow.joining import joined
 from netglot.dialects.tensorflow.known import known
 from netglot.dialects.tensorflow.loops import CELL, Cell, gru_weights, lstm_weights, plain_weights, raised
 from netglot.dialects.tensorflow.noise import Noise, decided
@@ -301,7 +301,7 @@ def _read(
         raise InputError(f"{path}: the graph has no output that depends on its inputs")
     found = list(outputs.values())
     tree: Any = found[0] if len(found) == 1 else outputs
-    graph = Graph(reading.name, inputs, reading.parameters, with_biases(reading.nodes), tree, reading.modules())
+    graph = Graph(reading.name, inputs, reading.parameters, joined(reading.nodes), tree, reading.modules())
     graph.prune()
     needed = {id(v) for node in graph.nodes for v in node.operand_values()} | {id(v) for _, v in graph.outputs}
     graph.inputs = [value for value in graph.inputs if id(value) in needed]

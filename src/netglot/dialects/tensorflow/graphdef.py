@@ -22,6 +22,7 @@ from netglot.dialects.tensorflow.dialect import tensorflow as dialect
 from netglot.dialects.tensorflow.known import FOLDED, known
 from netglot.dialects.tensorflow.unrolled import ARRAYS, Several, steps
 from netglot.errors import Refusal, RefusedOp, never, notimpl
+from netglot.pivot import ops
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Value
 from netglot.pivot.op import shape_of, type_of
@@ -34,6 +35,21 @@ _STATELESS_IDENTITY = {"Identity", "PreventGradient", "Snapshot", "EnsureShape",
 @dataclass(frozen=True)
 class Resource:
     """A variable: what `ReadVariableOp` on it gives."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Sizes as floats: a tensor where they are computed with, and sizes where they say how much there is."""
+
+    sizes: np.ndarray
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Bits:
+    """The bits of floats, of which Keras looks at the sign."""
 
     value: Any
 
@@ -131,9 +147,17 @@ class Interpreter:
             return _sizes(node, inputs)
         if node.op in ("If", "StatelessIf"):
             return self._branch(node, inputs, prefix)
+        if node.op == "Cast" and isinstance(inputs[0], Counted) and not _makes_floats(node):
+            return [inputs[0].sizes]
+        if node.op == "Bitcast" and _is_signed(node):
+            return [Bits(inputs[0])]
+        if any(isinstance(one, Bits) for one in inputs):
+            return [self._of_bits(node, inputs, prefix)]
         if inputs and node.op in FOLDED and all(known(one) for one in inputs):
             inputs = _settled(inputs)
             symbolic = any(np.asarray(one).dtype == object for one in inputs)
+            if symbolic and node.op == "Cast" and _makes_floats(node):
+                return [Counted(inputs[0], tf.dtypes.as_dtype(node.attr["DstT"].type).name)]
             if not symbolic or FOLDED[node.op] is not None:
                 return _folded(node, inputs, symbolic)
         return self._read(node, inputs, prefix)
@@ -169,6 +193,21 @@ class Interpreter:
 
         size = len(self.library[body].node_def)
         return steps(inputs, goes_on, lambda states: self._call(body, states, prefix), size)
+
+    def _tensor_of(self, held: Counted, scope: str) -> Any:
+        """A tensor of floats that holds sizes."""
+        filled = [ops.Full((), size, held.dtype) for size in np.ravel(np.asarray(held.sizes, dtype=object))]
+        return self.sink.build(ops.Stack(tuple(filled), 0) if np.ndim(held.sizes) else filled[0], scope)
+
+    def _of_bits(self, node: Any, inputs: list[Any], prefix: str) -> Any:
+        """What Keras asks of the bits of floats: which of them have the sign of a negative one."""
+        bits, other = inputs if len(inputs) == 2 else (inputs[0], None)
+        if isinstance(bits, Bits) and known(other):
+            if node.op == "BitwiseAnd" and int(np.asarray(other)) == np.iinfo(np.asarray(other).dtype).min:
+                return bits
+            if node.op == "Less" and int(np.asarray(other)) == 0:
+                return self.sink.build(ops.SignBit(bits.value), _scope(node.name, prefix))
+        raise Refusal(notimpl("it computes with the bits of floats"))
 
     def _branch(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
         """A condition that is known chooses its branch here."""
@@ -206,17 +245,31 @@ class Interpreter:
         tensors = _tensors(definition, node, inputs) if definition else dict(zip(parameters, inputs, strict=False))
         arguments = tensors | {name: _attribute(node.attr[name]) for name in node.attr if not name.startswith("_")}
         given = {name: held for name, held in arguments.items() if name in parameters}
-        given = {name: self._operand(held, parameters[name]) for name, held in given.items()}
-        built = self.sink.build(reader(**given), _scope(node.name, prefix))
+        scope = _scope(node.name, prefix)
+        given = {name: self._operand(held, parameters[name], scope) for name, held in given.items()}
+        built = self.sink.build(reader(**given), scope)
         return list(built) if isinstance(built, list | tuple) else [built]
 
-    def _operand(self, held: Any, parameter: inspect.Parameter) -> Any:
+    def _operand(self, held: Any, parameter: inspect.Parameter, scope: str) -> Any:
         """An argument as readers take it: known arrays stay known where the reader says so."""
         if isinstance(held, list):
-            return [self._operand(one, parameter) for one in held]
-        if not isinstance(held, np.ndarray | np.generic) or parameter.annotation in ("Known", "list[Known]"):
+            return [self._operand(one, parameter, scope) for one in held]
+        asked = parameter.annotation in ("Known", "list[Known]")
+        if isinstance(held, Counted):
+            return held.sizes if asked else self._tensor_of(held, scope)
+        if not isinstance(held, np.ndarray | np.generic) or asked:
             return held
         return as_operand(held, self.sink.constant)
+
+
+def _makes_floats(node: Any) -> bool:
+    """Whether a `Cast` makes floats."""
+    return tf.dtypes.as_dtype(node.attr["DstT"].type).is_floating
+
+
+def _is_signed(node: Any) -> bool:
+    """Whether a `Bitcast` makes integers of floats."""
+    return tf.dtypes.as_dtype(node.attr["T"].type).is_floating and tf.dtypes.as_dtype(node.attr["type"].type).is_integer
 
 
 def as_operand(held: Any, constant: Callable[[np.ndarray], Value]) -> Any:
@@ -314,7 +367,8 @@ def _folded(node: Any, inputs: list[Any], symbolic: bool) -> list[Any]:
         held = FOLDED[node.op](*_tensors(definition, node, inputs).values(), **_wanted(FOLDED[node.op], attributes))
         return held if isinstance(held, list) else [held]
     definition = op_def_registry.get(node.op)
-    arguments = _tensors(definition, node, inputs)
+    with tf.init_scope(), tf.device("cpu:0"):
+        arguments = _tensors(definition, node, [tf.constant(one) for one in inputs])  # each in its own dtype
     for attribute in definition.attr:
         if (attribute.name in node.attr and attribute.type not in ("int",)) or attribute.name in _INTEGER_OPTIONS:
             held = node.attr[attribute.name]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from netglot.dialects.keras.casting import Casting
-from netglot.dialects.tensorflow.biases import with_biases
 from netglot.dialects.tensorflow.graphdef import Interpreter, Resource, Sink, as_operand
+from netglot.dialects.tensorflow.joining import joined
 from netglot.errors import Refusal, RefusedOp, UnsupportedOps, notimpl
 from netglot.pivot.graph import Frame, Graph, Module, Names, Node, Parameter, Part, Value
 from netglot.pivot.op import Op, TensorType, is_scalar
@@ -85,7 +85,7 @@ def read_signature(
         output = dict(zip(sorted(structure), results, strict=True))
     if len(results) == 1 and not isinstance(structure, dict):
         output = results[0]
-    graph = Graph(name, inputs, reading.parameters, with_biases(reading.nodes), output, reading.modules())
+    graph = Graph(name, inputs, reading.parameters, joined(reading.nodes), output, reading.modules())
     graph.prune()
     return graph
 

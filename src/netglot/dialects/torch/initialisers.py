@@ -91,6 +91,8 @@ def _said(one: Filled) -> list[str]:
     if how.kind == "constant":
         named = {0.0: "nn.init.zeros_(TENSOR)", 1.0: "nn.init.ones_(TENSOR)"}
         return [*default, named.get(how.a, f"nn.init.constant_(TENSOR, {how.a:g})")]
+    if how.kind == "orthogonal":
+        return [f"nn.init.orthogonal_(TENSOR{'' if how.a == 1 else f', gain={how.a:g}'})"]
     if how.kind == "uniform":
         named = _named(one, how.b**2, 6, "uniform_") if how.a == -how.b else []
         return [*default, *named, f"nn.init.uniform_(TENSOR, {how.a:.6g}, {how.b:.6g})"]
@@ -183,7 +185,7 @@ def filled_parameters(found, layers, parameters_of) -> tuple[list[Filled], list[
         layer = layers.get(variable.path)
         hows = {p.initialiser for p in parameters_of(variable.recipe) if p.trainable}
         how = hows.pop() if len(hows) == 1 else None
-        if not isinstance(how, Initialiser):
+        if not isinstance(how, Initialiser) or (how.kind == "orthogonal" and len(shape_of(variable.recipe)) != 2):
             unknown.append(variable.path)
             continue
         shape = tuple(int(size) for size in shape_of(variable.recipe))

@@ -131,6 +131,8 @@ def where(condition, x1=None, x2=None):
 
     if x1 is None or x2 is None:
         raise Refusal(never("the number of places that are true depends on the data"))
+    if isinstance(condition, bool):  # of sizes
+        condition = ops.Full((), condition, "bool")
     return ops.Where(truth(condition), x1, x2)
 
 

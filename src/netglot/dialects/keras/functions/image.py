@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from netglot.dialects.keras.dialect import keras
+from netglot.dialects.keras.functions import windows
 from netglot.dialects.keras.functions.axes import per_axis, rank
 from netglot.dialects.keras.functions.windows import _format
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
 from netglot.pivot.op import shape_of, type_of
+from netglot.pivot.windows import reach
 
 _MODES = {"nearest": "nearest-exact", "bilinear": "linear", "bicubic": "cubic"}
 
@@ -123,13 +125,23 @@ def rgb_to_grayscale(images, data_format=None):
 
 @keras.reads("ops.image.extract_patches")
 def extract_patches(images, size, strides=None, dilation_rate=1, padding="valid", data_format=None):
+    if _format(data_format) == "channels_first" or rank(images) != 4:
+        raise Refusal(notimpl("patches with the channels in front"))
+    size = windows.each(size, 2)
+    return patches(images, size, windows.each(strides, 2) if strides else size, windows.each(dilation_rate, 2), padding)
+
+
+def patches(images, size, strides, dilation, padding: str):
     """Patches side by side along the last axis: rows, columns, then channels."""
-    if _format(data_format) == "channels_first" or rank(images) != 4 or padding != "valid" or dilation_rate != 1:
-        raise Refusal(notimpl("patches with padding, dilation, or channels in front"))
-    size = (size, size) if isinstance(size, int) else tuple(size)
-    strides = size if not strides else (strides, strides) if isinstance(strides, int) else tuple(strides)
-    batch, *_, channels = shape_of(images)
-    seen = ops.SlidingWindow(ops.SlidingWindow(images, 1, size[0], strides[0]), 2, size[1], strides[1])
+    pads = windows.paddings(images, (1, 2), size, strides, dilation, padding)
+    seen, batch, channels = images, shape_of(images)[0], shape_of(images)[3]
+    if any(pad != (0, 0) for pad in pads):
+        before, after = ((0, *(pad[side] for pad in pads), 0) for side in (0, 1))
+        seen = ops.Pad(seen, before, after, "constant", 0.0)
+    for place, (count, stride, rate) in enumerate(zip(size, strides, dilation, strict=True)):
+        seen = ops.SlidingWindow(seen, 1 + place, reach(count, rate), stride)
+        if rate > 1:
+            seen = ops.Slice(seen, 4 + place, 0, shape_of(seen)[4 + place], rate)
     rows, columns = shape_of(seen)[1], shape_of(seen)[2]
     ordered = ops.Permute(seen, (0, 1, 2, 4, 5, 3))
     return ops.Reshape(ordered, (batch, rows, columns, size[0] * size[1] * channels))

@@ -10,7 +10,7 @@ from netglot.errors import Refusal, never, notimpl
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim, maximum, minimum
 from netglot.pivot.graph import Value
-from netglot.pivot.op import Op, is_scalar, shape_of, type_of
+from netglot.pivot.op import Op, broadcast_shapes, is_scalar, shape_of, type_of
 
 
 @keras.reads("ops.get_item")
@@ -134,7 +134,16 @@ def take(x, indices, axis=None):
 def take_along_axis(x, indices, axis=None):
     if axis is None:
         return ops.TakeAlongAxis(flat(x), flat(indices), 0)
-    return ops.TakeAlongAxis(x, indices, axis_of(x, axis))
+    axis = axis_of(x, axis)
+    rest = tuple(shape_of(one)[:axis] + shape_of(one)[axis + 1 :] for one in (x, indices))
+    if rest[0] != rest[1]:  # the other axes broadcast against each other
+        shape = broadcast_shapes(*rest)
+        x, indices = (_spread(one, (*shape[:axis], shape_of(one)[axis], *shape[axis:])) for one in (x, indices))
+    return ops.TakeAlongAxis(x, indices, axis)
+
+
+def _spread(x, shape):
+    return x if shape_of(x) == shape else ops.Broadcast(x, shape)
 
 
 @keras.reads("ops.slice")

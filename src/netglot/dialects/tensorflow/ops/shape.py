@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from netglot.dialects.keras.functions.axes import with_axes
+from netglot.dialects.keras.functions.image import patches
 from netglot.dialects.keras.functions.index import get_item, scatter_update, sliced
 from netglot.dialects.keras.functions.shape import depth_to_space, reshaped, space_to_depth
 from netglot.dialects.tensorflow.dialect import tensorflow
@@ -14,7 +15,7 @@ from netglot.dialects.tensorflow.known import plain, slice_keys
 from netglot.dialects.tensorflow.ops.arithmetic import axes_of
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
-from netglot.pivot.dims import product
+from netglot.pivot.dims import Dim, capped, product
 from netglot.pivot.graph import Part
 from netglot.pivot.op import normal_axis, shape_of, type_of
 
@@ -209,6 +210,11 @@ def _padded(x, paddings, mode, value):
     return ops.Pad(x, tuple(plain(one) for one in pairs[:, 0]), tuple(plain(one) for one in pairs[:, 1]), mode, value)
 
 
+@tensorflow.reads("ExtractImagePatches")
+def extract_image_patches(images, ksizes, strides, rates, padding):
+    return patches(images, ksizes[1:3], strides[1:3], rates[1:3], padding.lower())
+
+
 @tensorflow.reads("ReverseV2")
 def reverse(tensor, axis: Known):
     return ops.Flip(tensor, axes_of(tensor, axis))
@@ -222,9 +228,20 @@ def roll(input, shift: Known, axis: Known):
 
 @tensorflow.reads("MatrixBandPart")
 def matrix_band_part(input, num_lower: Known, num_upper: Known):
-    below, above = int(num_lower), int(num_upper)
+    below, above = (_width(one, input) for one in (num_lower, num_upper))
     held = input if below < 0 else ops.Triu(input, -below)
     return held if above < 0 else ops.Tril(held, above)
+
+
+def _width(held, x) -> int:
+    """How far a band reaches: `min(size, width)` is as far as `width`, where the tensor is no larger."""
+    one = plain(held)
+    if isinstance(one, Dim):
+        widths = [width for size in shape_of(x)[-2:] if (width := capped(one, size)) is not None]
+        if not widths:
+            raise Refusal(notimpl(f"a band of width {one}, which is not known"))
+        (one, *_) = widths
+    return int(one)
 
 
 @tensorflow.reads("DepthToSpace")

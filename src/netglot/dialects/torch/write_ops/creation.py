@@ -5,6 +5,7 @@ from __future__ import annotations
 from netglot.dialects.torch.dialect import torch
 from netglot.dialects.torch.write_ops.words import DEVICE, dtype_name
 from netglot.pivot import ops
+from netglot.pivot.dims import Dim
 from netglot.pivot.op import type_of
 from netglot.source.spell import OMIT, Method, call, unless
 
@@ -21,7 +22,7 @@ def full(op):
     named = None if isinstance(op.value, bool) else _NAMED.get(op.value)
     if named:
         return call(named, op.shape, **_made(op.dtype))
-    usual = "bool" if isinstance(op.value, bool) else "int64" if isinstance(op.value, int) else "float32"
+    usual = "bool" if isinstance(op.value, bool) else "int64" if isinstance(op.value, int | Dim) else "float32"
     return call("torch.full", op.shape, op.value, **_made(op.dtype, usual))
 
 
