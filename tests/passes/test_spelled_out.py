@@ -112,3 +112,34 @@ def test_weights_along_other_axes_stay_apart(shape):
 @pytest.mark.parametrize("name", LEFT)
 def test_left_alone(name):
     assert not set(both(LEFT[name])) & {"GroupNorm", "Glu", "Variance", "OneHot"}
+
+
+def convolved(x, *shape, kind=ops.Conv, swap=False):
+    if kind is ops.Conv:
+        made = ops.Conv(x, weight(5, 6, 3, 3), None, (1, 1), ((1, 1), (1, 1)), (1, 1), 1, 1)
+    else:
+        made = ops.ConvTranspose(x, weight(6, 5, 3, 3), None, (2, 2), ((1, 1), (1, 1)), (1, 1), (1, 1), 1, 1)
+    bias = weight(*shape)
+    return ops.Add(bias, made) if swap else ops.Add(made, bias)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda x: convolved(x, 1, 5, 1, 1),
+        lambda x: convolved(x, 5, 1, 1, swap=True),
+        lambda x: convolved(x, 5, 1, 1, kind=ops.ConvTranspose),
+    ],
+)
+def test_one_number_for_each_channel_after_a_convolution_is_its_bias(build):
+    graph = graph_of((2, 6, 5, 5), build)
+    x = RANDOM.normal(size=(2, 6, 5, 5)).astype("float32")
+    wanted = evaluate(graph, {"x": x})
+    raised = raise_patterns(graph)
+    assert not any(isinstance(node.op, ops.Add) for node in raised.nodes)
+    np.testing.assert_allclose(evaluate(raised, {"x": x}), wanted, atol=1e-5)
+
+
+def test_what_is_added_along_another_axis_is_no_bias():
+    graph = raise_patterns(graph_of((2, 6, 5, 5), lambda x: convolved(x, 5)))
+    assert isinstance(graph.nodes[-1].op, ops.Add)

@@ -77,6 +77,26 @@ def _flat(weight: Parameter) -> Any:
     return weight if weight.type.rank == 1 else ops.Reshape(weight, (product(weight.shape),))
 
 
+# -- biases of convolutions
+
+
+def conv_bias(op: ops.Add, find: Any) -> Op | None:
+    """Conv(x, w) + b = Conv(x, w, b), of a b with one number for each channel"""
+    for inner, bias in _sides(op):
+        conv = find.op(inner, ops.Conv, ops.ConvTranspose)
+        if conv is None or conv.bias is not None or not isinstance(bias, Value):
+            continue
+        spread = find.anywhere(bias, ops.Reshape)
+        own = spread.x if spread is not None else bias
+        if not isinstance(own, Parameter) or own.kind != "parameter":
+            continue
+        rank, channels = inner.type.rank, inner.shape[conv.axis]
+        wanted = tuple(channels if axis == conv.axis else 1 for axis in range(rank))
+        if (1,) * (rank - bias.type.rank) + tuple(bias.shape) == wanted and product(own.shape) == channels:
+            return conv.replace(bias=_flat(own))
+    return None
+
+
 # -- gates
 
 
@@ -160,7 +180,7 @@ def one_hot(op: ops.ScatterAlongAxis, find: Any) -> Op | None:
 RULES: dict[type[Op], list[Any]] = {
     ops.Reshape: [group_norm],
     ops.Multiply: [channel_scale, gate],
-    ops.Add: [channel_offset],
+    ops.Add: [channel_offset, conv_bias],
     ops.Where: [steep_softplus],
     ops.Divide: [unit_length],
     ops.ScatterAlongAxis: [one_hot],

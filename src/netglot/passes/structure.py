@@ -189,11 +189,13 @@ class _Structure:
         return value in self._fixed
 
     def _unit(self, unit: Unit, path: str, class_name: str, outer: tuple[Frame, ...] = ()) -> None:
-        self.modules[path] = Module(path, class_name)
+        parts = list(inner_parts(unit))
+        whole = next((kind for _, part, kind in parts if set(part) == set(unit.nodes)), None)
+        self.modules[path] = Module(path, whole or class_name)
         scope = (*outer, Frame(path))
         for node in unit.nodes:
             self.scopes[node] = scope
-        for word, part, kind in inner_parts(unit):
+        for word, part, kind in parts if whole is None else ():
             inner = f"{path}.{word}"
             self.modules[inner] = Module(inner, kind)
             for node in part:
