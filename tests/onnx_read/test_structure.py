@@ -5,6 +5,7 @@ import pytest
 
 pytest.importorskip("onnx")
 
+from onnx import helper
 from tests.onnx_read.models import graph_of, model, node, result
 
 from netglot.dialects.torch.write import write
@@ -233,3 +234,21 @@ def test_a_layer_called_twice_keeps_one_scale():
     graph = graph_of(model(nodes, {"x": [2, 3, 4, 4]}, ["y"], weights))
     first, second = (one.op.scale for one in graph.nodes if isinstance(one.op, ops.BatchNorm))
     assert first is second
+
+
+def test_the_name_of_a_model_of_tensorflow_is_no_module_and_its_dots_part_nothing():
+    """Keras's exporter begins each name with the model's, ends each layer's with the number of the call, and leaves
+    nameless what it joined."""
+    random = np.random.default_rng(0)
+    root, weights, nodes, last = "net_0.35_64_1", {}, [], "x"
+    for i in range(3):
+        names = [f"{root}/first{i}_1/convolution/merged_input:0", f"{root}/bn{i}_1/batchnorm/sub:0"]
+        weights |= {names[0]: random.normal(size=(4, 4, 1, 1)).astype("float32")}
+        weights |= {names[1]: random.normal(size=4).astype("float32")}
+        conv = helper.make_node("Conv", [last, *names], [f"Conv__{i}:0"], name=f"Conv__{i}")
+        relu = helper.make_node("Relu", [f"Conv__{i}:0"], [f"r{i}"], name=f"{root}/relu{i}_1/Relu")
+        nodes += [conv, relu]
+        last = f"r{i}"
+    graph = graph_of(model(nodes, {"x": [2, 4, 5, 5]}, [last], weights))
+    assert {node.path for node in graph.nodes} == {f"{word}{i}" for word in ("first", "relu") for i in range(3)}
+    assert list(graph.parameters) == [f"first{i}.{role}" for i in range(3) for role in ("weight", "bias")]

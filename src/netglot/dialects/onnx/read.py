@@ -18,6 +18,7 @@ from netglot.formats.onnx_file import OnnxModel, read_file
 from netglot.frontend.inputs import Inputs, as_numpy, tensors_only
 from netglot.passes.blocks import with_blocks
 from netglot.passes.growing import grow
+from netglot.passes.scales import merge_scales
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim, Size, parse
 from netglot.pivot.graph import Builder, Graph, Names, Node, Parameter, Part, Value, flatten_tree
@@ -128,7 +129,7 @@ class _Reading:
         graph.prune()
         self._drop_unused(graph)
         kept = {p for p in graph.parameters.values() if not made_up(p.name)}
-        self.scopes.finish(grow(graph))
+        self.scopes.finish(grow(merge_scales(graph)))
         if proto.training_info:
             graph.notes.append("the model's training information is left out")
         return with_blocks(graph, kept)

@@ -20,7 +20,7 @@ _SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarch
 _CALLS = re.compile(r"^(Stateful)?PartitionedCall|^cond|^while|^functional")
 _MADE_UP = re.compile(
     r"^$|^constant(_\d+)?$|::|^_?val_?\d*|^\d+$|const_fold_opt|^n\d+_|^/|Constant_\d+|_output_\d+$|ReadVariableOp|^new_shape|"
-    r"const_(starts|ends|axes)|^(W|B|w|b)\d+$|__\d+$"
+    r"const_(starts|ends|axes)|^(W|B|w|b)\d+$|__\d+$|/.*:\d+$"
 )
 """Names of initialisers that exporters make up."""
 
@@ -84,6 +84,7 @@ class Scopes:
         self._torch = any(n.name.startswith("/") for n in nodes)
         self._parts = {part for n in nodes for part in n.name.split("/")[:-1]} if self._torch else set()
         self._told = any(one.key == _SCOPES for n in nodes for one in n.metadata_props)
+        self._root, self._again = ("", False) if self._torch or self._told else _root(nodes)
 
     def of(self, node: Any, frame: Any) -> Scope:
         """The module calls around a node, those of the functions that it stands in first."""
@@ -114,7 +115,20 @@ class Scopes:
         if self._told:
             return _LOST
         parts = [part for part in node.name.split("/")[:-1] if part]
-        return self._dotted(parts, node.op_type) if self._torch else _slashed(parts)
+        if self._torch:
+            return self._dotted(parts, node.op_type)
+        return _slashed(self._within(parts or self._of_a_weight(node)))
+
+    def _of_a_weight(self, node: Any) -> list[str]:
+        """The parts of the name of a weight, for a layer that a converter named anew."""
+        named = next((name.split("/") for name in node.input[1:] if "/" in name and name.endswith(":0")), [])
+        return named[:-2] if len(named) > 2 and self._root == named[0] else []
+
+    def _within(self, parts: list[str]) -> list[str]:
+        """The parts without the name of the whole model, and without the number of its call."""
+        if self._root and parts and parts[0] == self._root:
+            parts = parts[1:]
+        return [parts[0].removesuffix("_1"), *parts[1:]] if self._again and parts else parts
 
     def _dotted(self, parts: list[str], kind: str) -> Scope:
         """`layer1`, `layer1.0`, `conv1`: an element of a container repeats the container's name, and the second call
@@ -237,6 +251,17 @@ def _listed(text: str) -> list[str]:
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return []
     return [one for one in held if isinstance(one, str)] if isinstance(held, list) else []
+
+
+def _root(nodes: Any) -> tuple[str, bool]:
+    """The name of the model that all names of TensorFlow's nodes begin with, and whether all layers have the number of
+    a second call."""
+    named = [parts for n in nodes if len(parts := n.name.split("/")) > 1]
+    first = {parts[0] for parts in named}
+    if len(first) != 1 or len(named) < 3:
+        return "", False
+    layers = {parts[1] for parts in named if len(parts) > 2}
+    return first.pop(), bool(layers) and all(layer.endswith("_1") for layer in layers)
 
 
 def _slashed(parts: list[str]) -> Scope:

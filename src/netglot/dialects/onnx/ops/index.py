@@ -41,6 +41,13 @@ def known_array(one):
     return np.asarray(one.load()) if getattr(one, "kind", None) == "constant" else None
 
 
+@onnx.reads("ai.onnx.ml.ArrayFeatureExtractor-1")
+def array_feature_extractor(X, Y):
+    """Columns, as converters of scikit-learn take the names of classes."""
+    made = gather(X, flat(Y), axis=rank(X) - 1)
+    return ops.Reshape(made, (1, *shape_of(made))) if rank(X) == 1 else made
+
+
 @onnx.reads("Gather-1")
 def gather(data, indices, *, axis=0):
     place = axis_of(data, axis)
