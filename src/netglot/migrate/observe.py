@@ -261,7 +261,7 @@ class Recorder:
 
 
 _PLAIN: dict[type, str] = {
-    bool: "bool", int: "int", float: "float", str: "str", dict: "dict", tuple: "tuple", list: "list",
+    bool: "bool", int: "int", float: "float", str: "str", dict: "dict", tuple: "tuple", list: "list", range: "range",
 }  # fmt: skip
 
 

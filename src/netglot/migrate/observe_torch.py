@@ -124,10 +124,21 @@ class Torch(Framework):
     def weighs(self, value: Any) -> bool:
         return not isinstance(value, nn.Module) or next(value.parameters(), None) is not None
 
+    def note_call(self, fact: Any, function: Any) -> None:
+        if isinstance(function, nn.Module):
+            fact.extra["moody"] = fact.extra.get("moody", False) or any(map(_moody, function.modules()))
+
     def replaced(self, value: Any) -> Any:
         if self.double and value is torch.float32:
             return torch.float64
         return value
+
+
+def _moody(module: nn.Module) -> bool:
+    """Whether a module computes something else while it trains."""
+    if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
+        return module.dropout > 0
+    return isinstance(module, (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd, nn.RReLU))
 
 
 _BASES = (

@@ -59,9 +59,15 @@ _both(
     "ops.floor_divide({x}, {other})",
     when={"rounding_mode": "floor"},
 )
+_both("add", "x, other, *, alpha)", "({x:p} + {alpha:p} * {other:p})")
+_both("sub", "x, other, *, alpha)", "({x:p} - {alpha:p} * {other:p})")
+_both("frac", "x)", "({x:p} - ops.trunc({x}))")
+_both("addcmul", "x, a, b, *, value=1)", "({x:p} + {value:p} * {a:p} * {b:p})")
+_both("addcdiv", "x, a, b, *, value=1)", "({x:p} + {value:p} * {a:p} / {b:p})")
+_both("addmm", "x, a, b, *, beta, alpha)", "({beta:p} * {x:p} + {alpha:p} * ops.matmul({a}, {b}))")
 _both("addmm", "x, a, b)", "({x} + ops.matmul({a}, {b}))")
 _both("baddbmm", "x, a, b)", "({x} + ops.matmul({a}, {b}))")
-_both("where", "condition, x, y)", "ops.where({condition}, {x}, {y})")
+declare("torch.where(condition, x, y)", "ops.where({condition}, {x}, {y})")
 declare("torch.Tensor.where(x, condition, y)", "ops.where({condition}, {x}, {y})")
 declare("torch.special.expit(x)", "ops.sigmoid({x})")
 
@@ -81,7 +87,7 @@ _both("lerp", "x, end, weight)", "({x:p} + {weight:p} * ({end} - {x:p}))")
 
 _F = "torch.nn.functional."
 for _torch, _keras in {
-    "relu": "relu", "relu6": "relu6", "sigmoid": "sigmoid", "tanh": "tanh", "silu": "silu", "mish": "mish",
+    "relu": "relu", "relu6": "relu6", "sigmoid": "sigmoid", "tanh": "tanh", "silu": "silu",
     "selu": "selu", "softsign": "softsign", "hardswish": "hard_silu", "hardsigmoid": "hard_sigmoid",
     "logsigmoid": "log_sigmoid", "tanhshrink": "tanh_shrink", "relu_": "relu",
 }.items():  # fmt: skip
@@ -94,7 +100,10 @@ declare(f"{_F}elu(x, alpha=1.0, inplace=False)", "ops.elu({x}<, alpha={alpha}>)"
 declare(f"{_F}celu(x, alpha=1.0, inplace=False)", "ops.celu({x}<, alpha={alpha}>)")
 declare(f"{_F}gelu(x, approximate='none')", "ops.gelu({x}, approximate=False)", when={"approximate": "none"})
 declare(f"{_F}gelu(x, approximate='none')", "ops.gelu({x}, approximate=True)", when={"approximate": "tanh"})
-declare(f"{_F}softplus(x, beta=1.0, threshold=20.0)", "ops.softplus({x})")
+declare(f"{_F}mish(x, inplace=False)", "({x:p} * ops.tanh(ops.softplus({x})))")
+declare(f"{_F}softmin(x, dim)", "ops.softmax(-{x:p}, axis={dim})")
+declare(f"{_F}softplus(x, beta=1.0, threshold=20.0)", "ops.softplus({x})", when={"beta": 1.0})
+declare(f"{_F}softplus(x, beta=1.0, threshold=20.0)", "(ops.softplus({x:p} * {beta}) / {beta:p})")
 declare(f"{_F}hardtanh(x, min_val=-1.0, max_val=1.0, inplace=False)", "ops.clip({x}, {min_val}, {max_val})")
 declare(f"{_F}glu(x, dim=-1)", "ops.glu({x}, axis={dim})")
 for _name in ("softmax", "log_softmax"):
@@ -115,7 +124,8 @@ for _name in ("dropout1d", "dropout2d", "dropout3d"):
     declare(f"{_F}{_name}(x, p=0.5, training=True, inplace=False)", "dropout2d({x}<, {p}><, training={training}>)")
 declare(f"{_F}linear(x, weight, bias=None)", "linear({x}, {weight}<, {bias}>)")
 declare(f"{_F}embedding(ids, weight)", "ops.take({weight}, {ids}, axis=0)")
-declare(f"{_F}one_hot(x, num_classes=-1)", 'ops.one_hot({x}, {num_classes}, dtype="int64")')
+declare(f"{_F}one_hot(x, num_classes)", 'ops.one_hot({x}, {num_classes}, dtype="int64")')
+declare(f"{_F}one_hot(x)", 'ops.one_hot({x}, int(ops.max({x})) + 1, dtype="int64")')
 declare(
     f"{_F}scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None)",
     "scaled_dot_product_attention({query}, {key}, {value}<, attn_mask={attn_mask}><, dropout_p={dropout_p}>"
@@ -150,15 +160,22 @@ for _names, _rest in {
     _options = "".join(f"<, {_p.split('=')[0]}={{{_p.split('=')[0]}}}>" for _p in _rest.split(", "))
     declare(f"{_F}{_function}(x, target, {_rest})", f"{_function}({{x}}, {{target}}{_options})")
     declare(f"torch.nn.{_module}({_rest})", f"Loss({_function}{_options})")
-declare(
-    "torch.nn.TripletMarginLoss(margin=1.0, p=2.0, eps=1e-6)",
-    "Loss(triplet_margin_loss<, margin={margin}><, p={p}><, eps={eps}>)",
-)
-declare(
-    f"{_F}triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2.0, eps=1e-6)",
-    "triplet_margin_loss({anchor}, {positive}, {negative}<, margin={margin}><, p={p}><, eps={eps}>)",
-)
-declare("torch.nn.CosineEmbeddingLoss(margin=0.0)", "Loss(cosine_embedding_loss<, margin={margin}>)")
+for _names, _given, _rest in (
+    ("triplet_margin_loss TripletMarginLoss", "anchor, positive, negative", "margin=1.0, p=2.0, eps=1e-6, reduction='mean'"),
+    ("cosine_embedding_loss CosineEmbeddingLoss", "x, y, target", "margin=0.0, reduction='mean'"),
+    ("margin_ranking_loss MarginRankingLoss", "x, y, target", "margin=0.0, reduction='mean'"),
+    ("hinge_embedding_loss HingeEmbeddingLoss", "x, target", "margin=1.0, reduction='mean'"),
+    ("soft_margin_loss SoftMarginLoss", "x, target", "reduction='mean'"),
+    ("poisson_nll_loss PoissonNLLLoss", "x, target", "log_input=True, eps=1e-8, reduction='mean'"),
+    ("ctc_loss CTCLoss", "logs, target, input_lengths, target_lengths",
+     "blank=0, reduction='mean', zero_infinity=False"),
+    ("gaussian_nll_loss GaussianNLLLoss", "x, target, var", "full=False, eps=1e-6, reduction='mean'"),
+):  # fmt: skip
+    _function, _module = _names.split()
+    _options = "".join(f"<, {_p.split('=')[0]}={{{_p.split('=')[0]}}}>" for _p in _rest.split(", "))
+    _passed = ", ".join(f"{{{_p}}}" for _p in _given.split(", "))
+    declare(f"{_F}{_function}({_given}, {_rest})", f"{_function}({_passed}{_options})")
+    declare(f"torch.nn.{_module}({_rest})", f"Loss({_function}{_options})")
 
 # -- images
 
@@ -227,9 +244,24 @@ def _extreme(c: Bound) -> str:
     return c.filled(f"{name}_along({{x}}, {{dim}}<, keepdims={{keepdim}}>)")
 
 
-_both("norm", "x, p='fro', dim=None, keepdim=False)", "ops.norm({x}<, ord={p}><, axis={dim}><, keepdims={keepdim}>)")
+@rule("torch.median|torch.Tensor.median(x, dim=None, keepdim=False)")
+def _median(c: Bound) -> str:
+    return c.filled("median_along({x}, {dim}<, keepdims={keepdim}>)" if c.has("dim") else "median({x})")
+
+
+@rule("torch.norm|torch.Tensor.norm(x, p='fro', dim=None, keepdim=False)")
+@rule("torch.linalg.vector_norm(x, p=2, dim=None, keepdim=False)")
+def _norm(c: Bound) -> str:
+    """PyTorch takes the norm of all elements where Keras has norms of matrices."""
+    if c.literal("p") in ("fro", 2):
+        return c.filled("ops.norm({x}<, axis={dim}><, keepdims={keepdim}>)")
+    if c.has("dim") and isinstance(c.literal("dim"), int):
+        return c.filled("ops.norm({x}, ord={p}, axis={dim}<, keepdims={keepdim}>)")
+    return c.filled("norm({x}, {p}<, axis={dim}><, keepdims={keepdim}>)")
+
+
 declare(
-    "torch.linalg.norm|torch.linalg.vector_norm(x, ord=None, dim=None, keepdim=False)",
+    "torch.linalg.norm(x, ord=None, dim=None, keepdim=False)",
     "ops.norm({x}<, ord={ord}><, axis={dim}><, keepdims={keepdim}>)",
 )
 _both("cumsum", "x, dim)", "ops.cumsum({x}, axis={dim})")
@@ -238,10 +270,12 @@ _both("cumprod", "x, dim)", "ops.cumprod({x}, axis={dim})")
 
 @rule("torch.topk|torch.Tensor.topk(x, k, dim=-1, largest=True, sorted=True)")
 def _topk(c: Bound) -> str | None:
-    """The largest values along the last axis."""
+    """The largest or smallest values along an axis."""
     ranks, axis = c.rewriter.fact(c.given["x"]).ranks, c.literal("dim")
     last = axis == -1 or (axis is not MISSING and ranks and all(axis == rank - 1 for rank in ranks))
-    return c.filled("largest({x}, {k})") if last and c.literal("largest") is True else None
+    if last and c.literal("largest") is True:
+        return c.filled("largest({x}, {k})")
+    return c.filled("top_along({x}, {k}<, axis={dim}><, largest={largest}>)")
 
 
 _both("sort", "x, dim=-1, descending=False)", "sorted_along({x}<, {dim}><, descending={descending}>)")
@@ -266,7 +300,19 @@ _both("movedim", "x, source, destination)", "ops.moveaxis({x}, {source}, {destin
 _both("narrow", "x, dim, start, length)", "ops.take({x}, ops.arange({start}, {start:p} + {length:p}), axis={dim})")
 _both("select", "x, dim, index)", "ops.take({x}, {index}, axis={dim})")
 _both("index_select", "x, dim, index)", "ops.take({x}, {index}, axis={dim})")
-_both("gather", "x, dim, index)", "ops.take_along_axis({x}, {index}, axis={dim})")
+
+
+@rule("torch.gather|torch.Tensor.gather(x, dim, index)")
+def _gather(c: Bound) -> str:
+    """Keras broadcasts an index that is smaller than `x` along the other axes, where PyTorch takes a part of `x`."""
+    axis, shapes = c.literal("dim"), [getattr(c.fact(name), "shapes", []) for name in ("x", "index")]
+    fits = isinstance(axis, int) and len(shapes[0]) == len(shapes[1]) > 0
+    for x, index in zip(*shapes, strict=False):
+        fits = fits and all(a == b for n, (a, b) in enumerate(zip(x, index, strict=True)) if n != axis % len(x))
+    return c.filled(f"{'ops.take_along_axis' if fits else 'gather'}({{x}}, {{index}}, axis={{dim}})")
+
+
+_both("take_along_dim", "x, index, dim)", "ops.take_along_axis({x}, {index}, axis={dim})")
 _both("scatter", "x, dim, index, src)", "scatter({x}, {dim}, {index}, {src})")
 _both("scatter_add", "x, dim, index, src)", "scatter({x}, {dim}, {index}, {src}, add=True)")
 _both("masked_fill", "x, mask, value)", "ops.where({mask}, {value}, {x})")
@@ -274,12 +320,20 @@ _both(
     "diagonal", "x, offset=0, dim1=0, dim2=1)", "ops.diagonal({x}<, offset={offset}><, axis1={dim1}><, axis2={dim2}>)"
 )
 _both("diag", "x, diagonal=0)", "ops.diag({x}<, {diagonal}>)")
-declare("torch.einsum(equation, *operands)", "ops.einsum({equation}, {operands})")
+
+
+@rule("torch.einsum(equation, *operands)")
+def _einsum(c: Bound) -> str:
+    given = c.given.get("operands", [])
+    packed = len(given) == 1 and set(c.rewriter.fact(given[0]).kinds) & {"list", "tuple"}
+    return c.filled(f"ops.einsum({{equation}}, {'*' if packed else ''}{{operands}})")
+
+
 declare("torch.meshgrid(*tensors, indexing='ij')", 'ops.meshgrid({tensors}, indexing="ij")')
 declare("torch.Tensor.expand_as(x, other)", "ops.broadcast_to({x}, ops.shape({other}))")
 declare("torch.Tensor.view_as|torch.Tensor.reshape_as(x, other)", "ops.reshape({x}, ops.shape({other}))")
 declare("torch.Tensor.dim|torch.Tensor.ndimension(x)", "len({x:p}.shape)")
-_both("numel", "x)", "math.prod({x:p}.shape)")
+_both("numel|torch.Tensor.nelement", "x)", "math.prod({x:p}.shape)")
 _both("clone", "x)", "ops.copy({x})")
 _both("detach", "x)", "ops.stop_gradient({x})")
 declare("torch.Tensor.contiguous|torch.Tensor.cpu|torch.Tensor.requires_grad_(x)", "{x}")
@@ -403,12 +457,32 @@ for _torch, _write in {
 }.items():  # fmt: skip
     _fill = ", fill_value" if "full" in _torch else ""
     declare(f"torch.{_torch}(x{_fill}, dtype=None)", _write)
-declare("torch.full(size, fill_value, dtype=None)", "ops.full({size}, {fill_value}<, dtype={dtype}>)")
+
+
+@rule("torch.full(size, fill_value, dtype=None)")
+def _full(c: Bound) -> str:
+    """PyTorch takes the dtype of the value, Keras its own default."""
+    dtypes = c.rewriter.fact(c.node).dtypes
+    own = f', dtype="{dtypes[0]}"' if not c.has("dtype") and len(dtypes) == 1 and dtypes != ["float32"] else ""
+    if not c.has("dtype") and not dtypes and isinstance(c.literal("fill_value"), int):
+        own = f', dtype="{"bool" if isinstance(c.literal("fill_value"), bool) else "int64"}"'
+    return c.filled("ops.full({size}, {fill_value}<, dtype={dtype}>" + own + ")")
+
+
 declare("torch.eye(n, m=None, dtype=None)", "ops.eye({n}<, {m}><, dtype={dtype}>)")
 declare("torch.linspace(start, end, steps, dtype=None)", "ops.linspace({start}, {end}, {steps}<, dtype={dtype}>)")
 declare("torch.logspace(start, end, steps, dtype=None)", "ops.logspace({start}, {end}, {steps}<, dtype={dtype}>)")
-declare("torch.arange(end, *, dtype=None)", "ops.arange({end}<, dtype={dtype}>)")
-declare("torch.arange(start, end, step=1, dtype=None)", "ops.arange({start}, {end}<, {step}><, dtype={dtype}>)")
+
+
+@rule("torch.arange(end, *, dtype=None)")
+@rule("torch.arange(start, end, step=1, dtype=None)")
+def _arange(c: Bound) -> str:
+    """Whole numbers of Python have 64 bits in PyTorch."""
+    own = ', dtype="int64"' if not c.has("dtype") and c.rewriter.fact(c.node).dtypes == ["int64"] else ""
+    start = "{start}, {end}<, {step}>" if c.has("start") else "{end}"
+    return c.filled(f"ops.arange({start}<, dtype={{dtype}}>{own})")
+
+
 declare(
     "torch.randint(low, high, size, dtype=None, generator=None)",
     'keras.random.randint({size}, {low}, {high}, dtype="int64")',
@@ -438,8 +512,10 @@ declare("torch.Tensor.new_zeros(x, *size)", "ops.zeros({size:s}, dtype={x:p}.dty
 declare("torch.Tensor.new_ones(x, *size)", "ops.ones({size:s}, dtype={x:p}.dtype)")
 declare("torch.Tensor.new_tensor(x, data)", "ops.convert_to_tensor({data}, dtype={x:p}.dtype)")
 declare("torch.Tensor.new_full(x, size, fill_value)", "ops.full({size}, {fill_value}, dtype={x:p}.dtype)")
-declare("torch.multinomial|torch.Tensor.multinomial(x, num_samples, replacement=False)", "multinomial({x}, {num_samples})",
-        infers="replacement")  # fmt: skip
+declare(
+    "torch.multinomial|torch.Tensor.multinomial(x, num_samples, replacement=False)",
+    "multinomial({x}, {num_samples}<, replacement={replacement}>)",
+)
 declare("torch.from_numpy(data)", "ops.convert_to_tensor({data})")
 for _name, _dtype in {"FloatTensor": "float32", "Tensor": "float32", "LongTensor": "int64", "cuda.FloatTensor": "float32",
                       "cuda.LongTensor": "int64", "DoubleTensor": "float64", "IntTensor": "int32",

@@ -12,7 +12,7 @@ TF_OPS = {
     "cast": "tf.cast", "stop_gradient": "tf.stop_gradient", "square": "tf.square", "maximum": "tf.maximum",
     "minimum": "tf.minimum", "broadcast_to": "tf.broadcast_to", "zeros_like": "tf.zeros_like", "einsum": "tf.einsum",
     "ones_like": "tf.ones_like", "unstack": "tf.unstack", "rsqrt": "tf.math.rsqrt", "erf": "tf.math.erf",
-    "floor": "tf.floor", "round": "tf.round", "sign": "tf.sign", "equal": "tf.equal", "tile": "tf.tile",
+    "floor": "tf.floor", "round": "tf.round", "sign": "tf.sign", "equal": "tf.equal",
 }  # fmt: skip
 """Operations that TensorFlow spells with the same arguments."""
 

@@ -8,13 +8,15 @@ from typing import Any
 
 from netglot.migrate.declare import MISSING, Bound, Declaration, Table, Unbound, bind
 from netglot.migrate.rewrite import Rewriter
-from netglot.migrate.to_keras import fitting, functions, helpers, layers, loops, names, training, vision
+from netglot.migrate.to_keras import algebra, fitting, functions, helpers, layers, loops, names, training, vision
 
 TABLE = Table()
-for _table in (layers.table, functions.table, training.table, vision.table):
-    TABLE.rows.update(_table.rows)
+for _table in (layers.table, algebra.table, functions.table, training.table, vision.table):
+    for _name, _rows in _table.rows.items():
+        TABLE.rows.setdefault(_name, []).extend(_rows)
     TABLE.marks.update(_table.marks)
 
+_DTYPES = frozenset(f"torch.{name}" for name in names.DTYPES)
 GONE = "\0gone\0"
 IMPORTS = "\0imports\0"
 HELPERS_HERE = "\0helpers\0"
@@ -391,32 +393,41 @@ class Target:
 
     def binary(self, r: Rewriter, node: ast.BinOp) -> str | None:
         """Arithmetic of tensors of different kinds of numbers: TensorFlow does not promote them."""
-        left, right = r.fact(node.left), r.fact(node.right)
-        if isinstance(node.op, ast.MatMult) and 1 in (*left.ranks, *right.ranks):
+        if isinstance(node.op, ast.MatMult) and 1 in (*r.fact(node.left).ranks, *r.fact(node.right).ranks):
             return self.spell("keras.ops.matmul(", r) + f"{r.text(node.left)}, {r.text(node.right)})"
-        division = isinstance(node.op, ast.Div)
+        return self._promoted(r, node, node.left, node.right)
+
+    def _promoted(self, r: Rewriter, node: ast.expr, first: ast.expr, second: ast.expr) -> str | None:
+        """An operation of two tensors with the whole numbers among floating ones cast; None where none is."""
+        left, right = r.fact(first), r.fact(second)
+        arithmetic = isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub, ast.Mult, ast.Div))
+        division = arithmetic and isinstance(node.op, ast.Div)
         parts = []
-        for mine, fact, other, his in ((node.left, left, node.right, right), (node.right, right, node.left, left)):
+        for mine, fact, other, his in ((first, left, second, right), (second, right, first, left)):
             if _whole(fact) and (
                 _floating(his) or division or (his.kinds and set(his.kinds) <= {"float"}) or _float_literal(other)
             ):
                 target = f"{r.parenthesised(other, r.text(other))}.dtype" if _floating(his) else '"float32"'
                 parts.append(self.spell("ops.cast(", r) + f"{r.text(mine)}, {target})")
+            elif arithmetic and fact.dtypes == ["bool"] and _whole(his) and "bool" not in his.dtypes:
+                parts.append(self.spell("ops.cast(", r) + f'{r.text(mine)}, "int64")')
             else:
                 parts.append(None)
         if parts == [None, None]:
             return None
-        texts = {
-            id(node.left): parts[0] or r.text(node.left),
-            id(node.right): parts[1] or r.text(node.right),
-        }
+        texts = {id(first): parts[0] or r.text(first), id(second): parts[1] or r.text(second)}
         return r.spans.composed(node, lambda child: texts.get(id(child)) or r.text(child))
 
     def comparison(self, r: Rewriter, node: ast.Compare) -> str | None:
         """`type(m) == nn.Linear` as `isinstance(m, Dense)`: one class of PyTorch may be several here."""
+        if len(node.ops) == 1 and (made := self._promoted(r, node, node.left, node.comparators[0])) is not None:
+            return made
         if len(node.ops) != 1 or not isinstance(node.ops[0], (ast.Eq, ast.Is, ast.In, ast.NotEq, ast.IsNot, ast.NotIn)):
             return None
         left, right = node.left, node.comparators[0]
+        if isinstance(node.ops[0], (ast.Is, ast.IsNot)) and (r.dotted(right) or "") in _DTYPES:
+            sign = "==" if isinstance(node.ops[0], ast.Is) else "!="
+            return f"{r.text(left)} {sign} {r.text(right)}"
         number, seen = r.constant(right), r.fact(left)
         if number in (0, 1) and type(number) is int and "tensor" in seen.kinds and "bool" in seen.dtypes:
             text = r.text(left)
@@ -470,8 +481,11 @@ class Target:
         after = parts[parts.index(advanced[0]) + 1 :]
         if len(advanced) == 1 and plain and all(isinstance(p, ast.Slice) and not (p.lower or p.upper) for p in after):
             return self.spell("ops.take(", r) + f"{r.text(node.value)}, {r.text(advanced[0])}, axis={len(before)})"
-        if len(advanced) == len(parts) and all(
-            (r.fact(p).kinds and set(r.fact(p).kinds) <= {"tensor", "int"}) or isinstance(p, ast.Constant)
+        places = {"tensor", "int", "array", "list", "range"}
+        if any(isinstance(r.constant(p), int) or r.fact(p).kinds == ["int"] for p in parts):
+            places = {"tensor", "int"}
+        if len(parts) > 1 and all(
+            (r.fact(p).kinds and set(r.fact(p).kinds) <= places) or isinstance(p, (ast.Constant, ast.List))
             for p in parts
         ):
             return self.spell("at(", r) + f"{r.text(node.value)}, {', '.join(r.text(p) for p in parts)})"
@@ -844,7 +858,9 @@ def _advanced(r: Rewriter, node: ast.AST) -> bool:
     fact = r.fact(node)
     if isinstance(node, ast.List):
         return True
-    return bool(set(fact.kinds) & {"tensor", "array", "list"}) and not (fact.kinds == ["tensor"] and fact.ranks == [0])
+    return bool(set(fact.kinds) & {"tensor", "array", "list", "range"}) and not (
+        fact.kinds == ["tensor"] and fact.ranks == [0]
+    )
 
 
 def _in_annotation(r: Rewriter, node: ast.AST) -> bool:

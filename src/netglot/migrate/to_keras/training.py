@@ -99,12 +99,12 @@ def weight_name(owner: str, attribute: str) -> str | None:
 def called(target: Any, r: Rewriter, node: ast.Call, callees: list[str], fact: Any) -> str | None:
     """A module that is called: the user's gets its other arguments by name, and is told whether it trains."""
     users = [c for c in callees if c.startswith("call:user:")]
-    if not users:
+    if not users and not (fact.extra.get("moody") and all(c.startswith("call:torch.nn.") for c in callees)):
         return None
-    if len(users) != len(callees) and fact.names and len(node.args) > 1:
+    if users and len(users) != len(callees) and fact.names and len(node.args) > 1:
         return None
     parts = []
-    for position, argument in enumerate(node.args):
+    for position, argument in enumerate(node.args if users else ()):
         kinds = set(fact.extra.get(f"argument {position}", []))
         plain = kinds and not kinds & {"tensor", "none", "list", "tuple", "dict", "array"}
         if plain and not isinstance(argument, ast.Starred) and position < len(fact.names):
@@ -112,7 +112,7 @@ def called(target: Any, r: Rewriter, node: ast.Call, callees: list[str], fact: A
     extra = ""
     if not r._state.get("module") and fact.modes:
         if True in fact.modes and False in fact.modes:
-            extra = f"training={r.parenthesised(node.func, r.text(node.func))}.training"
+            extra = f'training=getattr({r.text(node.func)}, "training", True)'
         elif True in fact.modes:
             extra = "training=True"
     if not parts and not extra:
@@ -700,8 +700,8 @@ def moded(r: Rewriter) -> bool:
     """Whether some call of a network was seen while it trained and while it did not: then it remembers which."""
     if "moded" not in r.project.remembered:
         r.project.remembered["moded"] = any(
-            True in fact.modes and False in fact.modes and any(c.startswith("call:user") for c in fact.callees)
-            and number in _outside(file)
+            True in fact.modes and False in fact.modes and number in _outside(file)
+            and (fact.extra.get("moody") or any(c.startswith("call:user") for c in fact.callees))
             for file in r.project.files for number, fact in file.facts.items()
         )  # fmt: skip
     return r.project.remembered["moded"]

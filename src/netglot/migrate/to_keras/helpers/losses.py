@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from netglot.dialects.keras.helpers import HELPERS as SHARED
+
+CTC = SHARED["ctc_loss"].lstrip("\n")
 HELPERS: dict[str, str] = {
     "cross_entropy": '''
 def cross_entropy(logits, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
@@ -103,6 +106,49 @@ def cosine_embedding_loss(x, y, target, margin=0.0, reduction="mean"):
     """One minus the cosine for pairs of target 1, the cosine above the margin for those of -1."""
     cosine = cosine_similarity(x, y)
     return reduced(ops.where(target > 0, 1 - cosine, ops.relu(cosine - margin)), reduction)
+''',
+    "margin_ranking_loss": '''
+def margin_ranking_loss(x, y, target, margin=0.0, reduction="mean"):
+    """How far x misses to be above y by the margin for pairs of target 1, below it for those of -1."""
+    return reduced(ops.relu(margin - target * (x - y)), reduction)
+''',
+    "hinge_embedding_loss": '''
+def hinge_embedding_loss(x, target, margin=1.0, reduction="mean"):
+    """Distances of target 1 as they are, of those of -1 what they miss of the margin."""
+    return reduced(ops.where(target == 1, x, ops.relu(margin - x)), reduction)
+''',
+    "soft_margin_loss": '''
+def soft_margin_loss(x, target, reduction="mean"):
+    """The logistic loss of targets 1 and -1."""
+    return reduced(ops.softplus(-target * x), reduction)
+''',
+    "poisson_nll_loss": '''
+def poisson_nll_loss(x, target, log_input=True, eps=1e-8, reduction="mean"):
+    """The negative log-likelihood of counts, of which x is the logarithm of the mean."""
+    return reduced(ops.exp(x) - target * x if log_input else x - target * ops.log(x + eps), reduction)
+''',
+    "gaussian_nll_loss": '''
+def gaussian_nll_loss(x, target, var, full=False, eps=1e-6, reduction="mean"):
+    """The negative log-likelihood of values around x; the variance is held above `eps` without a gradient."""
+    var = var + ops.stop_gradient(ops.maximum(var, eps) - var)
+    losses = 0.5 * (ops.log(var) + ops.square(x - target) / var)
+    return reduced(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
+''',
+    "ctc_losses": CTC.replace("def ctc_loss(", "def ctc_losses("),
+    "ctc_loss": '''
+def ctc_loss(logs, target, input_lengths, target_lengths, blank=0, reduction="mean", zero_infinity=False):
+    """Connectionist temporal classification of (time, batch, classes); targets padded, or one after the other."""
+    times, lengths = (ops.convert_to_tensor(one, dtype="int64") for one in (input_lengths, target_lengths))
+    if len(target.shape) == 1:
+        ends = ops.expand_dims(ops.cumsum(lengths), 1)
+        places = ends - ops.expand_dims(lengths, 1) + ops.arange(int(ops.max(lengths)), dtype="int64")
+        target = ops.take(target, ops.minimum(places, ends - 1), axis=0)
+    losses = ctc_losses(ops.transpose(logs, (1, 0, 2)), target, times, lengths, blank)
+    if zero_infinity:
+        losses = ops.where(ops.isinf(losses), 0, losses)
+    if reduction == "mean":
+        return ops.mean(losses / ops.cast(ops.maximum(lengths, 1), losses.dtype))
+    return reduced(losses, reduction)
 ''',
     "Loss": '''
 class Loss:

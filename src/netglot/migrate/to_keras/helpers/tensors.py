@@ -34,19 +34,33 @@ def long_tensor(*data):
     return ops.convert_to_tensor(data[0], dtype="int64")
 ''',
     "multinomial": '''
-def multinomial(x, num_samples):
+def multinomial(x, num_samples, replacement=False):
     """Places drawn by their probabilities."""
-    return ops.cast(keras.random.categorical(ops.log(x), num_samples), "int64")
+    if replacement:
+        return ops.cast(keras.random.categorical(ops.log(x), num_samples), "int64")
+    noise = -ops.log(-ops.log(keras.random.uniform(ops.shape(x), 1e-7, 1.0, dtype=x.dtype)))
+    return ops.cast(ops.top_k(ops.log(x) + noise, num_samples)[1], "int64")
+''',
+    "norm": '''
+def norm(x, p, axis=None, keepdims=False):
+    """The p-norm of all elements, or of those along axes."""
+    if p == math.inf:
+        return ops.max(ops.abs(x), axis=axis, keepdims=keepdims)
+    return ops.sum(ops.abs(x) ** p, axis=axis, keepdims=keepdims) ** (1 / p)
 ''',
     "max_along": '''
 def max_along(x, axis, keepdims=False):
     """The largest values along an axis, and where they are."""
-    return ops.max(x, axis=axis, keepdims=keepdims), ops.cast(ops.argmax(x, axis=axis, keepdims=keepdims), "int64")
+    found = collections.namedtuple("Max", "values indices")
+    places = ops.argmax(x, axis=axis, keepdims=keepdims)
+    return found(ops.max(x, axis=axis, keepdims=keepdims), ops.cast(places, "int64"))
 ''',
     "min_along": '''
 def min_along(x, axis, keepdims=False):
     """The smallest values along an axis, and where they are."""
-    return ops.min(x, axis=axis, keepdims=keepdims), ops.cast(ops.argmin(x, axis=axis, keepdims=keepdims), "int64")
+    found = collections.namedtuple("Min", "values indices")
+    places = ops.argmin(x, axis=axis, keepdims=keepdims)
+    return found(ops.min(x, axis=axis, keepdims=keepdims), ops.cast(places, "int64"))
 ''',
     "variance": '''
 def variance(x, axis=None, keepdims=False, correction=1):
@@ -100,11 +114,53 @@ def largest(x, k):
     values, places = ops.top_k(x, k)
     return collections.namedtuple("TopK", "values indices")(values, ops.cast(places, "int64"))
 ''',
+    "places_among": '''
+def places_among(boundaries, x, right=False):
+    """Where values belong among sorted boundaries; with `right`, behind those that are equal."""
+    places = ops.searchsorted(boundaries, ops.reshape(x, (-1,)), side="right" if right else "left")
+    return ops.cast(ops.reshape(places, ops.shape(x)), "int64")
+''',
+    "distances": '''
+def distances(x, y):
+    """The distances of all rows of x from all rows of y; the gradient of a distance of zero is zero."""
+    squares = ops.sum(ops.square(ops.expand_dims(x, -2) - ops.expand_dims(y, -3)), axis=-1)
+    return ops.where(squares > 0, ops.sqrt(ops.where(squares > 0, squares, 1)), 0)
+''',
+    "top_along": '''
+def top_along(x, k, axis=-1, largest=True):
+    """The largest or smallest values along an axis, and where they are."""
+    x = ops.moveaxis(x, axis, -1)
+    places = ops.cast(ops.top_k(x if largest else -x, k)[1], "int64")
+    values = ops.take_along_axis(x, places, axis=-1)
+    found = collections.namedtuple("TopK", "values indices")
+    return found(ops.moveaxis(values, -1, axis), ops.moveaxis(places, -1, axis))
+''',
+    "gather": '''
+def gather(x, index, axis):
+    """The values of x at the places of an index along an axis, which may be smaller than x along the others."""
+    part = tuple(slice(None) if n == axis % len(x.shape) else slice(size) for n, size in enumerate(index.shape))
+    return ops.take_along_axis(x[part], index, axis=axis)
+''',
     "sorted_along": '''
 def sorted_along(x, axis=-1, descending=False):
     """The values in order along an axis, and where they came from."""
     places = ops.cast(ops.argsort(-x if descending else x, axis=axis), "int64")
-    return ops.take_along_axis(x, places, axis=axis), places
+    return collections.namedtuple("Sorted", "values indices")(ops.take_along_axis(x, places, axis=axis), places)
+''',
+    "median_along": '''
+def median_along(x, axis=-1, keepdims=False):
+    """The medians along an axis (of an even number the lower one of the middle), and where they are."""
+    places = ops.cast(ops.argsort(x, axis=axis), "int64")
+    places = ops.take(places, [(x.shape[axis] - 1) // 2], axis=axis)
+    values = ops.take_along_axis(x, places, axis=axis)
+    if not keepdims:
+        values, places = ops.squeeze(values, axis), ops.squeeze(places, axis)
+    return collections.namedtuple("Median", "values indices")(values, places)
+''',
+    "median": '''
+def median(x):
+    """The median of all values; of an even number the lower one of the middle."""
+    return ops.sort(ops.reshape(x, (-1,)))[(ops.size(x) - 1) // 2]
 ''',
     "dropout": '''
 def dropout(x, rate=0.5, training=True):
