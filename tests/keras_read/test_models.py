@@ -393,3 +393,35 @@ def test_activations_are_followed_and_not_traced_by_tensorflow():
     model = keras.Sequential([keras.Input((6, 4)), *(layers.Activation(name) for name in names)])
     kinds = {type(node.op).__name__ for node in read(model).nodes}
     assert {"Hardswish", "Hardsigmoid", "Gelu", "Softplus", "Softsign"} <= kinds
+
+
+class AroundLayers(layers.Layer):
+    """Calls TensorFlow itself around layers that train otherwise than they infer."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.drop = layers.BatchNormalization(), layers.Dropout(0.3)
+        self.mix = layers.MultiHeadAttention(2, 3)
+
+    def call(self, x, training=False):
+        x = self.drop(self.norm(tf.nn.relu(x), training=training), training=training)
+        batch, height, width, _ = tf.unstack(tf.shape(x))
+        x = tf.reshape(x, [batch, height * width, x.shape[-1]])
+        earlier = tf.linalg.band_part(tf.ones((1, height * width, height * width)), -1, 0) > 0
+        return tf.concat([self.mix(x, x, attention_mask=earlier), x], -1)
+
+
+def test_layers_within_a_layer_of_tensorflow_keep_what_they_do_in_training():
+    given = keras.Input((3, 2, 4))
+    model = keras.Model(given, AroundLayers()(given))
+    randomise(model)
+    graph = read(model)
+    kinds = {type(node.op).__name__ for node in graph.nodes}
+    assert {"BatchNorm", "Dropout"} <= kinds and kinds & {"Attention", "MultiHeadAttention"}
+    assert not any("training=False" in note for note in graph.notes)
+    assert {frame.path for node in graph.nodes for frame in node.scope} >= {
+        "around_layers.norm",
+        "around_layers.drop",
+        "around_layers.mix",
+    }
+    compare(model, graph, tolerance=1e-7)

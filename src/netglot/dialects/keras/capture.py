@@ -33,6 +33,10 @@ _LIBRARIES = tuple(
 )
 
 
+class Poisoned(Exception):
+    """An operand was refused; what depends on it is neither read nor reported."""
+
+
 class Tracer(Protocol):
     """Who is told of the calls."""
 
@@ -187,7 +191,8 @@ def _given_argument(self, arg_name, call_spec, call_context, kwargs) -> None:
 
     Keras would also take the default of the signature, so that a `training=False` that somebody wrote could not be
     told from one that nobody did. A functional model remembers such defaults as if somebody had written them, so a
-    value that is the default does not count. A default of True, which the image layers have, is that of training.
+    value that is the default does not count. A default of True, which the image layers have, is that of training; one
+    of False in a call of the user's own becomes None.
     """
     parameter = self._call_signature.parameters.get(arg_name)
     default = parameter.default if parameter is not None else None
@@ -200,6 +205,8 @@ def _given_argument(self, arg_name, call_spec, call_context, kwargs) -> None:
         value = False
     if self._call_has_context_arg.get(arg_name, False) and value is not None:
         kwargs[arg_name] = value
+    elif default is False and not type(self).__module__.startswith("keras."):
+        kwargs[arg_name] = None  # which the user's code hands on as what nobody said
 
 
 class VariablesTraced:

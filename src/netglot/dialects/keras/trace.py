@@ -19,6 +19,7 @@ from keras.src import backend
 from keras.src.ops.operation import Operation
 
 from netglot.dialects.keras.capture import (
+    Poisoned,
     Traced,
     TracedVariable,
     VariablesTraced,
@@ -39,10 +40,6 @@ from netglot.pivot.op import Op, TensorType, is_scalar
 
 LARGEST_SCALAR = 1
 """Arrays of so many elements without axes become numbers of the graph."""
-
-
-class Poisoned(Exception):
-    """An operand was refused; what depends on it is neither read nor reported."""
 
 
 class Tracer:
@@ -383,8 +380,7 @@ class Tracer:
     def _through_tensorflow(self, layer: Any, args: tuple, kwargs: dict, error: Exception) -> Any:
         from netglot.dialects.keras.raw import read_call
 
-        with self._swapped.suspended():
-            return read_call(self, layer, args, kwargs, error)
+        return read_call(self, layer, args, kwargs, error, self._swapped.suspended)
 
     def _cast_to(self, layer: Any):
         def cast(traced: TracedVariable) -> Any:

@@ -18,6 +18,7 @@ import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
 import netglot.dialects.tensorflow.ops  # noqa: F401  (fills the dialect)
+from netglot.dialects.keras.capture import Poisoned
 from netglot.dialects.tensorflow.dialect import tensorflow as dialect
 from netglot.dialects.tensorflow.known import FOLDED, known
 from netglot.dialects.tensorflow.unrolled import ARRAYS, Several, steps
@@ -54,10 +55,6 @@ class Bits:
     value: Any
 
 
-class Poisoned(Exception):
-    """An operand was refused; what depends on it is neither read nor reported."""
-
-
 _POISON = object()
 
 
@@ -68,6 +65,7 @@ class Sink:
     build: Callable[[Any, str], Any]
     constant: Callable[[np.ndarray], Value]
     refuse: Callable[[RefusedOp], None]
+    call: Callable[[str, list[Any]], list[Any]] | None = None
 
 
 class Interpreter:
@@ -133,6 +131,9 @@ class Interpreter:
             return self._call(node.attr["f"].func.name, inputs, prefix)
         if node.op in _SKIPPED:
             return []
+        if node.op == "PyFunc" and self.sink.call is not None:
+            held = [self._tensor_of(one, prefix) if isinstance(one, Counted) else one for one in inputs]
+            return self.sink.call(node.attr["token"].s.decode(), held)
         if node.op == "Const":
             return [self._array(node)]
         if node.op in ("While", "StatelessWhile"):

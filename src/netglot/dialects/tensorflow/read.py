@@ -23,16 +23,18 @@ def read_function(
     build: Callable[[Any, str], Any],
     constant: Callable[[np.ndarray], Value],
     refuse: Callable[[RefusedOp], None],
+    call: Callable[[str, list[Any]], list[Any]] | None = None,
 ) -> list[Any]:
     """The results of a concrete function, in the order of its outputs.
 
     Args:
         feeds: a value for each input that is no capture.
         resource: what a captured tensor from outside is: a value, an array, or a `Resource`.
+        call: the results of a function of Python by its token, where the trace holds such.
     """
     graph = function.graph
     definition = graph.as_graph_def()
-    interpreter = Interpreter(definition.library.function, Sink(build, constant, refuse))
+    interpreter = Interpreter(definition.library.function, Sink(build, constant, refuse, call))
     captured = dict(zip((t.name for t in graph.internal_captures), graph.external_captures, strict=True))
     given = {}
     plain = iter(feeds)
