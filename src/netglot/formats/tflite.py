@@ -87,12 +87,16 @@ class Tensor:
 
 @dataclass
 class Operator:
-    """One operator: tensors by number, -1 for those that are absent; `options` is its table of options."""
+    """One operator: tensors by number, -1 for those that are absent; `options` is its table of options.
+
+    `custom` are the options of one that a user defined, as bytes.
+    """
 
     type: str
     inputs: list[int]
     outputs: list[int]
     options: Table | None
+    custom: bytes = b""
 
 
 @dataclass
@@ -141,7 +145,7 @@ def read_model(path: Path) -> Model:
 def _code(table: Table) -> str:
     number = max(table.number(0, "b"), table.number(3, "i"))
     if number == 32:
-        return f"CUSTOM {table.text(1)}".strip()
+        return f"CUSTOM:{table.text(1)}"
     return OPERATORS[number] if 0 <= number < len(OPERATORS) else f"OPERATOR_{number}"
 
 
@@ -161,7 +165,8 @@ def _subgraph(table: Table, codes: list[str], buffers: list[memoryview | None]) 
         code = one.number(0, "I")
         if code >= len(codes):
             raise InputError(f"an operator of type {code} of {len(codes)}")
-        operators.append(Operator(codes[code], one.list(1), one.list(2), one.table(4)))
+        custom = bytes(one.bytes(5) or b"")
+        operators.append(Operator(codes[code], one.list(1), one.list(2), one.table(4), custom))
     graph = Subgraph(tensors, table.list(1), table.list(2), operators)
     used = [*graph.inputs, *graph.outputs, *(n for o in operators for n in (*o.inputs, *o.outputs))]
     if any(not -1 <= number < len(tensors) for number in used):

@@ -1,5 +1,6 @@
 """TensorFlow Lite's files against what its own interpreter computes of them."""
 
+import contextlib
 import pathlib
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 
 from netglot.dialects.tflite.read import read_tflite
 from netglot.errors import InputError, UnsupportedOps
+from netglot.formats.flexible import numbers
 from netglot.formats.tflite import OPERATORS, read_model
+from netglot.frontend.extending import extended
 from netglot.pivot import ops
 from netglot.pivot.evaluate import evaluate
 
@@ -109,3 +112,48 @@ def test_another_file_is_refused(tmp_path):
     (tmp_path / "x.tflite").write_bytes(b"PK\3\4" + bytes(100))
     with pytest.raises(InputError, match="TFL3"):
         read_tflite(tmp_path / "x.tflite")
+
+
+def test_what_a_detection_keeps_is_among_what_is_handed_out(tmp_path):
+    with np.load(HERE / "detection.npz") as held:
+        (tmp_path / "net.tflite").write_bytes(held["model"].tobytes())
+        x, kept = held["in"], list(zip(held["boxes"], held["kinds"], held["scores"], strict=True))
+    graph = read_tflite(tmp_path / "net.tflite")
+    boxes, scores = (one[0] for one in outputs(graph, [x]))
+    assert len(kept) == 10 and boxes.shape == (32, 4)
+    for box, kind, score in kept:
+        place = np.abs(boxes - box).sum(1).argmin()
+        np.testing.assert_allclose(boxes[place], box, atol=1e-5)
+        np.testing.assert_allclose(scores[place][int(kind) + 1], score, atol=1e-6)
+    assert any("overlap 0.6" in note for note in graph.notes)
+
+
+def test_a_custom_operator_is_refused_by_name_and_read_by_an_extension(tmp_path):
+    with np.load(HERE / "detection.npz") as held:
+        model, x = held["model"].tobytes(), held["in"]
+    (tmp_path / "net.tflite").write_bytes(
+        model.replace(b"TFLite_Detection_PostProcess", b"TFLite_Detection_OfMyOwnKind")
+    )
+    with pytest.raises(UnsupportedOps, match="the custom operator TFLite_Detection_OfMyOwnKind") as refused:
+        read_tflite(tmp_path / "net.tflite")
+    assert '--extend my_ops.py, with a reader of "CUSTOM:TFLite_Detection_OfMyOwnKind"' in str(refused.value)
+    (tmp_path / "my_ops.py").write_text(
+        "from netglot.dialects.tflite.dialect import tflite\nfrom netglot.pivot import ops\n\n\n"
+        '@tflite.reads("CUSTOM:TFLite_Detection_OfMyOwnKind")\ndef mine(node, boxes, scores, anchors):\n'
+        "    return [ops.Relu(boxes), ops.Relu(boxes), ops.Identity(scores), ops.Relu(scores)]\n"
+    )
+    with extended([tmp_path / "my_ops.py"]):
+        found = outputs(read_tflite(tmp_path / "net.tflite"), [x])
+    assert len(found) == 4 and (found[0] >= 0).all()
+
+
+@pytest.mark.parametrize("place", range(1, 160, 9))
+def test_damaged_options_of_a_custom_operator_are_errors(place):
+    with np.load(HERE / "detection.npz") as held:
+        model = held["model"].tobytes()
+    end = model.index(b"y_scale")
+    data = bytearray(model[end - 150 : end + 150])
+    for value in (0, 127, 255):
+        data[-place] = value
+        with contextlib.suppress(InputError):
+            assert all(isinstance(one, int | float) for one in numbers(bytes(data)).values())

@@ -14,7 +14,7 @@ import numpy as np
 import netglot.dialects.tflite.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.assembly import Assembly, identifier
 from netglot.dialects.tensorflow.known import FOLDED, known
-from netglot.dialects.tflite.node import Node
+from netglot.dialects.tflite.node import LEFT_OUT, Node
 from netglot.errors import InputError, Refusal, notimpl
 from netglot.formats.tflite import Model, Operator, Quantisation, Subgraph, Tensor
 from netglot.pivot import ops
@@ -158,7 +158,9 @@ class Interpreter:
                 if quantised
                 else False
             )
-            if known(result):
+            if result is LEFT_OUT:
+                finished.append(result)
+            elif known(result):
                 finished.append(_typed(result, tensor))
             elif quantised is None or moved:
                 finished.append(self.assembly.build(result))
@@ -167,7 +169,11 @@ class Interpreter:
         return finished
 
     def _made(self, operator: Operator, inputs: list[Any]) -> Any:
-        reader = self.assembly.reader(operator.type)
+        kind, _, name = operator.type.partition(":")
+        if kind == "CUSTOM":
+            reader = self.assembly.custom(kind, "the custom operator", name)
+        else:
+            reader = self.assembly.reader(operator.type)
         node = Node(operator, self)
         try:
             inspect.signature(reader).bind(node, *inputs)
@@ -182,7 +188,7 @@ class Interpreter:
     def _built(self, made: Any) -> Any:
         if isinstance(made, list | tuple):
             return [self._built(one) for one in made]
-        return made if known(made) else self.assembly.build(made)
+        return made if made is LEFT_OUT or known(made) else self.assembly.build(made)
 
     def _folded(self, operator: Operator, reader: Any, node: Node, inputs: list[Any]) -> Any:
         """What an operator makes of known tensors."""

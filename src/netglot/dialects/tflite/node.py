@@ -14,6 +14,9 @@ from netglot.errors import Refusal, notimpl
 from netglot.formats.tflite import DTYPES, Operator
 from netglot.pivot import ops
 
+LEFT_OUT = object()
+"""A result of an operator that is not handed out."""
+
 ACTIVATIONS = {
     0: lambda x: x,
     1: lambda x: ops.Relu(x),

@@ -11,6 +11,7 @@ from netglot.dialects.assembly import Assembly, class_name, identifier, with_ope
 from netglot.dialects.fitting import fitted
 from netglot.dialects.tflite.dialect import tflite
 from netglot.dialects.tflite.interpreter import RANGES, Interpreter, quantisation_of
+from netglot.dialects.tflite.node import LEFT_OUT
 from netglot.errors import InputError, Refusal, notimpl
 from netglot.formats.tflite import Model, Tensor, read_model
 from netglot.pivot import ops
@@ -53,7 +54,7 @@ def _read(path: Path, model: Model, given: Any, free: bool) -> Graph:
     for place, number in enumerate(graph.outputs):
         name = identifier(model.output_names.get(number) or _short(graph.tensors[number].name) or f"output_{place}")
         made = held.get(number)
-        if not assembly.refused:
+        if not assembly.refused and made is not LEFT_OUT:
             if made is None:
                 raise InputError(f"the output {name} is made by nothing")
             found[name if name not in found else f"{name}_{place}"] = _stored(assembly, made, graph.tensors[number])

@@ -3,4 +3,4 @@
 Many are TensorFlow's raw ops under other names, and are read as those. It imports no framework.
 """
 
-from netglot.dialects.tflite.ops import control, neural, plain, recurrent  # noqa: F401
+from netglot.dialects.tflite.ops import control, detection, neural, plain, recurrent  # noqa: F401
