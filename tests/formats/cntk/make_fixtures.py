@@ -334,6 +334,14 @@ def own_function():
     np.savez_compressed(HERE / "own_function.npz", model=data)
 
 
+@net("tagger", ids=None)
+def tagger():
+    """As in CNTK's tutorial on understanding language: a norm over the steps, a stabiliser, both directions."""
+    both = (L.Recurrence(L.LSTM(6)), L.Recurrence(L.LSTM(6), go_backwards=True))
+    make = [L.Embedding(8), L.BatchNormalization(), L.Stabilizer(), both, C.splice, L.LayerNormalization(), L.Dense(5)]
+    return L.Sequential(make)(s_(30))
+
+
 def main():
     own_function()
     groups = {}

@@ -149,15 +149,15 @@ def batch_norm(work, x, scale, offset, mean, variance, seen=None):
     momentum = 1.0 if constant == 0 else round(1 - math.exp(-32 / constant), 6)
     work.note("norms update their statistics by time constants, which are taken for batches of 32")
     spatial = work.options.flag("spatial")
-    if len(x.dynamic) != 1 or not x.rank:
-        raise Refusal(notimpl("a norm over the steps of a sequence"))
+    if not x.dynamic or not x.rank:
+        raise Refusal(notimpl("a norm of single numbers"))
     channels = x.shape[0] if spatial else product(x.shape)
     roles = (("weight", ""), ("bias", ""), ("running_mean", "buffer"), ("running_var", "buffer"))
     held = [work.weight(one, role, kind, shape=(channels,))
             for one, (role, kind) in zip((scale, offset, mean, variance), roles, strict=True)]  # fmt: skip
     flat = not spatial and x.rank > 1
     data = ops.Reshape(x.value, (*x.lead, channels)) if flat else x.value
-    made = ops.BatchNorm(data, *held, work.options.number("epsilon", 1e-5), momentum, False, 1)
+    made = ops.BatchNorm(data, *held, work.options.number("epsilon", 1e-5), momentum, False, len(x.lead))
     return x.like(ops.Reshape(made, (*x.lead, *x.shape)) if flat else made)
 
 
