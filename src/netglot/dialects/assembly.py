@@ -19,7 +19,7 @@ from netglot.errors import InputError, Refusal, RefusedOp, UnsupportedOps, notim
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim, product
 from netglot.pivot.graph import Builder, Frame, Graph, Module, Names, Node, Parameter, Part, Value
-from netglot.pivot.op import Op, TensorType, numpy_dtype, shape_of
+from netglot.pivot.op import Elementwise, Op, TensorType, numpy_dtype, shape_of
 
 LARGEST = 2**36
 """No tensor of a network has as many elements: a size beyond it is damage."""
@@ -123,6 +123,8 @@ class Assembly:
             for node in self.nodes[before:]:
                 if isinstance(node.op, ops.Reshape) and product(shape_of(node.op.x)) != product(node.op.shape):
                     raise Refusal(notimpl(f"a reshape of {list(shape_of(node.op.x))} to {list(node.op.shape)}"))
+                if isinstance(node.op, Elementwise):
+                    _meeting([shape_of(one) for one in node.operand_values()])
                 for value in node.results:
                     checked(value.shape, f"the result of {type(node.op).__name__}")
         except (Refusal, InputError):
@@ -252,6 +254,20 @@ def _built(tree: Any, builder: Builder, done: dict) -> Any:
     if isinstance(tree, list | tuple):
         return [_built(one, builder, done) for one in tree]
     return tree
+
+
+def _meeting(shapes: list[tuple]) -> None:
+    """Asserts that no size that is open stands beside one that is not, and that is more than 1.
+
+    Raises:
+        Refusal: one does: the network runs for one size only.
+    """
+    rank = max(map(len, shapes), default=0)
+    for axis in range(1, rank + 1):
+        sizes = [shape[-axis] for shape in shapes if len(shape) >= axis]
+        fixed = {size for size in sizes if not isinstance(size, Dim)} - {1}
+        if fixed and len(sizes) > 1 and any(isinstance(size, Dim) for size in sizes):
+            raise Refusal(notimpl(f"a size that is left open beside one of {min(fixed)}"))
 
 
 def checked(shape: tuple, what: str) -> tuple:

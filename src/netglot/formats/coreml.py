@@ -221,6 +221,8 @@ CumSum
 """)
 
 
+COLOURS = {10: "gray", 20: "red, green, blue", 30: "blue, green, red"}
+"""The colours of a picture, by their number."""
 _WHOLE = 131104
 """The number of arrays of whole numbers."""
 
@@ -289,7 +291,7 @@ def _feature(record: Record) -> Feature:
     name = record.text("name")
     if "imageType" in kind:
         image = kind.record("imageType")
-        colours = {10: "gray", 20: "red, green, blue", 30: "blue, green, red"}.get(image.integer("colorSpace", 20), "")
+        colours = COLOURS.get(image.integer("colorSpace", 20), "")
         return Feature(name, (1 if colours == "gray" else 3, image.integer("height"), image.integer("width")), colours)
     array = kind.record("multiArrayType")
     dtype = "int32" if array.integer("dataType", 0) == _WHOLE else "float32"

@@ -15,6 +15,7 @@ import numpy as np
 
 from netglot.errors import InputError, Refusal, notimpl
 from netglot.formats import wire
+from netglot.formats.coreml import COLOURS
 from netglot.formats.mapped import array_of, mapped
 from netglot.formats.record import Record
 from netglot.pivot.dims import product
@@ -39,9 +40,9 @@ Function
 BlockEntry
   1 key string  2 value Block
 Block
-  2 outputs string*  3 operations Operation*
+  1 inputs NamedType*  2 outputs string*  3 operations Operation*
 Operation
-  1 type string  2 inputs ArgumentEntry*  3 outputs NamedType*  4 blocks Empty*  5 attributes ValueEntry*
+  1 type string  2 inputs ArgumentEntry*  3 outputs NamedType*  4 blocks Block*  5 attributes ValueEntry*
 ArgumentEntry
   1 key string  2 value Argument
 Argument
@@ -105,13 +106,25 @@ class Held:
 
 @dataclass
 class Operation:
-    """One operation: names of tensors or held values by the names of its operands; several in a list."""
+    """One operation: names of tensors or held values by the names of its operands; several in a list.
+
+    `blocks` are those of a loop or a choice.
+    """
 
     type: str
     operands: dict[str, list[str | Held]]
     outputs: list[str]
     attributes: dict[str, Held]
-    nested: bool
+    blocks: list[Block]
+
+
+@dataclass
+class Block:
+    """Operations within a loop or a choice: the names of what it is given, and of what comes out."""
+
+    inputs: list[str]
+    outputs: list[str]
+    operations: list[Operation]
 
 
 @dataclass
@@ -183,8 +196,7 @@ def _colours(feature: Record) -> str:
     kind = feature.record("type")
     if "imageType" not in kind:
         return ""
-    names = {10: "gray", 20: "red, green, blue", 30: "blue, green, red"}
-    return names.get(kind.record("imageType").integer("colorSpace", 20), "some colours")
+    return COLOURS.get(kind.record("imageType").integer("colorSpace", 20), "some colours")
 
 
 def _tensor(named: Record, colours: str) -> Tensor:
@@ -218,7 +230,14 @@ class _Reader:
             ]
         attributes = {one.text("key"): self.value(one.record("value")) for one in record.records("attributes")}
         outputs = [one.text("name") for one in record.records("outputs")]
-        return Operation(record.text("type"), operands, outputs, attributes, bool(record.records("blocks")))
+        blocks = [self.block(one) for one in record.records("blocks")]
+        return Operation(record.text("type"), operands, outputs, attributes, blocks)
+
+    def block(self, record: Record) -> Block:
+        """A block; the parser bounds how deep they stand within each other."""
+        inputs = [one.text("name") for one in record.records("inputs")]
+        outputs = [str(one) for one in record.all("outputs")]
+        return Block(inputs, outputs, [*map(self.operation, record.records("operations"))])
 
     def value(self, record: Record) -> Held:
         """A value that the file holds.

@@ -67,6 +67,18 @@ class Both(nn.Module):
         return self.head(y) + c.sum()
 
 
+class Gated(nn.Module):
+    """A GRU, of which coremltools makes a loop."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.head = nn.GRU(4, 3, 2, bidirectional=True, batch_first=True), nn.Linear(6, 2)
+
+    def forward(self, x):
+        y, h = self.rnn(x)
+        return self.head(y) + h.sum()
+
+
 def networks():
     """Each network, what it is given, and how it is converted."""
     half = {"compute_precision": ct.precision.FLOAT16}
@@ -77,6 +89,7 @@ def networks():
     yield "attention_of_its_own", Attention(True), torch.randn(2, 5, 16), {"minimum_deployment_target": ct.target.iOS18}
     yield "many", Many(), torch.randn(1, 4, 9, 8), {}
     yield "both", Both(), torch.randn(6, 2, 5), {}
+    yield "gated", Gated(), torch.randn(2, 5, 4), {}
 
 
 def main():

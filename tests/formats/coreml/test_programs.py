@@ -15,7 +15,7 @@ from netglot.pivot import ops
 from netglot.pivot.evaluate import evaluate
 
 PARTS = ("Manifest.json", "Data/com.apple.CoreML/model.mlmodel", "Data/com.apple.CoreML/weights/weight.bin")
-NAMES = ("pictures", "pictures_in_half", "words", "attention", "attention_of_its_own", "many", "both")
+NAMES = ("pictures", "pictures_in_half", "words", "attention", "attention_of_its_own", "many", "both", "gated")
 
 
 @functools.cache
@@ -49,6 +49,24 @@ def test_layers_keep_their_names_and_the_batch_is_open(tmp_path):
     assert {"stem.weight", "blocks.0.conv1.weight", "blocks.1.conv2.bias"} <= graph.parameters.keys()
     assert str(graph.inputs[0].type) == "float32[B, 3, 33, 33]"
     assert sum(isinstance(node.op, ops.Lstm) for node in read_coreml(package("both", tmp_path)).nodes) == 2
+
+
+def test_a_loop_is_written_out_and_its_steps_share_their_weights(tmp_path):
+    graph = read_coreml(package("gated", tmp_path))
+    steps = [node for node in graph.nodes if isinstance(node.op, ops.Tanh)]
+    assert len(steps) == 2 * 2 * 5
+    assert sum(len(one.shape) == 2 and one.kind == "parameter" for one in graph.parameters.values()) == 4 * 6 + 1
+    assert str(graph.inputs[0].type) == "float32[2, 5, 4]"
+
+
+def test_a_loop_by_the_data_is_refused(tmp_path):
+    path = package("gated", tmp_path)
+    model = path / PARTS[1]
+    before = model.read_bytes()
+    assert before.count(b"less") > 2
+    model.write_bytes(before.replace(b"\x0a\x04less", b"\x0a\x04lesx"))
+    with pytest.raises(UnsupportedOps, match="lesx"):
+        read_coreml(path)
 
 
 def test_what_is_not_whole_is_an_error(tmp_path):

@@ -14,10 +14,11 @@ from netglot.dialects.assembly import Assembly, checked, class_name, identifier,
 from netglot.dialects.coreml.dialect import coreml
 from netglot.dialects.fitting import fitted
 from netglot.errors import InputError, Refusal, notimpl
-from netglot.formats.mlprogram import Held, Operation, Program, read_program
+from netglot.formats.mlprogram import Block, Held, Operation, Program, read_program
 from netglot.passes.blocks import with_blocks
+from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import Graph
-from netglot.pivot.op import TensorType, numpy_dtype
+from netglot.pivot.op import Op, TensorType, numpy_dtype
 
 _NARROW = {"float16": "float32", "uint16": "int32", "int16": "int32", "uint8": "int32", "int8": "int32"}
 
@@ -77,7 +78,8 @@ def _halves(operation: Operation) -> bool:
     return operation.type == "const" and held is not None and held.dtype == "float16"
 
 
-def _step(assembly: Assembly, operation: Operation, named: set[str]) -> None:
+def _step(assembly: Assembly, operation: Operation, named: set[str], made_once: dict | None = None) -> None:
+    """Reads one operation. `made_once` holds the weights that the steps of a loop share; None outside of loops."""
     kind = operation.type
     if kind == "const":
         for name in operation.outputs:
@@ -85,20 +87,70 @@ def _step(assembly: Assembly, operation: Operation, named: set[str]) -> None:
                 raise InputError(f"the constant {name} has no value")
             assembly.tensors[name] = operation.attributes["val"]
         return
-    work = Work(operation, assembly, named)
+    work = Work(operation, assembly, named, made_once)
 
     def run():
-        if operation.nested:
-            raise Refusal(notimpl("a loop or a choice", "fix the sizes that it depends on, or use another layer"))
+        if operation.blocks:
+            return _nested(work)
         reader = assembly.reader(f"mil.{kind}")
         try:
             made = reader(work)
+            if made_once is not None and isinstance(made, Op) and work.is_known():
+                return _held(evaluate_op(made))
         except _MISFITS as error:
             detail = str(error).partition("\n")[0] or type(error).__name__
             raise Refusal(notimpl(f"its options do not fit its input: {detail}")) from error
         return made if isinstance(made, Held | Sizes) else assembly.build(made)
 
     assembly.step(operation.outputs[0] if operation.outputs else kind, kind, operation.outputs, run)
+
+
+def _held(made: Any) -> Held:
+    """A result that is known, in a dtype that the network computes with."""
+    array = np.asarray(made)
+    array = array.astype({"f": "float32", "i": "int32"}.get(array.dtype.kind, array.dtype))
+    return Held(array.dtype.name, array.shape, array)
+
+
+_STEPS, _OPERATIONS = 1024, 2**16
+
+
+def _nested(work: Work) -> list[Any]:
+    """A loop that runs as often as is known beforehand, step by step, or a choice that is known.
+
+    Raises:
+        Refusal: it depends on the data.
+    """
+    operation, advice = work.operation, "fix the sizes that it depends on"
+    made_once = {} if work.made_once is None else work.made_once
+    blocks = operation.blocks
+    if len(blocks) != 2 or operation.type not in ("while_loop", "cond"):
+        raise Refusal(notimpl(f"{operation.type}, which holds operations"))
+    if operation.type == "cond":
+        chosen = work.raw("pred")
+        if not isinstance(chosen, Held):
+            raise Refusal(notimpl("a choice by the data", advice))
+        return _block(work, blocks[0 if np.all(chosen.value) else 1], [], made_once)
+    states = work.all("loop_vars")
+    for _ in range(min(_STEPS, _OPERATIONS // max(len(blocks[1].operations), 1))):
+        (goes_on,) = _block(work, blocks[0], states, made_once)
+        if not isinstance(goes_on, Held):
+            raise Refusal(notimpl("a loop that runs as often as its data say", advice))
+        if not np.all(goes_on.value):
+            return states
+        states = _block(work, blocks[1], states, made_once)
+    raise Refusal(notimpl("a loop with too many steps to be written out"))
+
+
+def _block(work: Work, block: Block, given: list[Any], made_once: dict) -> list[Any]:
+    """The results of a block for what it is given."""
+    assembly = work.assembly
+    if len(given) != len(block.inputs):
+        raise InputError(f"a block of {work.operation.type} takes {len(block.inputs)} tensors and not {len(given)}")
+    assembly.tensors.update(zip(block.inputs, given, strict=True))
+    for operation in block.operations:
+        _step(assembly, operation, work.named, made_once)
+    return [assembly.tensor(name) for name in block.outputs]
 
 
 def plain(held: Held) -> np.ndarray:
@@ -108,10 +160,33 @@ def plain(held: Held) -> np.ndarray:
 
 
 class Work:
-    """One operation at work: its operands by name. `named` are the layers that the file names."""
+    """One operation at work: its operands by name. `named` are the layers that the file names.
 
-    def __init__(self, operation: Operation, assembly: Assembly, named: set[str]):
-        self.operation, self.assembly, self.named = operation, assembly, named
+    `made_once` holds what the steps of a loop share, and is None outside of loops.
+    """
+
+    def __init__(self, operation: Operation, assembly: Assembly, named: set[str], made_once: dict | None = None):
+        self.operation, self.assembly, self.named, self.made_once = operation, assembly, named, made_once
+
+    def is_known(self) -> bool:
+        """Whether all operands are small and held by the file, or were computed from such."""
+        held = [one for name in self.operation.operands for one in self.all(name)]
+        return all(isinstance(one, Held) and np.size(one.value) <= 4096 for one in held)
+
+    def _once(self, key: tuple, make: Callable[[], Any]) -> Any:
+        """What a loop makes in its first step and shares with the others."""
+        if self.made_once is None:
+            return make()
+        key = (id(self.operation), *key)
+        if key not in self.made_once:
+            self.made_once[key] = make()
+        return self.made_once[key]
+
+    def _constant(self, held: Held, name: str) -> Any:
+        fixed = self.operation.operands.get(name, [None])[0] is held or self.operation.attributes.get(name) is held
+        if fixed:
+            return self._once((name, "constant"), lambda: self.assembly.constant(plain(held)))
+        return self.assembly.constant(plain(held))
 
     def all(self, name: str) -> list[Any]:
         """What stands at an operand: values, held values, sizes."""
@@ -178,12 +253,12 @@ class Work:
         if not isinstance(held, Held):
             return held
         array = plain(held)
-        return array.item() if array.ndim == 0 else self.assembly.constant(array)
+        return array.item() if array.ndim == 0 else self._constant(held, name)
 
     def tensor(self, name: str = "x") -> Any:
         """A tensor, a constant of the network where the file holds it."""
         held = self.raw(name)
-        return self.assembly.constant(plain(held)) if isinstance(held, Held) else self.tensor_of(held, name)
+        return self._constant(held, name) if isinstance(held, Held) else self.tensor_of(held, name)
 
     def weight(self, name: str, role: str, how: Callable | None = None, shape: tuple | None = None) -> Any:
         """A weight, as it is held or as `how` makes it; None where it is not given."""
@@ -196,7 +271,8 @@ class Work:
         checked(shape, f"the {role} of {self.operation.outputs[0]}")
         load = (lambda: how(plain(held))) if how else lambda: plain(held)
         kind = TensorType(_NARROW.get(held.dtype, held.dtype), shape)
-        return self.assembly.parameter(f"{self._owner(name, role)}.{role}", load, kind)
+        place = f"{self._owner(name, role)}.{role}"
+        return self._once((name, role), lambda: self.assembly.parameter(place, load, kind))
 
     def _owner(self, name: str, role: str) -> str:
         """The layer that a weight belongs to, by the weight's name or that of the result."""

@@ -152,8 +152,12 @@ def _ranged(x, axis: int, low, high, step: int):
     """A range of an axis, which may run backwards."""
     size = shape_of(x)[axis]
     if step < 0:
-        if low is not None or high is not None:
-            raise Refusal(notimpl("part of an axis backwards"))
+        first, last = (
+            None if one is None else size + one if isinstance(one, int) and one < 0 else one for one in (low, high)
+        )
+        if first is not None or last is not None:  # from the first place down to behind the last one
+            x = ops.Slice(x, axis, 0 if last is None else last + 1, size if first is None else first + 1, 1)
+            size = (size if first is None else first + 1) - (0 if last is None else last + 1)
         flipped = ops.Flip(x, (axis,))
         return flipped if step == -1 else ops.Slice(flipped, axis, 0, size, -step)
     start = 0 if low is None else size + low if isinstance(low, int) and low < 0 else low
@@ -173,6 +177,27 @@ def slice_by_size(work):
         stop = size if count == -1 else begin + count
         y = y if begin == 0 and stop == size else ops.Slice(y, axis, begin, stop, 1)
     return ops.Identity(y)
+
+
+@coreml.reads("mil.scatter")
+def scatter(work):
+    """New rows in the place of others, or added to them, where a loop says which row."""
+    x, rows, mode = work.tensor("data"), work.tensor("updates"), work.text("mode", "add")
+    places = work.array("indices").reshape(-1)
+    axis = axis_of(work.integer("axis", 0), x)
+    if len(places) != 1 or mode not in ("add", "update"):
+        raise Refusal(notimpl(f"{len(places)} rows scattered by {mode}"))
+    size = shape_of(x)[axis]
+    at = int(places[0])
+    if at < 0 and not isinstance(size, int):
+        raise Refusal(notimpl("a row counted from the end of an axis whose size is not known"))
+    at = at + size if at < 0 else at
+    row = (*shape_of(x)[:axis], 1, *shape_of(x)[axis + 1 :])
+    if tuple(shape_of(rows)) != row:
+        raise Refusal(notimpl(f"rows of {list(shape_of(rows))} in the place of {list(row)}"))
+    if mode == "add":
+        rows = ops.Add(ops.Slice(x, axis, at, at + 1, 1), rows)
+    return ops.SliceUpdate(x, rows, axis, at, at + 1, 1)
 
 
 @coreml.reads("mil.gather")
