@@ -6,10 +6,11 @@ on it is passed over, and at the end all refusals are told together.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,28 @@ LARGEST = 2**36
 """No tensor of a network has as many elements: a size beyond it is damage."""
 
 _POISON = object()
+
+
+@contextlib.contextmanager
+def fitting() -> Iterator[None]:
+    """Around what a reader makes of a layer: where its options and its operands do not fit together, that is refused.
+
+    Raises:
+        Refusal: they do not.
+    """
+    try:
+        yield
+    except (
+        ValueError,
+        AssertionError,
+        LookupError,
+        ArithmeticError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        detail = str(error).partition("\n")[0] or type(error).__name__
+        raise Refusal(notimpl(f"its options do not fit its input: {detail}")) from error
 
 
 class Poisoned(Exception):
@@ -212,7 +235,9 @@ class Assembly:
             inspect.signature(reader).bind(*operands)
         except TypeError as error:
             raise InputError(f"a layer has {len(operands) - 1} operands: {error}") from error
-        return self.build(reader(*operands))
+        with fitting():
+            made = reader(*operands)
+        return self.build(made)
 
     def within(self, path: str) -> None:
         """Puts what follows into the block at a path; "" is the root."""

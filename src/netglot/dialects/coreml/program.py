@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import netglot.dialects.coreml.ops  # noqa: F401  (fills the dialect)
-from netglot.dialects.assembly import Assembly, checked, class_name, identifier, with_open_batch
+from netglot.dialects.assembly import Assembly, checked, class_name, fitting, identifier, with_open_batch
 from netglot.dialects.coreml.dialect import coreml
 from netglot.dialects.fitting import fitted
 from netglot.errors import InputError, Refusal, notimpl
@@ -21,11 +21,6 @@ from netglot.pivot.graph import Graph
 from netglot.pivot.op import Op, TensorType, numpy_dtype
 
 _NARROW = {"float16": "float32", "uint16": "int32", "int16": "int32", "uint8": "int32", "int8": "int32"}
-
-
-_MISFITS = (
-    ValueError, AssertionError, LookupError, ArithmeticError, TypeError, AttributeError, RecursionError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -93,13 +88,10 @@ def _step(assembly: Assembly, operation: Operation, named: set[str], made_once: 
         if operation.blocks:
             return _nested(work)
         reader = assembly.reader(f"mil.{kind}")
-        try:
+        with fitting():
             made = reader(work)
             if made_once is not None and isinstance(made, Op) and work.is_known():
                 return _held(evaluate_op(made))
-        except _MISFITS as error:
-            detail = str(error).partition("\n")[0] or type(error).__name__
-            raise Refusal(notimpl(f"its options do not fit its input: {detail}")) from error
         return made if isinstance(made, Held | Sizes) else assembly.build(made)
 
     assembly.step(operation.outputs[0] if operation.outputs else kind, kind, operation.outputs, run)

@@ -254,7 +254,7 @@ def _read(
         places = [node for node in places if node.name in signature.inputs]
     names = {node.name: signature.inputs[node.name] if signature else node.name for node in places}
     wanted = [(names[node.name], _shape(node)) for node in places]
-    dtypes = [tf.dtypes.as_dtype(node.attr["dtype"].type).name for node in places]
+    dtypes = [_dtype(node).name for node in places]
     if any(kind not in ("float32", "float64", "float16", "int32", "int64", "uint8", "bool") for kind in dtypes):
         raise InputError(f"{path}: an input of {', '.join(sorted(set(dtypes)))}")
     if any(shape is None for _, shape in wanted):
@@ -320,11 +320,23 @@ def _told(nodes: list[Any], given: Any) -> tuple[list[Any], dict[str, np.ndarray
     for node in nodes:
         word = next((one for one in (node.name, re.sub(r"\W+", "_", node.name)) if one in plain), None)
         if word is not None and node.op in ("Placeholder", "PlaceholderWithDefault"):
-            fed[node.name] = np.asarray(plain[word], tf.dtypes.as_dtype(node.attr["dtype"].type).as_numpy_dtype)
+            fed[node.name] = np.asarray(plain[word], _dtype(node).as_numpy_dtype)
             used.add(word)
     rest = {name: one for name, one in said.keyword.items() if name not in used}
     places = [node for node in nodes if node.op == "Placeholder" and node.name not in fed]
     return places, fed, Inputs(said.positional, rest) if used else given
+
+
+def _dtype(node: Any) -> Any:
+    """The dtype of a placeholder.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        return tf.dtypes.as_dtype(node.attr["dtype"].type)
+    except TypeError as error:
+        raise InputError(f"the placeholder {node.name} has no dtype that there is") from error
 
 
 def _name_embeddings(nodes: list[Any]) -> None:

@@ -55,7 +55,7 @@ def raised(nodes: list[Any]) -> tuple[list[Any], dict[str, Cell]]:
     for frame in frames:
         try:
             nodes = _Frame(frame, nodes).replaced(cells)
-        except (Unknown, KeyError, IndexError, ValueError):
+        except (Unknown, KeyError, IndexError, ValueError, TypeError):
             continue
     return nodes, cells
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import netglot.dialects.tflite.ops  # noqa: F401  (fills the dialect)
-from netglot.dialects.assembly import Assembly, identifier
+from netglot.dialects.assembly import Assembly, fitting, identifier
 from netglot.dialects.tensorflow.known import FOLDED, known
 from netglot.dialects.tflite.node import LEFT_OUT, Node
 from netglot.errors import InputError, Refusal, notimpl
@@ -181,8 +181,10 @@ class Interpreter:
             raise InputError(f"{operator.type} has {len(inputs)} inputs: {error}") from error
         given = [one for one in inputs if one is not None]
         if given and all(known(one) for one in given) and operator.type not in ("SHAPE", "RANK", "IF", "WHILE"):
-            return self._folded(operator, reader, node, inputs)
-        made = reader(node, *inputs)
+            with fitting():
+                return self._folded(operator, reader, node, inputs)
+        with fitting():
+            made = reader(node, *inputs)
         return self._built(made)
 
     def _built(self, made: Any) -> Any:
