@@ -6,7 +6,8 @@ import pytest
 pytest.importorskip("onnx")
 
 import onnx
-from tests.onnx_read.models import model, node, result
+from onnx import helper
+from tests.onnx_read.models import graph_of, model, node, result
 
 import netglot
 from netglot.dialects.onnx.read import read_onnx
@@ -162,3 +163,20 @@ def test_thousands_of_damaged_files_in_little_memory(tmp_path):
             assert error.exit_code in (2, 3), error
         assert time.perf_counter() - start < 5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
+
+
+def test_a_branch_without_its_other_side_is_told():
+    proto = model([node("Greater", "a a", "c"), node("Identity", "a", "y")], {"a": [2]}, ["y"])
+    choice = helper.make_node("If", ["c"], ["y"], then_branch=helper.make_graph([], "then", [], []))
+    proto.graph.node[1].CopyFrom(choice)
+    with pytest.raises(InputError, match="not valid"):
+        graph_of(proto)
+
+
+def test_external_data_in_a_file_whose_name_is_no_text_is_told(tmp_path):
+    proto = model([node("Add", "a w", "y")], {"a": [2]}, ["y"], {"w": np.ones(2, "float32")})
+    onnx.save(proto, tmp_path / "model.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
+    data = (tmp_path / "model.onnx").read_bytes()
+    (tmp_path / "model.onnx").write_bytes(data.replace(b"weights.bin", b"\xff\xfeights.bin"))
+    with pytest.raises(InputError, match="impossible name"):
+        read_onnx(tmp_path / "model.onnx")

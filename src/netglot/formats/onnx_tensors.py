@@ -180,6 +180,8 @@ def _external(tensor: Any, kind: TensorType, folder: Path | None, where: str) ->
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     name = f"{where}: the data of {tensor.name!r}"
+    if not isinstance(location, str):
+        raise InputError(f"{name} are in a file with an impossible name")
     if folder is None or not location:
         raise InputError(f"{name} are in a file that is not named")
     try:

@@ -9,11 +9,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from netglot.passes import spelled_out
+from netglot.passes import moments, spelled_out
 from netglot.passes.split_layers import RULES
 from netglot.pivot import ops
 from netglot.pivot.graph import Builder, Graph, Node, Value, is_weight, names_of
-from netglot.pivot.op import Op, is_scalar
+from netglot.pivot.op import Op, is_scalar, type_of
 
 
 class Matcher:
@@ -78,9 +78,12 @@ def _attention(op: ops.Matmul, find: Matcher) -> Op | None:
     weights, rate = op.x, 0.0
     if not isinstance(op.y, Value) or op.y.type.rank != 4 or op.x.type.rank != 4:
         return None
-    guard = find.op(weights, ops.Where)
+    guard, kept = find.op(weights, ops.Where), None
     if guard is not None and _guards(guard, find):
         weights = guard.y
+    elif guard is not None:
+        kept = _kept_twice(guard, find)
+        weights = weights if kept is None else guard.x
     dropout = find.op(weights, ops.Dropout)
     if dropout is not None:
         if len(dropout.noise_axes) != 4:
@@ -89,16 +92,20 @@ def _attention(op: ops.Matmul, find: Matcher) -> Op | None:
     softmax = find.anywhere(weights, ops.Softmax) if guard is not None else find.op(weights, ops.Softmax)
     if softmax is None or softmax.axis != 3:
         return None
-    logits, mask = _masked(softmax.x, find)
+    logits, mask = _masked(softmax.x, find) if kept is None else kept
     logits, scale = _scaled(logits, find)
-    product = find.op(logits, ops.Matmul)
+    turned_logits = find.op(logits, ops.Permute)  # key times query, turned round afterwards
+    swapped = turned_logits is not None and tuple(turned_logits.axes) == (0, 1, 3, 2)
+    product = find.op(turned_logits.x if swapped else logits, ops.Matmul)
     if product is None:
         return None
     query, more = _scaled(product.x, find)
     turned, again = _scaled(product.y, find)
     more *= again
     key = _turned_back(turned, find)
-    if query.type.rank != 4 or query.shape[1] != op.y.shape[1]:
+    if swapped:
+        query, key = key, query
+    if type_of(query).rank != 4 or type_of(query).shape[1] != op.y.shape[1]:
         return None
     if isinstance(mask, Value) and mask.type.rank != 4:
         mask = ops.Reshape(mask, (1,) * (4 - mask.type.rank) + tuple(mask.shape))
@@ -124,6 +131,19 @@ def _guards(op: ops.Where, find: Matcher) -> bool:
     """Whether a choice only makes zeros of the NaN of rows that see nothing."""
     strange = find.op(op.condition, ops.IsNan)
     return strange is not None and strange.x is op.y and (op.x == 0 or _is_zero(op.x, find))
+
+
+_FAR_BELOW = -1e9
+"""A number that is as good as minus infinity for a softmax."""
+
+
+def _kept_twice(op: ops.Where, find: Matcher) -> tuple[Value, Any] | None:
+    """Logits and mask of a softmax that is masked before and after, so that rows that see nothing are zero."""
+    softmax = find.op(op.x, ops.Softmax) if op.y == 0 else None
+    inner = find.op(softmax.x, ops.Where) if softmax is not None else None
+    if inner is None or inner.condition is not op.condition or not isinstance(inner.x, Value):
+        return None
+    return (inner.x, inner.condition) if is_scalar(inner.y) and inner.y <= _FAR_BELOW else None
 
 
 def _is_zero(operand: Any, find: Matcher) -> bool:
@@ -336,5 +356,5 @@ _RULES: dict[type[Op], list[Callable[[Any, Matcher], Op | None]]] = {
     ops.Multiply: [_gelu],
     ops.AdvancedIndex: [_whole_axes],
 }
-for _kind, _more in [*RULES.items(), *spelled_out.RULES.items()]:
+for _kind, _more in [*RULES.items(), *spelled_out.RULES.items(), *moments.RULES.items()]:
     _RULES.setdefault(_kind, []).extend(_more)

@@ -16,7 +16,7 @@ def _near(number: Any, wanted: float) -> bool:
     return isinstance(number, int | float) and abs(number - wanted) <= 1e-6 * abs(wanted)
 
 
-def _sides(op: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+def sides(op: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
     return (op.x, op.y), (op.y, op.x)
 
 
@@ -25,7 +25,7 @@ def _sides(op: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
 
 def gated(op: ops.Multiply, find: Any) -> Op | None:
     """x * sigmoid(x) = Silu(x), x * hardsigmoid(x) = Hardswish(x), x * tanh(softplus(x)) = Mish(x)"""
-    for x, gate in _sides(op):
+    for x, gate in sides(op):
         if not isinstance(x, Value):
             continue
         for kind, made in ((ops.Sigmoid, ops.Silu), (ops.Hardsigmoid, ops.Hardswish)):
@@ -42,11 +42,11 @@ def gated(op: ops.Multiply, find: Any) -> Op | None:
 def hard_sigmoid(op: Any, find: Any) -> Op | None:
     """clip(x + 3, 0, 6) / 6 = Hardsigmoid(x)"""
     pairs = [(op.x, 1 / op.y)] if isinstance(op, ops.Divide) and isinstance(op.y, int | float) and op.y else []
-    pairs = list(_sides(op)) if isinstance(op, ops.Multiply) else pairs
+    pairs = list(sides(op)) if isinstance(op, ops.Multiply) else pairs
     for value, factor in pairs:
         clip = find.op(value, ops.Clip) if _near(factor, 1 / 6) else None
         added = find.op(clip.x, ops.Add) if clip is not None and clip.low == 0 and clip.high == 6 else None
-        for x, three in _sides(added) if added is not None else ():
+        for x, three in sides(added) if added is not None else ():
             if _near(three, 3.0) and isinstance(x, Value):
                 return ops.Hardsigmoid(x)
     return None
@@ -56,10 +56,10 @@ def hard_swish(op: Any, find: Any) -> Op | None:
     """x * clip(x + 3, 0, 6) / 6 = Hardswish(x)"""
     factor = 1 / op.y if isinstance(op.y, int | float) and op.y else None
     product = find.op(op.x, ops.Multiply) if _near(factor, 1 / 6) else None
-    for x, gate in _sides(product) if product is not None else ():
+    for x, gate in sides(product) if product is not None else ():
         clip = find.op(gate, ops.Clip)
         added = find.op(clip.x, ops.Add) if clip is not None and clip.low == 0 and clip.high == 6 else None
-        if added is not None and any(one is x and _near(three, 3.0) for one, three in _sides(added)):
+        if added is not None and any(one is x and _near(three, 3.0) for one, three in sides(added)):
             return ops.Hardswish(x)
     return None
 
@@ -67,7 +67,7 @@ def hard_swish(op: Any, find: Any) -> Op | None:
 # -- norms
 
 
-def _square_of(value: Any, find: Any) -> Any:
+def square_of(value: Any, find: Any) -> Any:
     """What a value is the square of."""
     op = find.anywhere(value, ops.Power, ops.Square, ops.Multiply)
     if isinstance(op, ops.Power):
@@ -88,13 +88,13 @@ def _root(value: Any, find: Any) -> tuple[Any, float] | None:
 
 def _beneath(value: Any, find: Any) -> tuple[Any, float] | None:
     added = find.anywhere(value, ops.Add)
-    for inner, epsilon in _sides(added) if added is not None else ():
+    for inner, epsilon in sides(added) if added is not None else ():
         if isinstance(epsilon, float) and isinstance(inner, Value):
             return inner, epsilon
     return None
 
 
-def _inverse_root(value: Any, find: Any) -> tuple[Any, float] | None:
+def inverse_root(value: Any, find: Any) -> tuple[Any, float] | None:
     """As `_root`, of one over the root."""
     turned = find.anywhere(value, ops.Rsqrt)
     if turned is not None:
@@ -112,7 +112,7 @@ def _normalised(x: Any, variance: Any, epsilon: float, find: Any) -> Op | None:
     centred = find.anywhere(x, ops.Subtract)
     mean = find.anywhere(centred.y, ops.Mean) if centred is not None else None
     squares = find.anywhere(variance, ops.Mean)
-    source = _square_of(squares.x, find) if squares is not None else None
+    source = square_of(squares.x, find) if squares is not None else None
     if mean is not None and mean.x is centred.x and mean.keepdims:
         again = find.anywhere(source, ops.Subtract) if isinstance(source, Value) else None
         twin = again is not None and again.x is centred.x and _same_mean(again.y, mean, find)
@@ -131,7 +131,7 @@ def _same_mean(value: Any, mean: Op, find: Any) -> bool:
     return other is not None and other.x is mean.x and other.axes == mean.axes and other.keepdims == mean.keepdims
 
 
-def _last_axes(op: Op | None) -> Op | None:
+def last_axes(op: Op | None) -> Op | None:
     """The norm, where it is one over the last axes: others are norms of pictures that read as they stand."""
     if op is None:
         return None
@@ -142,14 +142,14 @@ def _last_axes(op: Op | None) -> Op | None:
 def norm_by_division(op: ops.Divide, find: Any) -> Op | None:
     """(x - mean) / sqrt(variance + epsilon) = LayerNorm(x), and x / sqrt(mean of squares + epsilon) = RmsNorm(x)"""
     found = _root(op.y, find)
-    return _last_axes(_normalised(op.x, *found, find)) if found is not None else None
+    return last_axes(_normalised(op.x, *found, find)) if found is not None else None
 
 
 def norm_by_product(op: ops.Multiply, find: Any) -> Op | None:
     """The same with a product by one over the root."""
-    for x, factor in _sides(op):
-        found = _inverse_root(factor, find)
-        made = _last_axes(_normalised(x, *found, find)) if found is not None else None
+    for x, factor in sides(op):
+        found = inverse_root(factor, find)
+        made = last_axes(_normalised(x, *found, find)) if found is not None else None
         if made is not None:
             return made
     return None
@@ -157,7 +157,7 @@ def norm_by_product(op: ops.Multiply, find: Any) -> Op | None:
 
 def norm_scale(op: ops.Multiply, find: Any) -> Op | None:
     """LayerNorm(x) * w = LayerNorm(x, w), and so for RmsNorm"""
-    for inner, weight in _sides(op):
+    for inner, weight in sides(op):
         norm = find.op(inner, ops.LayerNorm, ops.RmsNorm)
         if norm is None or norm.scale is not None or getattr(norm, "offset", None) is not None:
             continue
@@ -168,7 +168,7 @@ def norm_scale(op: ops.Multiply, find: Any) -> Op | None:
 
 def norm_offset(op: ops.Add, find: Any) -> Op | None:
     """LayerNorm(x, w) + b = LayerNorm(x, w, b)"""
-    for inner, weight in _sides(op):
+    for inner, weight in sides(op):
         norm = find.op(inner, ops.LayerNorm)
         if norm is not None and norm.offset is None and norm.scale is not None and _fits(weight, norm):
             return norm.replace(offset=weight)

@@ -131,7 +131,12 @@ class Interpreter:
             return self.call(function, inputs, attributes_of(node, frame.attributes), node, frame)
         structural = control.STRUCTURAL.get(node.op_type) if domain == "" else None
         if structural is not None:
-            return structural(control.Call(self, node, inputs, held, frame))
+            try:
+                return structural(control.Call(self, node, inputs, held, frame))
+            except NetglotError:
+                raise
+            except _BROKEN as error:
+                raise InputError(f"{_place(node)} is not valid: {_words(node, frame, error)}") from error
         version = frame.opsets.get(domain)
         if version is None:
             raise InputError(f"{_place(node)}: the model imports no version of the domain {domain or 'ai.onnx'!r}")

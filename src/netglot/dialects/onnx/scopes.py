@@ -46,6 +46,7 @@ _ROLES = {
     ("LayerNorm", "offset"): "bias",
     ("Matmul", "y"): "weight",
     ("Matmul", "x"): "weight",
+    ("Multiply", "y"): "scale",
     ("Add", "y"): "bias",
     ("Add", "x"): "bias",
     ("Take", "x"): "weight",
@@ -291,7 +292,7 @@ def _class_name(path: str) -> str:
 
 # -- names of parameters
 
-_SHARED = ("weight", "bias", "scale", "offset", "mean", "variance")
+_SHARED = ("weight", "bias", "scale", "offset", "mean", "variance", "y")
 
 
 def _unshare(graph: Graph) -> None:
@@ -304,7 +305,7 @@ def _unshare(graph: Graph) -> None:
     users: dict[Parameter, list[tuple[Node, str]]] = {}
     for node in graph.nodes:
         for name in _SHARED:
-            held = getattr(node.op, name, None)
+            held = getattr(node.op, name, None) if name != "y" or isinstance(node.op, ops.Multiply) else None
             if isinstance(held, Parameter) and held.kind != "constant":
                 users.setdefault(held, []).append((node, name))
     for parameter, several in users.items():
