@@ -26,7 +26,7 @@ for _tf, _torch in {
     "logical_not": "logical_not", "reciprocal": "reciprocal", "softplus": "nn.functional.softplus",
     "log_sigmoid": "nn.functional.logsigmoid", "acos": "acos", "asin": "asin", "sinh": "sinh", "cosh": "cosh",
     "zeros_like": "zeros_like", "ones_like": "ones_like", "stop_gradient": "Tensor.detach",
-    "is_nan": "isnan", "isnan": "isnan", "identity": "clone",
+    "is_nan": "isnan", "isnan": "isnan",
 }.items():  # fmt: skip
     declare(f"{_all(_tf)}(x, name=None)", f"torch.{_torch}({{x:t}})")
 for _name in ("relu", "elu", "selu", "silu", "relu6", "softsign", "mish", "hard_sigmoid"):
@@ -121,8 +121,13 @@ for _name in ("argmax", "argmin"):
     declare(f"keras.backend.{_name}(x, axis=-1)", f"torch.{_name}({{x:t}}, dim={{axis}})")
 declare("tf.cumsum|tf.math.cumsum|keras.ops.cumsum(x, axis)", "torch.cumsum({x}, dim={axis})")
 declare(
-    "tf.norm|keras.ops.norm(x, ord=2, axis=None, keepdims=False)",
+    "tf.norm(x, ord=2, axis=None, keepdims=False)",
     "torch.linalg.vector_norm({x}<, ord={ord}><, dim={axis}><, keepdim={keepdims}>)",
+    when={"ord": lambda one: one != "euclidean"},
+)
+declare(
+    "keras.ops.norm(x, ord=None, axis=None, keepdims=False)",
+    "torch.linalg.norm({x}<, ord={ord}><, dim={axis}><, keepdim={keepdims}>)",
 )
 declare("tf.math.l2_normalize|tf.nn.l2_normalize(x, axis=None, epsilon=1e-12)",
         "({x:p} * torch.rsqrt(torch.clamp(torch.sum({x:p} ** 2, dim={axis}, keepdim=True), min={epsilon})))")  # fmt: skip
@@ -206,7 +211,6 @@ declare("keras.ops.triu(x, k=0)", "torch.triu({x}<, {k}>)")
 declare("tf.zeros|keras.ops.zeros(shape, dtype=None)", "torch.zeros({shape:sizes}<, dtype={dtype:dtype}>)")
 declare("tf.ones|keras.ops.ones(shape, dtype=None)", "torch.ones({shape:sizes}<, dtype={dtype:dtype}>)")
 declare("tf.fill(shape, value)", "torch.full({shape:sizes}, {value})")
-declare("keras.ops.full(shape, value)", "torch.full({shape:sizes}, {value})")
 declare("tf.eye|keras.ops.eye(n)", "torch.eye({n})")
 declare(
     "tf.range|keras.ops.arange(start, limit=None, delta=1, dtype=None)",
@@ -303,10 +307,10 @@ declare("tf.nn.dropout(x, rate)", "F.dropout({x}, {rate})")
 declare("tf.stop_gradient(x)", "{x:p}.detach()")
 declare("tf.random.shuffle|keras.random.shuffle(value, seed=None)", "{value:p}[torch.from_numpy(np.random.permutation(len({value})))]",
         infers="seed")  # fmt: skip
-declare("tf.sequence_mask(lengths, maxlen)", "(torch.arange({maxlen}) < {lengths:p}[..., None])")
-declare("tf.math.top_k|keras.ops.top_k(x, k=1, sorted=True)", "torch.topk({x}, {k})", infers="sorted")
-declare("tf.sort|keras.ops.sort(x, axis=-1)", "torch.sort({x}, dim={axis}).values")
-declare("tf.argsort|keras.ops.argsort(x, axis=-1)", "torch.argsort({x}, dim={axis}, stable=True)")
+declare("tf.sequence_mask(lengths, maxlen)", "(torch.arange({maxlen}) < {lengths:t}[..., None])")
+declare("keras.ops.top_k(x, k=1, sorted=True)", "torch.topk({x}, {k})", infers="sorted")
+declare("keras.ops.sort(x, axis=-1)", "torch.sort({x}, dim={axis}).values")
+declare("keras.ops.argsort(x, axis=-1)", "torch.argsort({x}, dim={axis}, stable=True)")
 declare("tf.image.resize(images, size, method='bilinear')", "image_resized({images}, {size}<, method={method}>)",
         when={"method": lambda m: m in ("bilinear", "nearest")})  # fmt: skip
 declare("keras.ops.image.resize(images, size, interpolation='bilinear')",

@@ -11,17 +11,29 @@ from netglot.migrate.rewrite import Rewriter
 from netglot.migrate.to_keras import names
 from netglot.migrate.to_keras.target import GONE, Target, _alone, _in_annotation
 from netglot.migrate.to_keras.training import dedented
-from netglot.migrate.to_torch import bases, compiling, functions, helpers, layers, penalties, plain, tapes, training
+from netglot.migrate.to_torch import (
+    algebra,
+    bases,
+    compiling,
+    functions,
+    helpers,
+    layers,
+    penalties,
+    plain,
+    tapes,
+    training,
+)
 
 TABLE = Table()
-for _table in (layers.table, functions.table, training.table):
-    TABLE.rows.update(_table.rows)
+for _table in (layers.table, functions.table, algebra.table, training.table):
+    for _name, _rows in _table.rows.items():
+        TABLE.rows.setdefault(_name, []).extend(_rows)
     TABLE.marks.update(_table.marks)
 
 DTYPES = {
     "float32": "torch.float32", "float64": "torch.float64", "float16": "torch.float16", "int32": "torch.int32",
     "int64": "torch.int64", "bool": "torch.bool", "uint8": "torch.uint8", "bfloat16": "torch.bfloat16",
-    "int8": "torch.int8", "int16": "torch.int16",
+    "int8": "torch.int8", "int16": "torch.int16", "double": "torch.float64", "half": "torch.float16",
 }  # fmt: skip
 TYPES = {
     "keras.Model": "nn.Module", "keras.layers.Layer": "Layer", "keras.Layer": "Layer", "tf.Tensor": "torch.Tensor",
@@ -312,7 +324,18 @@ class TorchTarget(Target):
         return None
 
     def subscript(self, r: Rewriter, node: ast.Subscript) -> str | None:
-        return None
+        """PyTorch's slices go forwards only: whole axes that go backwards are flipped."""
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        steps = [r.constant(one.step) if isinstance(one, ast.Slice) and one.step else None for one in parts]
+        back = [n for n, step in enumerate(steps) if isinstance(step, int) and step < 0]
+        if not back or "tensor" not in r.fact(node.value).kinds:
+            return None
+        bare = all(isinstance(one, ast.Slice) and one.lower is one.upper is None for one in parts)
+        if not bare or set(steps) - {None, -1}:
+            r.mark(node, "indexing", "PyTorch's slices go forwards only")
+            return r.composed_kept(node)
+        axes = ", ".join(map(str, back)) + ("," if len(back) == 1 else "")
+        return self.spell("torch.flip(", r) + f"{r.text(node.value)}, ({axes}))"
 
     # -- statements
 

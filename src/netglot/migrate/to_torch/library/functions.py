@@ -1,5 +1,6 @@
 """Functions of TensorFlow that PyTorch has nothing close to."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -60,3 +61,58 @@ def set_trainable(layer, trained=True):
     """Freezes a layer or lets it learn again, weights that it makes later too."""
     for weight in layer.parameters():
         weight.requires_grad = trained
+
+
+def divided_no_nan(x, y):
+    """A quotient that is zero where the divisor is."""
+    x, y = torch.as_tensor(x), torch.as_tensor(y)
+    return torch.where(y == 0, torch.zeros(()), x / torch.where(y == 0, torch.ones(()), y))
+
+
+def gathered_by_sample(x, index):
+    """The entries of each sample at an index of its own."""
+    index = torch.as_tensor(index)
+    return x[torch.arange(len(x)).reshape(-1, *(1 for _ in index.shape[1:])), index]
+
+
+def sliced(x, start, size):
+    """A part of a tensor; a size of -1 goes to the end."""
+    ends = (None if n == -1 else int(first) + int(n) for first, n in zip(start, size))
+    return x[tuple(slice(int(first), end) for first, end in zip(start, ends))]
+
+
+def segment_sum(x, segment_ids, num_segments=None):
+    """Sums of the entries that belong together."""
+    segment_ids = torch.as_tensor(segment_ids).long()
+    count = int(segment_ids.max()) + 1 if num_segments is None else int(num_segments)
+    return torch.zeros(count, *x.shape[1:], dtype=x.dtype).index_add(0, segment_ids, x)
+
+
+def padded(x, paddings, mode):
+    """A tensor padded by what lies inside of it, along each axis."""
+    for axis, pair in enumerate(paddings):
+        places = np.pad(np.arange(x.shape[axis]), [int(one) for one in pair], mode=mode.lower())
+        x = x.index_select(axis, torch.from_numpy(places).to(x.device))
+    return x
+
+
+def space_to_depth(x, block):
+    """Blocks of images with the channels last as channels."""
+    n, height, width, channels = x.shape
+    x = x.reshape(n, height // block, block, width // block, block, channels)
+    return x.permute(0, 1, 3, 2, 4, 5).reshape(n, height // block, width // block, -1)
+
+
+def depth_to_space(x, block):
+    """Channels of images with the channels last as blocks."""
+    n, height, width, channels = x.shape
+    x = x.reshape(n, height, width, block, block, channels // block**2)
+    return x.permute(0, 1, 3, 2, 4, 5).reshape(n, height * block, width * block, -1)
+
+
+def standardized(image):
+    """Images with a mean of zero and a variance of one each."""
+    axes = (-3, -2, -1)
+    count = image.shape[-3] * image.shape[-2] * image.shape[-1]
+    deviation = image.std(dim=axes, correction=0, keepdim=True).clamp(min=count**-0.5)
+    return (image - image.mean(dim=axes, keepdim=True)) / deviation
