@@ -5,6 +5,7 @@ import pytest
 
 keras = pytest.importorskip("keras")
 
+from netglot.dialects.keras.hierarchy import hierarchy  # noqa: E402
 from netglot.verify.arrays import read_arrays, write_arrays  # noqa: E402
 from netglot.verify.source_keras import Runtime  # noqa: E402
 
@@ -53,3 +54,26 @@ def test_layers_that_ask_for_single_precision_are_widened_too(tmp_path):
         assert found.dtype == dtype
         errors[dtype] = np.abs(found - wide).max()
     assert errors["float64"] < 1e-15 < 1e-9 < errors["float32"]
+
+
+@keras.saving.register_keras_serializable("netglot_tests")
+class Nameless(keras.layers.Layer):
+    """Takes no name, so that a file tells its name beside its configuration only."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.dense = keras.layers.Dense(units)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def test_layers_that_take_no_name_keep_theirs(tmp_path):
+    keras.saving.get_custom_objects()["netglot_tests>Nameless"] = Nameless
+    given = keras.Input((3,))
+    model = keras.Model(given, Nameless(5)(Nameless(4)(given)))
+    model.save(tmp_path / "model.keras")
+    named = {name: list(v.shape) for name, v in hierarchy(model).variables.items()}
+    runtime = Runtime(str(tmp_path))
+    runtime.load({"args": ["x"], "kwargs": {}}, str(tmp_path / "model.keras"))
+    assert {name: shape for name, shape, *_ in runtime.describe()["state"]} == named

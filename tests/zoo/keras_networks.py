@@ -24,6 +24,54 @@ SIDES = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
 FIRST = 64
 
 TEXT = {"vocabulary_size": 100, "num_layers": 2, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32}
+GROUPED = {
+    "vocabulary_size": 100,
+    "num_layers": 2,
+    "num_query_heads": 4,
+    "num_key_value_heads": 2,
+    "hidden_dim": 16,
+    "intermediate_dim": 32,
+}
+SMOL = {
+    "vocabulary_size": 100,
+    "hidden_dim": 16,
+    "intermediate_dim": 32,
+    "num_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "attention_bias": False,
+    "attention_dropout": 0.0,
+    "rope_layer_enabled_list": [True, False],
+    "layer_types": ["full_attention"] * 2,
+    "mlp_bias": False,
+    "layer_norm_epsilon": 1e-6,
+    "max_position_embeddings": 32,
+    "rope_theta": 10000.0,
+    "partial_rotary_factor": 1.0,
+}
+EXPERTS = {"moe_intermediate_dim": 16, "num_experts": 4, "top_k": 2}
+SLIDING = {
+    "use_sliding_window_attention": True,
+    "sliding_window_size": 8,
+    "attention_logit_soft_cap": 50.0,
+    "final_logit_soft_cap": 30.0,
+    "use_post_ffw_norm": True,
+    "use_post_attention_norm": True,
+}
+PATCHES = {"patch_size": 8, "num_layers": 2, "hidden_dim": 16, "num_heads": 2, "image_shape": (32, 32, 3)}
+GEMMA_SIDES = {
+    f"{side}_{name}": value
+    for side in ("encoder", "decoder")
+    for name, value in {
+        "hidden_dim": 16,
+        "intermediate_dim": 32,
+        "num_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 8,
+        "layer_types": ["full_attention", "sliding_attention"],
+    }.items()
+}
 BACKBONES: dict[str, dict[str, dict[str, Any]]] = {
     "BERT": {
         "BertBackbone": TEXT | {"max_sequence_length": 16},
@@ -41,6 +89,10 @@ BACKBONES: dict[str, dict[str, dict[str, Any]]] = {
         },
         "DebertaV3Backbone": TEXT | {"max_sequence_length": 16, "bucket_size": 8},
         "XLNetBackbone": TEXT,
+        "XLMRobertaBackbone": TEXT | {"max_sequence_length": 16},
+        "ESM2Backbone": TEXT,
+        "ESMBackbone": TEXT | {"position_embedding_type": "absolute", "max_sequence_length": 16},
+        "RoformerV2Backbone": TEXT | {"head_size": 8},
         "FNetBackbone": {
             "vocabulary_size": 100,
             "num_layers": 2,
@@ -89,6 +141,7 @@ BACKBONES: dict[str, dict[str, dict[str, Any]]] = {
             "intermediate_dim": 32,
             "head_dim": 4,
         },
+        "Gemma2Backbone": GROUPED | SLIDING | {"head_dim": 4},
         "Qwen2Backbone": {
             "vocabulary_size": 100,
             "num_layers": 2,
@@ -104,6 +157,35 @@ BACKBONES: dict[str, dict[str, dict[str, Any]]] = {
             "num_key_value_heads": 2,
             "hidden_dim": 16,
             "intermediate_dim": 32,
+        },
+    },
+    "Llama and after": {
+        "Llama3Backbone": GROUPED,
+        "QwenBackbone": GROUPED,
+        "Qwen3Backbone": GROUPED | {"head_dim": 4},
+        "SmolLM3Backbone": SMOL,
+        "Gemma3Backbone": GROUPED | {"head_dim": 4, "image_size": 16},
+        "Gemma4Backbone": GROUPED | {"head_dim": 4, "image_size": 16},
+        "T5GemmaBackbone": GEMMA_SIDES
+        | {"vocabulary_size": 100, "sliding_window": 8, "cross_attention_hidden_size": 16},
+    },
+    "Experts": {
+        "MixtralBackbone": GROUPED | {"num_experts": 4, "sliding_window": 8},
+        "QwenMoeBackbone": GROUPED | EXPERTS | {"shared_expert_intermediate_dim": 16},
+        "Qwen3MoeBackbone": GROUPED | EXPERTS | {"head_dim": 4},
+        "GptOssBackbone": GROUPED | {"num_experts": 4, "sliding_window": 8},
+    },
+    "Recurrent": {
+        "RWKV7Backbone": {
+            "hidden_size": 16,
+            "head_size": 8,
+            "num_layers": 2,
+            "vocabulary_size": 100,
+            "intermediate_dim": 32,
+            "gate_lora": 8,
+            "mv_lora": 8,
+            "aaa_lora": 8,
+            "decay_lora": 8,
         },
     },
     "T5": {
@@ -144,6 +226,56 @@ BACKBONES: dict[str, dict[str, dict[str, Any]]] = {
             "hidden_dims": [8, 16],
         },
     },
+    "Images": {
+        "SwinTransformerBackbone": {
+            "image_shape": (32, 32, 3),
+            "embed_dim": 8,
+            "depths": [2, 2],
+            "num_heads": [1, 2],
+            "window_size": 4,
+        },
+        "DINOV2Backbone": PATCHES | {"intermediate_dim": 32, "position_embedding_shape": (32, 32, 3)},
+        "DINOV3Backbone": PATCHES | {"intermediate_dim": 32},
+        "ViTDetBackbone": {
+            "hidden_size": 16,
+            "num_layers": 2,
+            "intermediate_dim": 32,
+            "num_heads": 2,
+            "global_attention_layer_indices": [1],
+            "patch_size": 8,
+            "num_output_channels": 8,
+            "window_size": 2,
+            "image_shape": (32, 32, 3),
+        },
+        "VideoPrismBackbone": {
+            "num_frames": 4,
+            "patch_size": 8,
+            "hidden_dim": 16,
+            "intermediate_dim": 32,
+            "num_heads": 2,
+            "num_spatial_layers": 1,
+            "num_temporal_layers": 1,
+            "num_auxiliary_layers": 0,
+            "image_shape": (32, 32, 3),
+        },
+        "XceptionBackbone": {
+            "stackwise_conv_filters": [[8, 8], [16, 16]],
+            "stackwise_pooling": [True, False],
+            "image_shape": (32, 32, 3),
+        },
+        "HGNetV2Backbone": {
+            "depths": [1, 2],
+            "embedding_size": 8,
+            "hidden_sizes": [16, 24],
+            "stem_channels": [3, 8, 8],
+            "hidden_act": "relu",
+            "use_learnable_affine_block": False,
+            "stackwise_stage_filters": [[8, 8, 16, 1, 2, 3], [16, 8, 24, 1, 2, 3]],
+            "apply_downsample": [False, True],
+            "use_lightweight_conv_block": [False, True],
+            "image_shape": (32, 32, 3),
+        },
+    },
     "ResNet": {
         "ResNetBackbone": {
             "input_conv_filters": [8],
@@ -170,6 +302,10 @@ BACKBONES: dict[str, dict[str, dict[str, Any]]] = {
 """Small configurations of each backbone, by family."""
 
 
+_SECOND = {"Gemma2Backbone": "GemmaBackbone"}
+"""Configurations of a backbone that have a name of their own."""
+
+
 def networks() -> Iterator[Network]:
     """The applications, then the backbones."""
     for family, variants in APPLICATIONS.items():
@@ -194,6 +330,6 @@ def _backbone(name: str, options: dict[str, Any]) -> Callable[[], Any]:
     def build():
         import keras_hub
 
-        return getattr(keras_hub.models, name)(**options)
+        return getattr(keras_hub.models, _SECOND.get(name, name))(**options)
 
     return build

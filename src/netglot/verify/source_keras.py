@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras.src import dtype_policies
+from keras.src.saving import serialization_lib
 
 from netglot.dialects.keras.hierarchy import hierarchy
 from netglot.formats.keras2 import custom_objects
@@ -149,7 +150,7 @@ class Runtime(runtime_keras.Runtime):
         plain = dtype == "float32" and not _has_other_policies(self.path)
         path = self.path if plain else _in_dtype(self.path, dtype, self.folder)
         wide = runtime_keras.wide_spectrograms() if dtype == "float64" else contextlib.nullcontext()
-        with contextlib.nullcontext() if plain else _layers_in(dtype), wide, seen_by_code(self.seen):
+        with contextlib.nullcontext() if plain else _layers_in(dtype), wide, seen_by_code(self.seen), _named():
             known = {**custom_objects(), **self.classes}
             self.model = keras.saving.load_model(path, custom_objects=known, compile=False, safe_mode=False)
         self.variables = hierarchy(self.model).variables
@@ -190,6 +191,25 @@ def _layers_in(dtype):
         return get
 
     return runtime_keras._swapped(dtype_policies, "get", make)
+
+
+def _named():
+    """Gives layers the names that stand in the file: one whose constructor takes no name forgets its own."""
+
+    def make(original):
+        def deserialise(config, *args, **kwargs):
+            made = original(config, *args, **kwargs)
+            if (
+                isinstance(made, keras.layers.Layer)
+                and isinstance(config, dict)
+                and isinstance(config.get("name"), str)
+            ):
+                made.name = config["name"]
+            return made
+
+        return deserialise
+
+    return runtime_keras._swapped(serialization_lib, "deserialize_keras_object", make)
 
 
 def _has_other_policies(path):

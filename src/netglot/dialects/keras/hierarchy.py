@@ -204,15 +204,28 @@ def _is_layer(one: Any) -> bool:
 def _own_names(layers: list[Any]) -> list[str]:
     """The names of a model's layers; those that Keras made up are counted from the model's first.
 
-    Keras counts them across the process: the first dense layer of the third model is `dense_7`. Where the plain name
-    is among them the count began here, or the user wrote them.
+    Keras counts them across the process, in the order in which they are made: the first dense layer of the third model
+    is `dense_7`. Where the plain name is among them the count began here, or the user wrote them.
     """
-    made_up = [re.fullmatch(rf"{re.escape(_snake(layer))}(_\d+)?", layer.name) is not None for layer in layers]
-    plain = {_snake(layer) for layer in layers if layer.name == _snake(layer)}
+    numbers = [_number(layer) for layer in layers]
+    first: dict[str, int] = {}
+    for layer, number in zip(layers, numbers, strict=True):
+        if number is not None:
+            first[_snake(layer)] = min(number, first.get(_snake(layer), number))
     return [
-        _snake(layer) if known and _snake(layer) not in plain else _clean(layer.name)
-        for layer, known in zip(layers, made_up, strict=True)
+        _clean(layer.name) if number is None else _numbered(_snake(layer), number - first[_snake(layer)])
+        for layer, number in zip(layers, numbers, strict=True)
     ]
+
+
+def _number(layer: Any) -> int | None:
+    """The number in a name that Keras made up; None for a name of the user's."""
+    found = re.fullmatch(rf"{re.escape(_snake(layer))}(?:_(\d+))?", layer.name)
+    return int(found[1] or 0) if found else None
+
+
+def _numbered(name: str, number: int) -> str:
+    return f"{name}_{number}" if number else name
 
 
 def _snake(layer: Any) -> str:
