@@ -58,10 +58,10 @@ def test_layers_that_ask_for_single_precision_are_widened_too(tmp_path):
 
 @keras.saving.register_keras_serializable("netglot_tests")
 class Nameless(keras.layers.Layer):
-    """Takes no name, so that a file tells its name beside its configuration only."""
+    """Names no argument for its name, so that a file tells it beside its configuration only."""
 
-    def __init__(self, units):
-        super().__init__()
+    def __init__(self, units, **options):
+        super().__init__(**options)
         self.dense = keras.layers.Dense(units)
 
     def call(self, x):
