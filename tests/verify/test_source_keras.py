@@ -64,6 +64,9 @@ class Nameless(keras.layers.Layer):
         super().__init__(**options)
         self.dense = keras.layers.Dense(units)
 
+    def build(self, shape):
+        self.dense.build(shape)
+
     def call(self, x):
         return self.dense(x)
 
