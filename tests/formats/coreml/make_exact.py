@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from coremltools.models import datatypes
 from coremltools.models.neural_network import NeuralNetworkBuilder
+from coremltools.models.neural_network.quantization_utils import quantize_weights
 from torch import nn
 from torch.nn import functional as F
 
@@ -96,7 +97,91 @@ class Functions(nn.Module):
         return (*made, F.pad(x, (1, 2)), (x >= 0).float(), x.logsumexp(2), x @ a.transpose(1, 2))
 
 
-def of_torch(name, network, *shapes, ids=0):
+class Residual(nn.Module):
+    def __init__(self, before, after, stride):
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after)
+        self.conv2, self.norm2 = nn.Conv2d(after, after, 3, 1, 1, bias=False), nn.BatchNorm2d(after)
+        self.down = None
+        if stride > 1 or before != after:
+            self.down = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+
+    def forward(self, x):
+        y = self.norm2(self.conv2(torch.relu(self.norm1(self.conv1(x)))))
+        return torch.relu(y + (x if self.down is None else self.down(x)))
+
+
+class ResNet(nn.Sequential):
+    """ResNet-18 with few channels."""
+
+    def __init__(self):
+        layers = [nn.Conv2d(3, 4, 7, 2, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+        for before, after, stride in ((4, 4, 1), (4, 8, 2), (8, 12, 2), (12, 16, 2)):
+            layers += [Residual(before, after, stride), Residual(after, after, 1)]
+        super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
+
+
+class Inverted(nn.Module):
+    def __init__(self, before, after, stride, grown):
+        super().__init__()
+        wide = before * grown
+        made = [nn.Conv2d(before, wide, 1, bias=False), nn.BatchNorm2d(wide), nn.ReLU6()]
+        made += [nn.Conv2d(wide, wide, 3, stride, 1, groups=wide, bias=False), nn.BatchNorm2d(wide), nn.ReLU6()]
+        self.body = nn.Sequential(*made, nn.Conv2d(wide, after, 1, bias=False), nn.BatchNorm2d(after))
+        self.short = stride == 1 and before == after
+
+    def forward(self, x):
+        return x + self.body(x) if self.short else self.body(x)
+
+
+class MobileNet(nn.Sequential):
+    """MobileNet v2 with few channels and blocks."""
+
+    def __init__(self):
+        layers = [nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU6()]
+        for before, after, stride in ((8, 8, 1), (8, 12, 2), (12, 12, 1), (12, 16, 2), (16, 16, 1)):
+            layers.append(Inverted(before, after, stride, 3))
+        super().__init__(
+            *layers, nn.Conv2d(16, 32, 1), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 7)
+        )
+
+
+class Sound(nn.Module):
+    """Convolutions along one axis."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.up, self.norm = nn.Conv1d(2, 6, 5, 2, 2), nn.ConvTranspose1d(6, 4, 4, 2, 1), nn.BatchNorm1d(6)
+        self.rnn, self.head = nn.LSTM(6, 5, batch_first=True), nn.Linear(5, 2)
+
+    def forward(self, x):
+        y = torch.relu(self.norm(self.conv(x)))
+        return self.up(y), self.head(self.rnn(y.transpose(1, 2))[0]), F.max_pool1d(y, 2)
+
+
+class Plain(nn.Module):
+    """Layers that nothing is folded into."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.deep = nn.Conv2d(3, 8, 3, 2, bias=False), nn.Conv2d(8, 8, 3, groups=4, bias=False)
+        self.head = nn.Linear(8, 5, bias=False)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.deep(torch.relu(self.conv(x)))).mean((2, 3)))
+
+
+def on_grid(network, levels):
+    """Weights that are stored in few bits without loss: evenly spaced, extremes among them."""
+    for weight in network.parameters():
+        if weight.dim() > 1:
+            steps = torch.randint(0, levels, weight.shape)
+            steps.view(len(weight), -1)[:, :2] = torch.tensor([0, levels - 1])
+            weight.data = (steps.float() / (levels - 1) - 0.5) * (4 / weight[0].numel()) ** 0.5
+    return network
+
+
+def of_torch(name, network, *shapes, ids=0, stored=None, labels=None, picture=False):
     network.eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -105,7 +190,14 @@ def of_torch(name, network, *shapes, ids=0):
     given = [torch.randint(0, ids, shape) if ids else torch.randn(shape) for shape in shapes]
     kind = np.int32 if ids else np.float32
     inputs = [ct.TensorType(name=f"x{i}", shape=shape, dtype=kind) for i, shape in enumerate(shapes)]
-    made = ct.convert(torch.jit.trace(network, given), inputs=inputs, convert_to="neuralnetwork")
+    if picture:
+        inputs = [
+            ct.ImageType(name="x0", shape=shapes[0], scale=1 / 127, bias=[-1, -1, -1], color_layout=ct.colorlayout.BGR)
+        ]
+    more = {"classifier_config": ct.ClassifierConfig(labels)} if labels else {}
+    made = ct.convert(torch.jit.trace(network, given), inputs=inputs, convert_to="neuralnetwork", **more)
+    if stored:
+        made = quantize_weights(made, *stored)
     with torch.no_grad():
         found = network(*given)
     keep(
@@ -187,7 +279,18 @@ def main():
     of_torch("attention", Attention(), (1, 6, 8))
     of_torch("functions", Functions(), (1, 3, 4))
     older()
-    np.savez_compressed(HERE / "recorded_exact.npz", **RECORDED)
+    of_torch("resnet", ResNet(), (1, 3, 64, 64))
+    of_torch("mobilenet", MobileNet(), (1, 3, 32, 32))
+    of_torch("sound", Sound(), (1, 2, 20))
+    of_torch("classifier", Pictures(), (1, 3, 32, 32), labels=list("abcde"))
+    of_torch("bitmap", Pictures(), (1, 3, 32, 32), picture=True)
+    of_torch("in_half", Plain().half().float(), (1, 3, 16, 16), stored=(16,))
+    of_torch("in_8_bits", on_grid(Plain(), 256), (1, 3, 16, 16), stored=(8, "linear"))
+    of_torch("in_a_table", on_grid(Plain(), 16), (1, 3, 16, 16), stored=(4, "linear_lut"))
+    known = {key: array for key, array in RECORDED.items() if key.startswith(("resnet/", "mobilenet/"))}
+    np.savez_compressed(HERE / "recorded_known.npz", **known)
+    rest = {key: array for key, array in RECORDED.items() if key not in known}
+    np.savez_compressed(HERE / "recorded_exact.npz", **rest)
 
 
 main()

@@ -13,13 +13,19 @@ from netglot.errors import UnsupportedOps
 from netglot.pivot import ops
 from netglot.pivot.evaluate import evaluate
 
-NAMES = ("pictures", "pair", "words", "attention", "functions", "older")
+NAMES = (
+    "pictures", "pair", "words", "attention", "functions", "older", "resnet", "mobilenet", "sound", "classifier",
+    "bitmap", "in_half", "in_8_bits", "in_a_table",
+)  # fmt: skip
 
 
 @functools.cache
 def recorded():
-    with np.load(Path(__file__).parent / "recorded_exact.npz") as held:
-        return {name: held[name] for name in held.files}
+    found = {}
+    for kind in ("exact", "known"):
+        with np.load(Path(__file__).parent / f"recorded_{kind}.npz") as held:
+            found |= {name: held[name] for name in held.files}
+    return found
 
 
 def written(name: str, folder: Path) -> Path:
