@@ -141,12 +141,14 @@ def _from_keras(network: Network):
     x = np.random.default_rng(1).normal(size=shape).astype("float32")
     single = _arrays(keras.ops.convert_to_numpy(model(x, training=False)))
     keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     try:
         exact = network.build()
         exact.set_weights(model.get_weights())
         wanted = _arrays(keras.ops.convert_to_numpy(exact(x.astype("float64"), training=False)))
     finally:
         keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
     return graph, wanted, [x], _apart(single, wanted)
 
 
