@@ -12,6 +12,7 @@ from netglot.errors import Refusal, RefusedOp, UnsupportedOps, notimpl
 from netglot.passes.layout import constant_values
 from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import REARRANGING, Graph, Node, Parameter, Part, Value
+from netglot.pivot.offline import base_parameters, recipe
 from netglot.pivot.op import FLOATS, Op, type_of
 from netglot.source import spell
 from netglot.source.parts import Style
@@ -49,23 +50,7 @@ class Spelled:
 
     def base_parameters(self, tree: Any) -> list[Parameter]:
         """The parameters from which a value or an op tree is computed."""
-        found: dict[Parameter, None] = {}
-
-        def visit(item):
-            if isinstance(item, Parameter):
-                found[item] = None
-            elif isinstance(item, Value):
-                producer = self.producers.get(item)
-                if producer is not None:
-                    visit(producer.op)
-            elif isinstance(item, Part):
-                visit(item.op)
-            elif isinstance(item, Op):
-                for operand in item.operands():
-                    visit(operand)
-
-        visit(tree)
-        return list(found)
+        return base_parameters(tree, self.producers)
 
     def held_parameters(self, tree: Any) -> list[Parameter]:
         """Those of `base_parameters` that are then the layer's: constants beside weights stay everyone's."""
@@ -74,15 +59,7 @@ class Spelled:
 
     def recipe(self, tree: Any) -> Any:
         """An op tree over parameters only."""
-        if isinstance(tree, Value) and not isinstance(tree, Parameter):
-            producer = self.producers[tree]
-            op = producer.op.map_operands(self.recipe)
-            return op if len(producer.results) == 1 else Part(op, producer.results.index(tree))
-        if isinstance(tree, Part):
-            return Part(tree.op.map_operands(self.recipe), tree.index)
-        if isinstance(tree, Op):
-            return tree.map_operands(self.recipe)
-        return tree
+        return recipe(tree, self.producers)
 
     def _weights_offline(self, layer: spell.Layer) -> bool:
         def fine(item) -> bool:
@@ -186,8 +163,8 @@ class Spelled:
         """The elements of a parameter that recipes use."""
         marks = np.arange(int(np.prod(parameter.shape)) or 1, dtype=np.float64).reshape(tuple(parameter.shape)) + 1.0
         found: set[int] = set()
-        for recipe in recipes:
-            marked = _substitute(recipe, lambda p: marks if p is parameter else np.zeros(tuple(p.shape)))
+        for one in recipes:
+            marked = _substitute(one, lambda p: marks if p is parameter else np.zeros(tuple(p.shape)))
             found |= set(
                 np.unique(np.asarray(evaluate_op(marked) if isinstance(marked, Op | Part) else marked)).tolist()
             )

@@ -11,6 +11,7 @@ from netglot.dialects.onnx.write_ops.terms import Result, ScalarSize, Several, c
 from netglot.errors import Refusal, RefusedOp, UnsupportedOps, notimpl
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import REARRANGING, Graph, Names, Node, Parameter, Part, Value
+from netglot.pivot.offline import base_parameters, recipe
 from netglot.pivot.op import Op, dtype_of, is_scalar, numpy_dtype, shape_of
 from netglot.source.spell import Call
 
@@ -132,22 +133,7 @@ class Emitter:
 
     def base(self, tree: Any) -> list[Parameter]:
         """The parameters in a tree of ops."""
-        found: dict[Parameter, None] = {}
-
-        def visit(item: Any) -> None:
-            if isinstance(item, Parameter):
-                found[item] = None
-            elif isinstance(item, Value):
-                if item in self.producers:
-                    visit(self.producers[item].op)
-            elif isinstance(item, Part):
-                visit(item.op)
-            elif isinstance(item, Op):
-                for operand in item.operands():
-                    visit(operand)
-
-        visit(tree)
-        return list(found)
+        return base_parameters(tree, self.producers)
 
     def trainable(self, recipe: Any) -> bool:
         """Whether an initialiser is made of trained parameters."""
@@ -159,13 +145,7 @@ class Emitter:
 
     def recipe(self, tree: Any) -> Any:
         """A tree of ops over parameters, arrays and numbers alone."""
-        if isinstance(tree, Value) and not isinstance(tree, Parameter):
-            made = self.producers[tree]
-            op = made.op.map_operands(self.recipe)
-            return op if len(made.results) == 1 else Part(op, made.results.index(tree))
-        if isinstance(tree, Part):
-            return Part(tree.op.map_operands(self.recipe), tree.index)
-        return tree.map_operands(self.recipe) if isinstance(tree, Op) else tree
+        return recipe(tree, self.producers)
 
     def _weight(self, tree: Any) -> str:
         """The name of an initialiser for a tree that is known; weights that were only moved keep their name."""

@@ -19,8 +19,12 @@ def _pads(padding) -> list:
 
 @onnx.writes(ops.Conv)
 def conv(op):
+    return _convolution("Conv", op)
+
+
+def _convolution(kind: str, op, **more):
     return node(
-        "Conv",
+        kind,
         op.x,
         op.weight,
         op.bias,
@@ -29,6 +33,7 @@ def conv(op):
         pads=_pads(op.padding),
         dilations=list(op.dilation),
         group=op.groups,
+        **more,
     )
 
 
@@ -44,18 +49,7 @@ def cropped(op):
 
 @onnx.writes(ops.ConvTranspose)
 def conv_transpose(op):
-    return node(
-        "ConvTranspose",
-        op.x,
-        op.weight,
-        op.bias,
-        kernel_shape=list(shape_of(op.weight)[2:]),
-        strides=list(op.stride),
-        pads=_pads(op.padding),
-        dilations=list(op.dilation),
-        output_padding=list(op.output_padding) if any(op.output_padding) else None,
-        group=op.groups,
-    )
+    return _convolution("ConvTranspose", op, output_padding=list(op.output_padding) if any(op.output_padding) else None)
 
 
 def _even(op) -> list:
