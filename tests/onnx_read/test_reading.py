@@ -108,6 +108,18 @@ def test_all_unknown_operators_are_told_at_once():
     assert [r.what for r in caught.value.refused] == ["Nonsense", "Einstein"]
 
 
+def test_unknown_operators_behind_unknown_ones_are_told_too():
+    nodes = [
+        node("Nonsense", "x", "a"), node("Relu", "a", "b"), node("Einstein", "b", "c"),
+        helper.make_node("Conv", ["c", "w"], ["y"], domain="com.microsoft.nchwc"),
+    ]  # fmt: skip
+    made = model(nodes, {"x": [3]}, ["y"], {"w": np.zeros(3, "float32")})
+    made.opset_import.append(helper.make_opsetid("com.microsoft.nchwc", 1))
+    with pytest.raises(UnsupportedOps, match="laid out for the processor") as caught:
+        graph_of(made)
+    assert [r.what for r in caught.value.refused] == ["Nonsense", "Einstein", "com.microsoft.nchwc.Conv"]
+
+
 @pytest.mark.parametrize(
     "broken, words",
     [

@@ -16,7 +16,7 @@ import numpy as np
 
 import netglot.dialects.onnx.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.onnx import control
-from netglot.dialects.onnx.attributes import attributes_of, defaults_of, function_of, settled
+from netglot.dialects.onnx.attributes import attributes_of, defaults_of, function_of, schema_of, settled
 from netglot.dialects.onnx.dialect import onnx, reader_of
 from netglot.dialects.onnx.known import REARRANGING, SYMBOLIC, Sizes, Stored, depends, objects, sizes, stored
 from netglot.errors import InputError, NetglotError, Refusal, RefusedOp, never, notimpl
@@ -105,11 +105,17 @@ class Interpreter:
         try:
             return self._step(node, [self._input(name, held, node) for name in node.input], held, frame)
         except Poisoned:
+            reason = _unknown(node, frame)
+            if reason is not None:
+                self._refuse(node, reason)
             return []
         except Refusal as refusal:
-            what = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-            self.sink.refuse(RefusedOp(_where(node), what, refusal.reason))
+            self._refuse(node, refusal.reason)
             return []
+
+    def _refuse(self, node: Any, reason: Any) -> None:
+        what = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+        self.sink.refuse(RefusedOp(_where(node), what, reason))
 
     def _input(self, name: str, held: dict[str, Held], node: Any) -> Held:
         if not name:
@@ -153,9 +159,9 @@ class Interpreter:
 
     def _expanded(self, domain: str, version: int, node: Any, inputs: list[Held], frame: Frame) -> list[Held]:
         """An operator that the standard defines by others."""
-        spelled = f"{domain}.{node.op_type}" if domain else node.op_type
-        if spelled in onnx.unread:
-            raise Refusal(onnx.unread[spelled])
+        reason = _unknown(node, frame)
+        if reason is not None:
+            raise Refusal(reason)
         try:
             types = [_type(one) for one in inputs]
             function = function_of(domain, settled(node, frame.attributes), version, types)
@@ -164,7 +170,7 @@ class Interpreter:
         except Exception as error:
             raise InputError(f"{_place(node)} is not valid: {error}") from error
         if function is None:
-            raise Refusal(notimpl("the operator has no reading yet" if not domain else f"an operator of {domain}"))
+            raise Refusal(_no_reading(domain))
         given = defaults_of(domain, node.op_type, version) | attributes_of(node, frame.attributes)
         return self.call(function, inputs, given, node, frame, own=False)
 
@@ -400,6 +406,25 @@ def _declared(reader: Callable) -> _Declared:
 
 
 _DECLARED: dict[Callable, _Declared] = {}
+
+
+def _unknown(node: Any, frame: Frame) -> Any:
+    """Why nothing is known of an operator, whatever its operands are; None where something is."""
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    spelled, version = f"{domain}.{node.op_type}" if domain else node.op_type, frame.opsets.get(domain)
+    known = (domain, node.op_type) in frame.functions or (not domain and node.op_type in control.STRUCTURAL)
+    if known or version is None or reader_of(domain, node.op_type, version) is not None:
+        return None
+    held = onnx.unread.get(spelled) or onnx.unread.get(f"{domain}.*")
+    if held is not None:
+        return held
+    schema = schema_of(domain, node.op_type, version)
+    defined = schema is not None and (schema.has_function or schema.has_context_dependent_function)
+    return None if defined else _no_reading(domain)
+
+
+def _no_reading(domain: str) -> Any:
+    return notimpl("the operator has no reading yet" if not domain else f"an operator of {domain}")
 
 
 def _where(node: Any) -> str:

@@ -8,7 +8,7 @@ from netglot.dialects.onnx.common import broadcast, cast, dtype, rank, reshaped
 from netglot.dialects.onnx.dialect import onnx
 from netglot.dialects.onnx.ops.attention import heads_apart, heads_together
 from netglot.dialects.onnx.ops.matmul import Weight
-from netglot.errors import Refusal, notimpl
+from netglot.errors import Refusal, never, notimpl
 from netglot.pivot import ops
 from netglot.pivot.dims import floordiv
 from netglot.pivot.op import shape_of
@@ -191,3 +191,12 @@ def nhwc_conv(
         kernel_shape=kernel_shape, pads=pads, strides=strides,
     )  # fmt: skip
     return ops.Permute(made, (0, *range(2, rank(X)), 1))
+
+
+onnx.refuses_reading(
+    "com.microsoft.nchwc.*",
+    never(
+        "its weights are laid out for the processor on which onnxruntime optimised the model",
+        "convert the model as it was before, or optimise it with ORT_ENABLE_EXTENDED",
+    ),
+)
