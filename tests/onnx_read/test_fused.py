@@ -10,8 +10,6 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from tests.onnx_read.models import graph_of, result
 
-from netglot.errors import UnsupportedOps
-
 RANDOM = np.random.default_rng(0)
 CODES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64, "int32": TensorProto.INT32}
 
@@ -128,15 +126,42 @@ def test_group_norm_is_that_of_the_standard(last):
     np.testing.assert_allclose(made, wanted.transpose(0, 2, 3, 1) if last else wanted, rtol=1e-5, atol=1e-6)
 
 
-def test_a_cache_is_refused():
-    inputs = {
-        "q": drawn(2, 1, 32),
-        "k": drawn(2, 1, 16),
-        "v": drawn(2, 1, 16),
-        "pk": drawn(2, 2, 3, 8),
-        "pv": drawn(2, 2, 3, 8),
-    }
-    weights = {"ends": np.full(2, 3, "int32"), "total": np.int32(4)}
-    proto = fused("GroupQueryAttention", inputs, weights, "q k v pk pv ends total", num_heads=4, kv_num_heads=2)
-    with pytest.raises(UnsupportedOps, match="cache"):
-        graph_of(proto)
+def cached(time=1, held=3):
+    return {
+        "q": drawn(2, time, 64), "k": drawn(2, time, 32), "v": drawn(2, time, 32), "pk": drawn(2, 2, held, 16),
+        "pv": drawn(2, 2, held, 16),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("rotary", [False, True])
+@pytest.mark.parametrize("window", [-1, 2])
+@pytest.mark.parametrize("lengths", [(3, 3), (3, 1)], ids=["alike", "apart"])
+def test_grouped_attention_goes_on_from_a_cache(rotary, window, lengths):
+    inputs = cached()
+    weights = {"ends": np.array(lengths, "int32"), "total": np.int32(4)} | (angles(half=8) if rotary else {})
+    order = "q k v pk pv ends total" + " cos sin" * rotary
+    options = {"num_heads": 4, "kv_num_heads": 2, "local_window_size": window, "do_rotary": int(rotary)}
+    proto = fused("GroupQueryAttention", inputs, weights, order, outputs=("y", "a", "b"), **options)
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    wanted = session.run(None, inputs)
+    made = list(result(graph_of(proto), *inputs.values()).values())
+    np.testing.assert_allclose(made[0], wanted[0], rtol=2e-4, atol=2e-5)
+    for one, other in zip(made[1:], wanted[1:], strict=True):
+        assert one.shape == other.shape
+        for i, count in enumerate(lengths):  # what follows has no meaning
+            np.testing.assert_allclose(one[i, :, : count + 1], other[i, :, : count + 1], rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("causal", [0, 1])
+def test_attention_of_all_heads_goes_on_from_a_cache(causal):
+    inputs = {name: drawn(2, 2, 16) for name in "qkv"} | {name: drawn(2, 2, 3, 8) for name in ("pk", "pv")}
+    options = {"num_heads": 2, "unidirectional": causal, "outputs": ("y", "a", "b")}
+    compare(fused("MultiHeadAttention", inputs, {}, "q k v _ _ _ pk pv", **options), inputs)
+
+
+@pytest.mark.parametrize("causal", [0, 1])
+def test_attention_with_its_projections_goes_on_from_a_cache(causal):
+    inputs = {"x": drawn(2, 2, 16), "past": drawn(2, 2, 2, 3, 8)}
+    weights = {"w": drawn(16, 48), "b": drawn(48)}
+    options = {"num_heads": 2, "unidirectional": causal, "outputs": ("y", "present")}
+    compare(fused("Attention", inputs, weights, "x w b _ past", **options), inputs)

@@ -82,8 +82,8 @@ def attention_microsoft(
     rotary_embedding_dim=0,
     outputs=(),
 ):
-    if past is not None or do_rotary or any(outputs[1:]) or past_sequence_length is not None:
-        raise Refusal(notimpl("attention with a cache or with rotary embeddings, as onnxruntime fuses it"))
+    if do_rotary or past_sequence_length is not None:
+        raise Refusal(notimpl("attention with a shared cache or with rotary embeddings, as onnxruntime fuses it"))
     sizes = qkv_hidden_sizes or [shape_of(weights)[1] // 3] * 3
     columns, parts = 0, []
     for size in sizes:
@@ -91,12 +91,26 @@ def attention_microsoft(
         offset = None if bias is None else ops.Slice(bias, 0, columns, columns + size, 1)
         parts.append(heads_apart(ops.Linear(input, weight, offset), num_heads))
         columns += size
-    mask = _mask(mask_index, mask_filter_value, dtype(input), shape_of(input)[0], shape_of(input)[1])
-    if attention_bias is not None:
-        mask = attention_bias if mask is None else ops.Add(mask, attention_bias)
-    factor = 1 / math.sqrt(shape_of(parts[0])[3]) if scale is None else scale
-    made = ops.Attention(*parts, mask, factor, bool(unidirectional), 0.0, 1)
-    return heads_together(made)
+    query, *held = parts
+    if past is not None:
+        held = [ops.Concat((ops.Select(past, 0, i), one), 2) for i, one in enumerate(held)]
+    mask = _mask(mask_index, mask_filter_value, dtype(input), shape_of(input)[0], shape_of(held[0])[2])
+    made = _attended(query, *held, mask, attention_bias, scale, unidirectional)
+    return [made, ops.Stack(tuple(held), 0)] if any(outputs[1:]) else made
+
+
+def _attended(query, key, value, mask, bias, scale, causal):
+    """Attention of heads, whose newest keys are the queries' own, with their features together again."""
+    if bias is not None:
+        mask = bias if mask is None else ops.Add(mask, bias)
+    time, keys = shape_of(query)[2], shape_of(key)[2]
+    if causal and time != keys:
+        places = reshaped(ops.Arange(0, keys, 1, "int64"), (1, 1, 1, keys))
+        own = reshaped(ops.Arange(keys - time, keys, 1, "int64"), (1, 1, time, 1))
+        seen = ops.LessEqual(places, own)
+        mask, causal = seen if mask is None else ops.Where(seen, mask, -math.inf), False
+    factor = 1 / math.sqrt(shape_of(query)[3]) if scale is None else scale
+    return heads_together(ops.Attention(query, key, value, mask, factor, bool(causal), 0.0, 1))
 
 
 def _mask(keep, value: float, kind: str, batch, keys):
@@ -145,8 +159,6 @@ def multi_head_attention(
     unidirectional=0,
     outputs=(),
 ):
-    if past_key is not None or any(outputs[1:]):
-        raise Refusal(notimpl("attention with a cache, as onnxruntime fuses it"))
     if bias is not None and (rank(query) != 3 or key is None):
         raise Refusal(notimpl("attention with packed projections and biases, as onnxruntime fuses it"))
     if bias is not None:
@@ -158,9 +170,10 @@ def multi_head_attention(
             ops.Add(one, offset) if rank(one) == 3 else one
             for one, offset in zip((key, value), offsets[1:], strict=True)
         )
-    parts = _heads(query, key, value, num_heads)
-    mask = _mask(key_padding_mask, mask_filter_value, dtype(query), shape_of(parts[1])[0], shape_of(parts[1])[2])
-    if attention_bias is not None:
-        mask = attention_bias if mask is None else ops.Add(mask, attention_bias)
-    factor = 1 / math.sqrt(shape_of(parts[0])[3]) if scale is None else scale
-    return heads_together(ops.Attention(*parts, mask, factor, bool(unidirectional), 0.0, 1))
+    query, *held = _heads(query, key, value, num_heads)
+    if past_key is not None:
+        held = [ops.Concat((past, one), 2) for past, one in zip((past_key, past_value), held, strict=True)]
+    kind, batch = dtype(query), shape_of(held[0])[0]
+    mask = _mask(key_padding_mask, mask_filter_value, kind, batch, shape_of(held[0])[2])
+    made = _attended(query, *held, mask, attention_bias, scale, unidirectional)
+    return [made, *held] if any(outputs[1:]) else made

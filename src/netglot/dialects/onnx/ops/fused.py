@@ -93,22 +93,55 @@ def group_query_attention(
     qk_output=0,
     outputs=(),
 ):
-    """Of sequences that are all as long as their tensor, from their beginning."""
-    cached = past_key is not None and shape_of(past_key)[2] != 0
-    if cached or local_window_size != -1 or softcap or smooth_softmax == 1 or head_sink is not None or qk_output:
-        raise Refusal(notimpl("attention with a cache, a window, a cap or sinks, as onnxruntime fuses it"))
+    """Keys of a sequence end with its new ones; `seqlens_k` says, less one, how many there are."""
+    if softcap or smooth_softmax == 1 or head_sink is not None or qk_output:
+        raise Refusal(notimpl("attention with a cap or sinks, as onnxruntime fuses it"))
     if key is None:
         size = floordiv(shape_of(query)[2], num_heads + 2 * kv_num_heads)
         ends = [num_heads * size, (num_heads + kv_num_heads) * size, (num_heads + 2 * kv_num_heads) * size]
         parts = [ops.Slice(query, 2, a, b, 1) for a, b in zip([0, *ends], ends, strict=False)]
         query, key, value = parts
     q, k, v = heads_apart(query, num_heads), heads_apart(key, kv_num_heads), heads_apart(value, kv_num_heads)
+    cached, time = past_key is not None and shape_of(past_key)[2] != 0, shape_of(q)[2]
+    before = _before(seqlens_k, shape_of(q)[0], time) if cached else None
     if do_rotary:
-        cos, sin = (_angles(one, position_ids, shape_of(q)[0], shape_of(q)[2]) for one in (cos_cache, sin_cache))
+        if cached and position_ids is None:
+            position_ids = ops.Add(before, reshaped(ops.Arange(0, time, 1, "int64"), (1, time)))
+        cos, sin = (_angles(one, position_ids, shape_of(q)[0], time) for one in (cos_cache, sin_cache))
         q, k = (rotated(one, cos, sin, bool(rotary_interleaved)) for one in (q, k))
+    if cached:
+        k, v = (_continued(past, new, before) for past, new in ((past_key, k), (past_value, v)))
+    mask = attention_bias
+    if cached or local_window_size != -1:
+        seen = _seen(before, time, shape_of(k)[2], local_window_size)
+        mask = seen if mask is None else ops.Where(seen, mask, -math.inf)
     factor = scale if scale else 1 / math.sqrt(shape_of(q)[3])
-    made = heads_together(ops.Attention(q, k, v, attention_bias, factor, True, 0.0, 1))
+    made = heads_together(ops.Attention(q, k, v, mask, factor, mask is attention_bias, 0.0, 1))
     return [made, k, v] if any(outputs[1:3]) else made
+
+
+def _before(lengths, batch, time):
+    """How many keys each sequence had before the new ones: (batch, 1)."""
+    return ops.Subtract(reshaped(cast(lengths, "int64"), (batch, 1)), time - 1)
+
+
+def _continued(past, new, before):
+    """The kept part of each sequence of a cache, and the new part behind it; what follows has no meaning."""
+    batch, heads, held, size = shape_of(past)
+    whole = held + shape_of(new)[2]
+    places = reshaped(ops.Arange(0, whole, 1, "int64"), (1, whole))
+    moved = ops.Clip(ops.Add(ops.Subtract(places, before), held), 0, whole - 1)
+    index = reshaped(ops.Where(ops.Less(places, before), places, moved), (batch, 1, whole, 1))
+    return ops.TakeAlongAxis(ops.Concat((past, new), 2), broadcast(index, (batch, heads, whole, size)), 2)
+
+
+def _seen(before, time, keys, window: int):
+    """Which keys a query sees: those no later than itself, within a window; (batch or 1, 1, query, key)."""
+    places = reshaped(ops.Arange(0, keys, 1, "int64"), (1, 1, 1, keys))
+    own = reshaped(ops.Arange(0, time, 1, "int64"), (1, 1, time, 1))
+    own = own if before is None else ops.Add(reshaped(before, (shape_of(before)[0], 1, 1, 1)), own)
+    seen = ops.LessEqual(places, own)
+    return seen if window == -1 else ops.LogicalAnd(seen, ops.Greater(places, ops.Subtract(own, window)))
 
 
 @onnx.reads("com.microsoft.EmbedLayerNormalization-1")
