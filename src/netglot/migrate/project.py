@@ -190,6 +190,17 @@ FAILED = "__netglot_failed__"
 _REMEMBERED = ast.parse(f"globals().setdefault({FAILED!r}, []).append(_failed)").body
 
 
+def _freezes(node: ast.stmt) -> bool:
+    """Whether a loop does nothing but to say which weights are trained: that belongs to the networks."""
+    if isinstance(node, (ast.For, ast.If)):
+        return all(map(_freezes, [*node.body, *node.orelse]))
+    if isinstance(node, ast.Assign):
+        return all(
+            isinstance(one, ast.Attribute) and one.attr in ("requires_grad", "trainable") for one in node.targets
+        )
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _called(node.value) == "requires_grad_"
+
+
 def definitions(text: str) -> str:
     """A script without what it runs: its imports, functions, classes and what it assigns, where that works."""
     tree = ast.parse(text)
@@ -198,7 +209,8 @@ def definitions(text: str) -> str:
         if isinstance(one, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
             body.append(one)
             continue
-        if isinstance(one, (ast.For, ast.While, ast.With)) or (isinstance(one, ast.If) and _is_guard(one.test)):
+        runs = isinstance(one, (ast.For, ast.While, ast.With)) or (isinstance(one, ast.If) and _is_guard(one.test))
+        if runs and not _freezes(one):
             continue
         if any(isinstance(n, ast.Call) and _called(n) in _RUNS for n in ast.walk(one)):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from typing import Any
 
 from netglot.migrate.rewrite import Rewriter
@@ -62,6 +63,8 @@ class Plan:
         self.begins: dict[int, str] = {}
         self.parts: dict[int, list[str]] = {}
         """The weights of each of several optimisers that step after one `backward`, by the list they stand in."""
+        self.whole: dict[int, str] = {}
+        """The weights of a single optimiser, by the same."""
         self.places = {id(one): body for _, body in bodies(r.file.tree) for one in body}
         self.functions = {id(one): r.around(one, ast.FunctionDef) for _, body in bodies(r.file.tree) for one in body}
         found = [one for _, body in bodies(r.file.tree) for one in body if callee(r, one) == BACKWARD]
@@ -146,6 +149,8 @@ class Plan:
         self.backwards[id(backward)] = f"gradients = {text}"
         if several:
             self.parts[id(self.functions[id(backward)])] = variables
+        else:
+            self.whole[id(self.functions[id(backward)])] = variables[0]
         for number, (step, own) in enumerate(zip(steps, variables, strict=True)):
             held = f"gradients[{number}]" if several else "gradients"
             call = step.value  # type: ignore[attr-defined]
@@ -215,13 +220,11 @@ class Plan:
         if made is not None:
             node = next((n for n in ast.walk(self.r.file.tree) if getattr(n, "number", None) == made[1]), None)
             given = _parameters(node) if made[0] == self.r.file.module else None
-            if given is not None:
-                names = {n.id for n in ast.walk(given) if isinstance(n, ast.Name)}
-                if names <= self._visible(step, node):  # type: ignore[arg-type]
-                    return weights(self.r, given)
+            if given is not None and node is not None and _free(given) <= self._visible(step, node):
+                return weights(self.r, given)
         runs = [
             node for one in body for node in ast.walk(one)
-            if isinstance(node, ast.Call) and any(c.startswith("call:user") or c == "call:torch.nn.Sequential" for c in self.r.fact(node).callees)
+            if isinstance(node, ast.Call) and any(c.startswith(("call:user", "call:torch.nn.")) for c in self.r.fact(node).callees)
         ]  # fmt: skip
         texts = {self.r.text(node.func) for node in runs if not self._criterion(node)}
         return f"{texts.pop()}.trainable_variables" if len(texts) == 1 else None
@@ -265,6 +268,15 @@ def weights(r: Rewriter, given: ast.expr) -> str | None:
             return r.text(inner)  # Keras lists the trained ones only
         return f"[*{r.text(given)}]"
     return r.text(given)
+
+
+def _free(given: ast.AST) -> set[str]:
+    """The names in an expression that mean something outside of it: neither Python's own nor what it binds itself."""
+    nodes = list(ast.walk(given))
+    bound = {one.arg for one in nodes if isinstance(one, ast.arg)}
+    names = [one for one in nodes if isinstance(one, ast.Name)]
+    bound |= {one.id for one in names if isinstance(one.ctx, ast.Store)}
+    return {one.id for one in names if one.id not in bound and not hasattr(builtins, one.id)}
 
 
 def _locals(function: ast.FunctionDef | None) -> set[str]:
@@ -317,6 +329,11 @@ def _clipped(target: Any, r: Rewriter, node: ast.stmt, call: ast.Call, name: str
     if bound is None or words or (kind is not None and r.constant(kind) != 2):
         return None
     held = _held(r, node, parameters)
+    whole = plan(r).whole.get(id(plan(r).functions.get(id(node))))
+    if held == "gradients" and parameters is not None and whole not in (None, chosen := r.text(parameters)):
+        clip = target.spell(f"{how}(", r)[:-1]
+        some = target.spell("clip_among(", r)
+        return f"gradients = {some}{clip}, gradients, {whole}, {chosen}, {r.text(bound)})"
     return f"{held} = " + target.spell(f"{how}(", r) + f"{held}, {r.text(bound)})"
 
 
@@ -334,7 +351,7 @@ def measured(target: Any, r: Rewriter, node: ast.Assign) -> str | None:
     if not isinstance(call, ast.Call) or CLIPS.get(name, ("",))[0] != "clip_grad_norm" or plan(r) is None:
         return None
     clipped = _clipped(target, r, node, call, name)
-    if clipped is None:
+    if clipped is None or ", gradients, " in clipped:  # the norm of some of the gradients
         return None
     held = clipped.partition(" = ")[0]
     taken = f"{r.text(node.targets[0])} = " + target.spell("global_norm(", r) + f"{held})"

@@ -11,6 +11,14 @@ def summed(a, b):
     whole = [[None if one is None else tf.convert_to_tensor(one) for one in side] for side in (a, b)]
     return [y if x is None else x if y is None else x + y for x, y in zip(*whole)]
 ''',
+    "clip_among": '''
+def clip_among(clip, gradients, variables, chosen, limit):
+    """Gradients of which those of the chosen weights are held small together."""
+    chosen = {id(one) for one in chosen}
+    places = [place for place, one in enumerate(variables) if id(one) in chosen]
+    held = dict(zip(places, clip([gradients[place] for place in places], limit)))
+    return [held.get(place, one) for place, one in enumerate(gradients)]
+''',
     "clip_grad_norm": '''
 def clip_grad_norm(gradients, max_norm):
     """Gradients scaled down together where their norm is above `max_norm`."""
