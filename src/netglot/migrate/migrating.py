@@ -311,6 +311,9 @@ def _dotted_names(tree: ast.Module) -> set[str]:
 def _rewritten(file: Any, project: Project, target: Any) -> tuple[str, Rewriter]:
     rewriter = Rewriter(file, target, project)
     text = rewriter.module()
+    if rewriter.doubts:  # where they begin is known only now
+        rewriter = Rewriter(file, target, project, frozenset(rewriter.doubts))
+        text = rewriter.module()
     try:
         ast.parse(text)
     except SyntaxError as error:

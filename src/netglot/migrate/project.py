@@ -209,6 +209,8 @@ def definitions(text: str) -> str:
         if isinstance(one, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
             body.append(one)
             continue
+        if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant):  # what the file says of itself
+            continue
         runs = isinstance(one, (ast.For, ast.While, ast.With)) or (isinstance(one, ast.If) and _is_guard(one.test))
         if runs and not _freezes(one):
             continue

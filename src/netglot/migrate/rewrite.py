@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netglot.migrate.declare import MISSING, Declaration, Unbound, bind
+from netglot.migrate.inference import NOTHING, Inference
 from netglot.migrate.observe import Fact
 from netglot.migrate.spans import Spans
+from netglot.migrate.unseen import REASON, SEEN, Unseen
 
-NOTHING = Fact()
 MARK = "# netglot: "
 
 
@@ -48,10 +49,13 @@ class Rewriter:
         file: the file with its facts.
         target: what is written, and the tables; see `to_keras.target`.
         project: what is known of all files together.
+        doubts: the numbers of the statements at which code begins that never ran and cannot be said for sure.
     """
 
-    def __init__(self, file: File, target: Any, project: Any):
+    def __init__(self, file: File, target: Any, project: Any, doubts: frozenset[int] = frozenset()):
         self.file, self.target, self.project = file, target, project
+        self.known_doubts = doubts
+        self.doubts: set[int] = set()
         self.spans = Spans(file.text)
         self.imports: set[str] = set()
         self.helpers: dict[str, str] = {}
@@ -65,14 +69,42 @@ class Rewriter:
                 self.parents[id(child)] = node
         self.aliases = _aliases(file.tree)
         self.bound = _bound_names(file.tree)
+        self.unseen = Unseen(self)
+        self.inferred = Inference(self, target.words)
+        self._asking = False
         self._open: list[list[tuple[str, str]]] = []
         self._state: dict[str, Any] = {}
 
     # -- what rules ask
 
     def fact(self, node: ast.AST) -> Fact:
-        """What an expression was; an empty fact where it never ran."""
-        return self.file.facts.get(getattr(node, "number", -1), NOTHING)
+        """What an expression was; of one that never ran what can be inferred, with a count of 0."""
+        seen = self.file.facts.get(getattr(node, "number", -1))
+        if seen is not None:
+            return seen
+        if not isinstance(node, SEEN) or not hasattr(node, "number"):
+            return NOTHING
+        made = self.inferred.fact(node)
+        if self._asking and (not made.kinds or made.extra.get("guessed")):
+            self.doubt(node)
+        return made
+
+    def peek(self, node: Any) -> Fact:
+        """What an expression was, for a rule that is right where nothing is known, too."""
+        asking, self._asking = self._asking, False
+        made = self.fact(node)
+        self._asking = asking
+        return made
+
+    def dtypes(self, nodes: Any) -> set[str]:
+        """All the dtypes that some expressions had."""
+        return {dtype for one in nodes for dtype in self.fact(one).dtypes}
+
+    def doubt(self, node: ast.AST) -> None:
+        """Code that never ran and cannot be said for sure: it is marked where it begins."""
+        region = self.unseen.region(node)
+        if region is not None:
+            self.doubts.add(region.number)  # type: ignore[attr-defined]
 
     def source(self, node: ast.AST) -> str:
         """The text of a node as the user wrote it."""
@@ -84,11 +116,16 @@ class Rewriter:
             return self._statement(node)
         if (given := self._state.get("replaced")) and id(node) in given:
             return given[id(node)]
+        asking, self._asking = self._asking, False
         made = self.target.expression(self, node)
         if made is None:
             made = self.composed(node)
         elif made != self.source(node):
             self.touch(node)
+        unseen = isinstance(node, SEEN) and self.file.facts.get(getattr(node, "number", -1)) is None
+        if unseen and self.target.doubtful(self, node):
+            self.doubt(node)
+        self._asking = asking
         return made
 
     def composed(self, node: ast.AST) -> str:
@@ -179,7 +216,7 @@ class Rewriter:
                 reason = f"its option {', '.join(unspoken)} is not carried over"
                 continue
             try:
-                made = row.write(bound) if callable(row.write) else bound.filled()
+                made = self._ruled(bound) if callable(row.write) else bound.filled()
             except Unbound as unbound:
                 reason = str(unbound)
                 continue
@@ -195,6 +232,14 @@ class Rewriter:
         self.mark(node, name, reason or "netglot does not know this form of it")
         return self.composed_kept(node)
 
+    def _ruled(self, bound: Any) -> str | None:
+        """What a rule in code writes; what it asks of code that never ran is a doubt."""
+        self._asking = True
+        try:
+            return bound.row.write(bound)
+        finally:
+            self._asking = False
+
     def arguments(self, node: ast.Call) -> str:
         """What stands between the parentheses of a call, with its parts rewritten."""
         start = self.spans.of(node.func)[1]
@@ -207,8 +252,12 @@ class Rewriter:
 
     def _statement(self, node: ast.stmt) -> str:
         self._open.append([])
-        count = len(self.marks)
+        if getattr(node, "number", -1) in self.known_doubts:
+            self.mark(node, "", REASON)
         made = self.target.statement(self, node)
+        changes = isinstance(node, (ast.Assign, ast.AugAssign)) and not self.unseen.ran(node)
+        if changes and self.target.doubtful(self, node):
+            self.doubt(node)
         if made is None:
             made = self.target.block(self, node, self.text) or self.spans.composed(node, self.text)
         elif made != self.source(node) and not hasattr(node, "body"):
@@ -220,7 +269,6 @@ class Rewriter:
             indent = self.spans.indent(node)
             reasons = list(dict.fromkeys(f"{what}: {reason}" if what else reason for what, reason in own))
             made = f"{MARK}{'; '.join(reasons)}\n{indent}" + made
-        del count
         return made
 
     def _begins_line(self, node: ast.stmt) -> bool:

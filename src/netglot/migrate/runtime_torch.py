@@ -226,6 +226,7 @@ class Runtime(Observing, Side):
         torch.utils.data.RandomSampler.__iter__ = lambda sampler: iter(
             side._permuted(len(sampler.data_source)).tolist()
         )
+        torch.utils.data.WeightedRandomSampler.__iter__ = _drawn
         torch.utils.data.random_split = functools.partial(_split, side)
         set_attribute = nn.Module.__setattr__
 
@@ -559,6 +560,12 @@ def _split(side: Any, dataset: Any, lengths: Any, generator: Any = None) -> list
     order, ends = side._permuted(len(dataset)).tolist(), np.cumsum(lengths)
     pairs = zip(ends, lengths, strict=True)
     return [torch.utils.data.Subset(dataset, order[end - length : end]) for end, length in pairs]
+
+
+def _drawn(sampler: Any) -> Any:
+    """Samples by their weights, drawn as the other side draws them."""
+    shares = np.asarray(sampler.weights, "float64")
+    return iter(np.random.choice(len(shares), sampler.num_samples, sampler.replacement, shares / shares.sum()).tolist())
 
 
 def _stamp() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from netglot.migrate.declare import MISSING, Bound, Table, Unbound
+from netglot.migrate.to_keras.names import constant
 
 table = Table()
 declare, rule, mark = table.declare, table.rule, table.mark
@@ -33,8 +34,32 @@ for _torch, _keras in {
     "remainder": "mod", "logical_and": "logical_and", "logical_or": "logical_or", "logical_xor": "logical_xor",
     "outer": "outer", "floor_divide": "floor_divide", "atan2": "arctan2", "dot": "dot",
 }.items():  # fmt: skip
-    if _torch != "fmod":
+    if _torch not in ("fmod", "maximum", "minimum", "eq"):
         _both(_torch, "x, other)", f"ops.{_keras}({{x}}, {{other}})")
+
+
+def _alike(c: Bound, nodes: list) -> bool:
+    """Whether tensors are of one dtype for sure: TensorFlow's own operations make none alike, Keras's do."""
+    dtypes: set[str] = set()
+    for one in nodes:
+        fact, number = c.rewriter.peek(one), c.rewriter.constant(one)
+        if isinstance(number, (int, float)) and not isinstance(number, bool):
+            if isinstance(number, float):
+                dtypes.add("float")
+        elif fact.kinds != ["tensor"] or len(fact.dtypes) != 1:
+            return False
+        else:
+            dtypes.add(fact.dtypes[0])
+    return len(dtypes - {"float"}) == 1 and ("float" not in dtypes or "float" in "".join(dtypes - {"float"}))
+
+
+for _torch, _keras in {"maximum": "maximum", "minimum": "minimum", "eq": "equal"}.items():
+
+    def _pair(c: Bound, keras: str = _keras) -> str:
+        place = "ops" if _alike(c, [c.given["x"], c.given["other"]]) else "keras.ops"
+        return c.filled(f"{place}.{keras}({{x}}, {{other}})")
+
+    rule(f"torch.{_torch}|torch.Tensor.{_torch}(x, other)")(_pair)
 
 
 @rule(
@@ -43,7 +68,8 @@ for _torch, _keras in {
 )
 def _matmul(c: Bound) -> str:
     """TensorFlow's own product knows no vectors."""
-    vectors = any(1 in getattr(c.fact(name), "ranks", ()) for name in ("x", "other"))
+    facts = [c.rewriter.peek(c.given[name]) for name in ("x", "other")]
+    vectors = any(1 in one.ranks or not (one.ranks or one.count) for one in facts)
     return c.filled("keras.ops.matmul({x}, {other})" if vectors else "ops.matmul({x}, {other})")
 
 
@@ -108,6 +134,19 @@ declare(f"{_F}hardtanh(x, min_val=-1.0, max_val=1.0, inplace=False)", "ops.clip(
 declare(f"{_F}glu(x, dim=-1)", "ops.glu({x}, axis={dim})")
 for _name in ("softmax", "log_softmax"):
     declare(f"{_F}{_name}|torch.{_name}|torch.Tensor.{_name}(x, dim)", f"ops.{_name}({{x}}, axis={{dim}})")
+
+
+@rule(f"{_F}softmax|{_F}log_softmax(x, dim=None)")
+def _softmax(c: Bound) -> str | None:
+    """Without a dimension PyTorch takes the first of 0, 1 and 3 axes, else the second."""
+    if c.has("dim") and c.literal("dim") is not None:
+        return None
+    ranks = c.rewriter.fact(c.given["x"]).ranks
+    if len(ranks) != 1:
+        raise Unbound("it lacks dim, and it is not known how many axes there are")
+    return c.filled(f"ops.{c.callee.rpartition('.')[2]}({{x}}, axis={0 if ranks[0] in (0, 1, 3) else 1})")
+
+
 declare(f"{_F}normalize(x, p=2.0, dim=1, eps=1e-12)", "normalize({x}<, p={p}><, axis={dim}><, eps={eps}>)")
 declare(
     f"{_F}cosine_similarity|torch.cosine_similarity(x, y, dim=1, eps=1e-8)",
@@ -283,7 +322,14 @@ _both("argsort", "x, dim=-1, descending=False)", "sorted_along({x}<, {dim}><, de
 
 # -- shapes
 
-declare("torch.cat|torch.concat|torch.concatenate(tensors, dim=0)", "ops.concatenate({tensors}, axis={dim})")
+
+@rule("torch.cat|torch.concat|torch.concatenate(tensors, dim=0)")
+def _joined(c: Bound) -> str:
+    given = c.given["tensors"]
+    apart = isinstance(given, (ast.List, ast.Tuple)) and len(c.rewriter.dtypes(given.elts)) > 1
+    return c.filled(f"{'keras.ops' if apart else 'ops'}.concatenate({{tensors}}, axis={{dim}})")
+
+
 declare("torch.stack(tensors, dim=0)", "ops.stack({tensors}<, axis={dim}>)")
 _both("unsqueeze", "x, dim)", "ops.expand_dims({x}, {dim})")
 _both("transpose|torch.Tensor.swapaxes|torch.swapaxes", "x, dim0, dim1)", "ops.swapaxes({x}, {dim0}, {dim1})")
@@ -375,7 +421,7 @@ def _view(c: Bound) -> str:
         raise Unbound("its shape is not given by position")
     if c.fact_of_first_is_dtype() if hasattr(c, "fact_of_first_is_dtype") else False:
         raise Unbound("it changes the dtype of the bytes")
-    fact = c.rewriter.fact(c.given["x"])
+    fact = c.rewriter.peek(c.given["x"])
     if _whole_batch(c, given) and fact.ranks and min(fact.ranks) > 1 and isinstance(c.given["x"], ast.Name):
         return c.filled("ops.reshape({x}, (-1, math.prod({x}.shape[1:])))")
     return c.filled("ops.reshape({x}, ") + _shape(c, "shape") + ")"
@@ -574,6 +620,12 @@ def _to(c: Bound) -> str | None:
         return c.filled("{x}")
     kinds = set(fact.kinds)
     literal = c.literal("target")
+    if not kinds and literal is MISSING:  # it never ran
+        dotted = c.rewriter.dotted(c.given["target"]) or ""
+        if constant(dotted) is not None or c.rewriter.source(c.given["target"]).endswith("dtype"):
+            return c.filled("ops.cast({x}, {target})")
+        if "device" not in c.rewriter.source(c.given["target"]):
+            raise Unbound("it is not known whether this is a device or a dtype")
     if kinds == {"class"} and len(named := {_TENSORS.get(one) for one in fact.values}) == 1 and None not in named:
         return c.filled('ops.cast({x}, "' + named.pop() + '")')
     if kinds & {"name"}:

@@ -8,7 +8,18 @@ from typing import Any
 
 from netglot.migrate.declare import MISSING, Bound, Declaration, Table, Unbound, bind
 from netglot.migrate.rewrite import Rewriter
-from netglot.migrate.to_keras import algebra, fitting, functions, helpers, layers, loops, names, training, vision
+from netglot.migrate.to_keras import (
+    algebra,
+    fitting,
+    functions,
+    helpers,
+    layers,
+    loops,
+    names,
+    training,
+    unseen,
+    vision,
+)
 
 TABLE = Table()
 for _table in (layers.table, algebra.table, functions.table, training.table, vision.table):
@@ -50,6 +61,8 @@ class Target:
     )
     """The modules that helpers use, by the names under which they are imported."""
 
+    words = unseen.WORDS
+
     def __init__(self, name: str, style: str = "loop"):
         self.name, self.style = name, style
         self.eager = False
@@ -89,6 +102,14 @@ class Target:
     def helper_needs(self, helper: str) -> list[str]:
         return helpers.needs(helper) if helper in self.helpers else []
 
+    # -- code that never ran
+
+    def doubtful(self, r: Rewriter, node: ast.AST) -> bool:
+        """Whether something that never ran cannot be said for sure."""
+        if isinstance(node, ast.stmt):
+            return unseen.doubtful_statement(r, node)
+        return unseen.doubtful(r, node)
+
     # -- expressions
 
     def expression(self, r: Rewriter, node: ast.AST) -> str | None:
@@ -111,6 +132,8 @@ class Target:
             return f"{r.text(receiver)}.call({r.arguments(node)}{passed})"
         if not callees:
             return self._unseen(r, node, function)
+        if callees[0] == loops.BACKWARD and isinstance(r.parent(node), ast.Expr):
+            return r.composed_kept(node)  # the plan of the loop has said why
         tensors = [c for c in callees if c.startswith(("torch.Tensor.", "torch.Size."))]
         if tensors and len(tensors) == len(callees) and isinstance(function, ast.Attribute) and dotted is None:
             made = r.called(node, [self._made_anew(one) for one in callees], receiver=receiver)
@@ -227,21 +250,14 @@ class Target:
         if function.attr in ("state_dict", "load_state_dict", "parameters", "named_parameters"):
             owner = "torch.nn.Module" if training.looks_like_network(r, function.value) else "torch.optim.Optimizer"
             made = training.method(self, r, node, [f"{owner}.{function.attr}"], function.value)
-            self._by_looks(r, node)
+            r.doubt(node)
             return made
         name = f"torch.Tensor.{function.attr}"
         if not self.table.find(name):
             return None
         made = r.called(node, [name], receiver=function.value)
-        self._by_looks(r, node)
+        r.doubt(node)
         return made
-
-    def _by_looks(self, r: Rewriter, node: ast.AST) -> None:
-        """Marks what never ran: the function around it, where nothing of that ran."""
-        place = r.around(node, ast.FunctionDef)
-        if place is None or any(r.fact(one).count for one in ast.walk(place)):
-            place = node
-        r.mark(place, "", "never ran while it was observed; written by its looks")
 
     def attribute(self, r: Rewriter, node: ast.Attribute) -> str | None:
         if (dotted := r.dotted(node)) is not None:
@@ -402,7 +418,7 @@ class Target:
         left, right = r.fact(first), r.fact(second)
         arithmetic = isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub, ast.Mult, ast.Div))
         division = arithmetic and isinstance(node.op, ast.Div)
-        parts = []
+        parts: list[str | None] = []
         for mine, fact, other, his in ((first, left, second, right), (second, right, first, left)):
             if _whole(fact) and (
                 _floating(his) or division or (his.kinds and set(his.kinds) <= {"float"}) or _float_literal(other)
@@ -411,6 +427,10 @@ class Target:
                 parts.append(self.spell("ops.cast(", r) + f"{r.text(mine)}, {target})")
             elif arithmetic and fact.dtypes == ["bool"] and _whole(his) and "bool" not in his.dtypes:
                 parts.append(self.spell("ops.cast(", r) + f'{r.text(mine)}, "int64")')
+            elif _below(fact, his) and not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult)):
+                parts.append(
+                    self.spell("ops.cast(", r) + f"{r.text(mine)}, {r.parenthesised(other, r.text(other))}.dtype)"
+                )
             else:
                 parts.append(None)
         if parts == [None, None]:
@@ -429,9 +449,10 @@ class Target:
             sign = "==" if isinstance(node.ops[0], ast.Is) else "!="
             return f"{r.text(left)} {sign} {r.text(right)}"
         number, seen = r.constant(right), r.fact(left)
-        if number in (0, 1) and type(number) is int and "tensor" in seen.kinds and "bool" in seen.dtypes:
+        equals = isinstance(node.ops[0], (ast.Eq, ast.NotEq))
+        if equals and number in (0, 1) and type(number) is int and "tensor" in seen.kinds and "bool" in seen.dtypes:
             text = r.text(left)
-            if seen.dtypes == ["bool"] and isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
+            if seen.dtypes == ["bool"]:
                 holds = bool(number) is isinstance(node.ops[0], ast.Eq)
                 return text if holds else self.spell("ops.logical_not(", r) + f"{text})"
             sign = "==" if isinstance(node.ops[0], ast.Eq) else "!="
@@ -647,6 +668,8 @@ class Target:
                 if made is not None:
                     return made
             r.mark(node, "in-place change", "tensors of the target do not change in place")
+        if (other := _second_name(r, node)) is not None:
+            r.mark(node, "in-place change", f"{other} is the same tensor in PyTorch and changes too")
         return None
 
     def expression_statement(self, r: Rewriter, node: ast.Expr) -> str | None:
@@ -759,6 +782,8 @@ class _Plain:
 
         return Fact(kinds=["int"])
 
+    peek = fact
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._rewriter, name)
 
@@ -806,6 +831,25 @@ def _read_after(r: Rewriter, node: ast.AST, name: ast.Name) -> bool:
     )  # fmt: skip
 
 
+def _second_name(r: Rewriter, node: ast.AugAssign) -> str | None:
+    """The other name of a tensor that is changed in place (`y = x; y += 1`), where it is read afterwards."""
+    target = node.target
+    if not isinstance(target, ast.Name) or "tensor" not in r.fact(target).kinds:
+        return None
+    place = r.around(node, ast.FunctionDef) or r.file.tree
+    for one in ast.walk(place):
+        match one:
+            case ast.Assign(targets=[ast.Name(id=mine)], value=ast.Name(id=his)) if target.id in (mine, his):
+                other = his if mine == target.id else mine
+                later = [n for n in ast.walk(place) if isinstance(n, ast.Name) and n.id in (other, target.id)
+                         and (n.lineno, n.col_offset) > (one.end_lineno, one.end_col_offset)]  # fmt: skip
+                stores = [n for n in later if isinstance(n.ctx, ast.Store) and n.lineno < node.lineno]
+                read = [n for n in later if n.id == other and isinstance(n.ctx, ast.Load) and n.lineno > node.lineno]
+                if one.lineno < node.lineno and not stores and read:
+                    return other
+    return None
+
+
 def _calls_parent(node: ast.AST) -> bool:
     """Whether a call is `super().forward(...)`."""
     match node:
@@ -841,11 +885,22 @@ def _layer_of(r: Rewriter, node: ast.AST) -> ast.AST | None:
 
 
 def _whole(fact: Any) -> bool:
-    return fact.kinds == ["tensor"] and all("int" in d or d == "bool" for d in fact.dtypes)
+    return fact.kinds == ["tensor"] and bool(fact.dtypes) and all("int" in d or d == "bool" for d in fact.dtypes)
+
+
+_ORDER = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+
+
+def _below(mine: Any, his: Any) -> bool:
+    """Whether PyTorch makes a tensor's dtype like another's: both are known, and it comes before."""
+    if mine.kinds != ["tensor"] or his.kinds != ["tensor"] or len(mine.dtypes) != 1 or len(his.dtypes) != 1:
+        return False
+    dtypes = (mine.dtypes[0], his.dtypes[0])
+    return all(one in _ORDER for one in dtypes) and _ORDER.index(dtypes[0]) < _ORDER.index(dtypes[1])
 
 
 def _floating(fact: Any) -> bool:
-    return fact.kinds == ["tensor"] and all("float" in d for d in fact.dtypes)
+    return fact.kinds == ["tensor"] and bool(fact.dtypes) and all("float" in d for d in fact.dtypes)
 
 
 def _float_literal(node: ast.AST) -> bool:

@@ -218,6 +218,11 @@ declare(f"{_D}DataLoader(dataset, batch_size=1, shuffle=False, sampler=None, num
         "DataLoader({dataset}<, batch_size={batch_size}><, shuffle={shuffle}><, sampler={sampler}><, collate_fn={collate_fn}><, drop_last={drop_last}>)",
         infers="num_workers persistent_workers generator pin_memory timeout worker_init_fn prefetch_factor")  # fmt: skip
 declare(f"{_D}SubsetRandomSampler(indices, generator=None)", "SubsetRandomSampler({indices})", infers="generator")
+declare(f"{_D}SequentialSampler(data_source)", "range(len({data_source}))")
+declare(f"{_D}RandomSampler(data_source, replacement=False, num_samples=None, generator=None)",
+        "SubsetRandomSampler(range(len({data_source})))", when={"replacement": False, "num_samples": None}, infers="generator")  # fmt: skip
+declare(f"{_D}WeightedRandomSampler(weights, num_samples, replacement=True, generator=None)",
+        "WeightedRandomSampler({weights}, {num_samples}<, {replacement}>)", infers="generator")  # fmt: skip
 declare(f"{_D}ConcatDataset(datasets)", "ConcatDataset({datasets})")
 declare("torch.Generator(device=None)", "keras.random.SeedGenerator()")
 declare("torch.Generator.manual_seed(generator, seed)", "keras.random.SeedGenerator({seed})", infers="generator")

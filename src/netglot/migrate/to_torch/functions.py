@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from netglot.migrate.declare import MISSING, Bound, Table, Unbound
+from netglot.migrate.to_keras.unseen import PLAIN
 
 table = Table()
 declare, rule, mark = table.declare, table.rule, table.mark
@@ -79,7 +80,8 @@ for _tf, _torch in {
 @rule("keras.ops.mean|keras.backend.mean|tf.reduce_mean|tf.math.reduce_mean(x, axis=None, keepdims=False, name=None)")
 def _mean(c: Bound) -> str | None:
     """PyTorch has no mean of what is true or false; Keras has: its share."""
-    dtypes = c.rewriter.fact(c.given["x"]).dtypes
+    compares = isinstance(c.given["x"], ast.Compare)
+    dtypes = ["bool"] if compares else c.rewriter.fact(c.given["x"]).dtypes
     if not dtypes or any("float" in one for one in dtypes):
         return None
     if c.callee.startswith("tf.") and "bool" not in dtypes:
@@ -154,7 +156,7 @@ declare("keras.ops.moveaxis(x, source, destination)", "torch.movedim({x}, {sourc
 def _transpose(c: Bound) -> str:
     if c.has("perm"):
         return c.filled("torch.permute({x}, {perm})")
-    ranks = c.rewriter.fact(c.given["x"]).ranks
+    ranks = c.rewriter.peek(c.given["x"]).ranks
     if ranks and max(ranks) == 2:
         return c.filled("torch.t({x})")
     return c.filled("torch.permute({x}, tuple(reversed(range({x:p}.ndim))))")
@@ -332,6 +334,7 @@ def _image_dtype(c: Bound) -> str:
     )
 
 
+declare("tf.math.count_nonzero|keras.ops.count_nonzero(x, axis=None)", "torch.count_nonzero({x}<, dim={axis}>)")
 declare("tf.squared_difference|tf.math.squared_difference(x, y)", "torch.square({x:p} - {y:p})")
 declare("tf.multiply_no_nan(x, y)", "({x:p} * {y:p})")
 declare("tf.floordiv|tf.math.floordiv|keras.ops.floor_divide(x, y)", "torch.div({x}, {y}, rounding_mode='floor')")
@@ -372,7 +375,9 @@ def sizes(c: Bound, name: str, text: str) -> str:
 
 def as_tensor(c: Bound, name: str, text: str) -> str:
     """An argument that PyTorch wants as a tensor, where it was none, or not each time."""
-    fact = c.fact(name)
+    fact, given = c.fact(name), c.given.get(name)
+    if isinstance(given, ast.Constant) or (isinstance(given, ast.Name) and not fact.kinds and PLAIN.search(given.id)):
+        return c.rewriter.target.spell("torch.as_tensor(", c.rewriter) + f"{text})"
     if fact is None or not fact.kinds or ("tensor" in fact.kinds and not {"int", "float", "bool"} & {*fact.kinds}):
         return text
     return c.rewriter.target.spell("torch.as_tensor(", c.rewriter) + f"{text})"

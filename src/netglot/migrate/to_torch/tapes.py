@@ -17,7 +17,7 @@ def gradient(target: Any, r: Any, node: ast.Call) -> str | None:
         text = f"{r.parenthesised(loss, text)}.sum()"
     single = "tensor" in r.fact(sources).kinds
     weights = r.text(sources)
-    if not single and r.fact(sources).kinds != ["list"]:
+    if not single and r.fact(sources).kinds != ["list"] and not weights.startswith("list("):
         weights = f"list({weights})"
     options = ", allow_unused=True"
     if _inside_another(r, node):
@@ -28,11 +28,18 @@ def gradient(target: Any, r: Any, node: ast.Call) -> str | None:
     return made + "[0]" if single else made
 
 
+def opened(r: Any, item: ast.withitem) -> str:
+    """The public name of what a `with` opens."""
+    made = item.context_expr
+    names = r.fact(made).callees
+    return names[0] if names else (r.dotted(made.func) or "") if isinstance(made, ast.Call) else ""
+
+
 def _inside_another(r: Any, node: ast.Call) -> bool:
     """Whether a gradient is taken under a tape, so that it is itself taken the gradient of."""
     around = r.around(node, ast.With)
     while around is not None:
-        if any((r.fact(item.context_expr).callees or [""])[0] == "tf.GradientTape" for item in around.items):
+        if any(opened(r, item) == "tf.GradientTape" for item in around.items):
             return True
         around = r.around(around, ast.With)
     return False

@@ -22,6 +22,7 @@ from netglot.migrate.to_torch import (
     plain,
     tapes,
     training,
+    unseen,
 )
 
 TABLE = Table()
@@ -63,6 +64,8 @@ class TorchTarget(Target):
     packages = ("tensorflow", "keras", "tf_keras")
     bases = frozenset({"torch", "nn", "F", "np", "torchvision", "Path", "Image", *STANDARD})
 
+    words = unseen.WORDS
+
     def __init__(self, name: str = "torch"):
         super().__init__(name)
         self.conversions |= {
@@ -93,6 +96,9 @@ class TorchTarget(Target):
             c.rewriter.imports.add("torch")
             return DTYPES.get(value, text)
         return text
+
+    def doubtful(self, r: Rewriter, node: ast.AST) -> bool:
+        return unseen.doubtful_statement(r, node) if isinstance(node, ast.stmt) else unseen.doubtful(r, node)
 
     # -- expressions
 
@@ -144,7 +150,7 @@ class TorchTarget(Target):
                 f"print({owner})" if name == "summary" else self._method(r, node, f"keras.Model.{name}", function.value)
             )
         if made is not None:
-            self._by_looks(r, node)
+            r.doubt(node)
         return made
 
     def _object(self, r: Rewriter, node: ast.Call, callee: str, receiver: ast.AST) -> str | None:
@@ -409,7 +415,19 @@ class TorchTarget(Target):
         return f"{r.text(target)} = " + self.spell(f"nn.Module{kind}(", r) + f"{r.text(node.value)})"
 
     def augmented(self, r: Rewriter, node: ast.AugAssign) -> str | None:
-        return None
+        """`x += y` makes a new tensor in TensorFlow: so it does here, unless x only gathers from a number on."""
+        target = node.target
+        if not isinstance(target, ast.Name) or type(node.op) not in SIGNS or _gathers(r, target):
+            return None
+        fact = r.fact(target)
+        plain = bool(fact.kinds) or r.unseen.ran(node) or functions.PLAIN.search(target.id)
+        if "tensor" not in fact.kinds and plain:
+            return None
+        r.touch(node)
+        value = r.text(node.value)
+        if isinstance(node.value, (ast.BinOp, ast.IfExp, ast.BoolOp, ast.Compare, ast.Lambda, ast.Tuple)):
+            value = f"({value})"
+        return f"{target.id} = {target.id} {SIGNS[type(node.op)]} {value}"
 
     def expression_statement(self, r: Rewriter, node: ast.Expr) -> str | None:
         call = node.value
@@ -429,7 +447,7 @@ class TorchTarget(Target):
 
     def with_(self, r: Rewriter, node: ast.With) -> str | None:
         """What runs under a tape runs as it is: PyTorch remembers it anyway."""
-        names = [(r.fact(item.context_expr).callees or [""])[0] for item in node.items]
+        names = [tapes.opened(r, item) for item in node.items]
         if set(names) != {"tf.GradientTape"}:
             return None
         return dedented(_Plain(), r, node)
@@ -463,6 +481,27 @@ FILES = {
     "load_weights": "{model}.load_state_dict(torch.load({path}))",
 }
 """Methods of a network that write and read files."""
+
+
+SIGNS = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.FloorDiv: "//", ast.Mod: "%",
+    ast.MatMult: "@", ast.BitAnd: "&", ast.BitOr: "|",
+}  # fmt: skip
+
+
+def _gathers(r: Rewriter, target: ast.Name) -> bool:
+    """Whether a name begins as a plain number wherever its function gives it a value."""
+    place = r.around(target, ast.FunctionDef, ast.Module)
+    if isinstance(place, ast.FunctionDef) and target.id in [
+        a.arg for a in ast.walk(place.args) if isinstance(a, ast.arg)
+    ]:
+        return False
+    given = [
+        one.value for one in ast.walk(place) if isinstance(one, (ast.Assign, ast.AnnAssign))
+        for name in (one.targets if isinstance(one, ast.Assign) else [one.target])
+        if isinstance(name, ast.Name) and name.id == target.id
+    ]  # fmt: skip
+    return bool(given) and all(isinstance(one, ast.Constant) for one in given)
 
 
 def _plain_module(r: Rewriter, node: ast.AST | None) -> bool:

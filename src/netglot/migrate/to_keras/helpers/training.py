@@ -141,6 +141,20 @@ class SubsetRandomSampler:
     def __len__(self):
         return len(self.indices)
 ''',
+    "WeightedRandomSampler": '''
+class WeightedRandomSampler:
+    """So many samples at random, each as often as its weight says."""
+
+    def __init__(self, weights, num_samples, replacement=True):
+        self.weights, self.num_samples, self.replacement = weights, num_samples, replacement
+
+    def __iter__(self):
+        shares = np.asarray(self.weights, "float64")
+        return iter(np.random.choice(len(shares), self.num_samples, self.replacement, shares / shares.sum()).tolist())
+
+    def __len__(self):
+        return self.num_samples
+''',
     "Subset": '''
 class Subset:
     """Some samples of a data set."""
