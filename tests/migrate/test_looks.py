@@ -125,3 +125,31 @@ def test_towards_pytorch(tmp_path):
     ):
         assert said in text, text
     assert any("never ran" in one["reason"] for one in found.report["files"][0]["marked"])
+
+
+PENALTY = """
+import tensorflow as tf
+from tensorflow import keras
+
+critic = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+
+
+def penalty(x):
+    with tf.GradientTape() as inner:
+        inner.watch(x)
+        score = critic(x, training=True)
+    slope = inner.gradient(score, x)
+    return tf.reduce_mean((tf.norm(slope, axis=1) - 1.0) ** 2)
+
+
+with tf.GradientTape() as tape:
+    loss = penalty(tf.ones((2, 3)))
+grads = tape.gradient(loss, critic.trainable_variables)
+"""
+
+
+def test_a_gradient_under_a_tape_of_the_caller_stays_differentiable(tmp_path):
+    (tmp_path / "script.py").write_text(PENALTY)
+    text = migrate(tmp_path / "script.py", "torch", verify=False).files["script.py"].decode()
+    assert "slope = torch.autograd.grad(score.sum(), x, allow_unused=True, create_graph=True)[0]" in text, text
+    assert "grads = torch.autograd.grad(loss, list(critic.parameters()), allow_unused=True)\n" in text, text

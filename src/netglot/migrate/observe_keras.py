@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 from keras.src.backend.common import global_state
+from tensorflow.python import pywrap_tfe
 
 from netglot.migrate.observe import Framework
 
@@ -80,6 +81,8 @@ class Keras(Framework):
             fact.extra["told"] = owner._call_has_training_arg or not moody(owner)
         if name == "metrics" and isinstance(owner, keras.Model):
             fact.extra["user"] = not type(owner).metrics.fget.__module__.startswith("keras.")
+        if isinstance(owner, tf.GradientTape) and not name:
+            fact.extra["under"] = fact.extra.get("under", False) or not pywrap_tfe.TFE_Py_TapeSetIsEmpty()
         if functional(value):
             fact.extra["outputs"] = list(value.output_names)
         if isinstance(value, keras.KerasTensor):

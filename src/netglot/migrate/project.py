@@ -181,6 +181,18 @@ def _called(call: ast.Call) -> str:
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
+_GATHERING = set(dir(str) + dir(list) + dir(dict) + dir(set)) | {
+    "len", "range", "enumerate", "zip", "sorted", "set", "list", "dict", "tuple", "str", "int", "float", "min", "max",
+    "sum", "open", "reversed", "print", "round", "read", "readlines", "write", "findall", "choice", "shuffle", "Counter",
+}  # fmt: skip
+"""What a loop calls that gathers words or numbers and trains nothing."""
+
+
+def _gathers(loop: ast.stmt) -> bool:
+    """Whether a loop only gathers plain things, such as the words of a vocabulary."""
+    return all(_called(one) in _GATHERING for one in ast.walk(loop) if isinstance(one, ast.Call))
+
+
 def _is_guard(test: ast.expr) -> bool:
     return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
 
@@ -212,7 +224,7 @@ def definitions(text: str) -> str:
         if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant):  # what the file says of itself
             continue
         runs = isinstance(one, (ast.For, ast.While, ast.With)) or (isinstance(one, ast.If) and _is_guard(one.test))
-        if runs and not _freezes(one):
+        if runs and not _freezes(one) and not _gathers(one):
             continue
         if any(isinstance(n, ast.Call) and _called(n) in _RUNS for n in ast.walk(one)):
             continue

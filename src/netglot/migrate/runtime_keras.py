@@ -175,11 +175,22 @@ class Runtime(Observing, Side):
                 setattr(keras.callbacks.TensorBoard, name, lambda *args, **kwargs: None)
         own, side = tf.GradientTape.gradient, self
 
+        opened, closed, around = tf.GradientTape.__enter__, tf.GradientTape.__exit__, [0]
+
         def gradient(tape: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
-            side.saw_loss(target)
+            if not around[0]:  # under another tape it is a part of the loss
+                side.saw_loss(sum(tf.reduce_sum(one) for one in tf.nest.flatten(target)))
             return own(tape, target, *args, **kwargs)
 
-        tf.GradientTape.gradient = gradient
+        def enter(tape: Any) -> Any:
+            around[0] += 1
+            return opened(tape)
+
+        def leave(tape: Any, *args: Any) -> Any:
+            around[0] -= 1
+            return closed(tape, *args)
+
+        tf.GradientTape.gradient, tf.GradientTape.__enter__, tf.GradientTape.__exit__ = gradient, enter, leave
         tf.config.run_functions_eagerly(True)
         _eager_data()
         tf.random.shuffle = self._shuffled

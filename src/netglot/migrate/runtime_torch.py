@@ -219,7 +219,9 @@ class Runtime(Observing, Side):
         taken = torch.autograd.grad
 
         def grad(outputs: Any, *args: Any, **kwargs: Any) -> Any:
-            side.saw_loss(outputs.detach())
+            if not kwargs.get("create_graph"):  # else it is a part of the loss
+                every = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+                side.saw_loss(sum(one.detach().sum() for one in every))
             return taken(outputs, *args, **kwargs)
 
         torch.Tensor.backward, torch.autograd.grad = backward, grad

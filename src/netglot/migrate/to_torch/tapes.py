@@ -20,7 +20,7 @@ def gradient(target: Any, r: Any, node: ast.Call) -> str | None:
     if not single and r.fact(sources).kinds != ["list"] and not weights.startswith("list("):
         weights = f"list({weights})"
     options = ", allow_unused=True"
-    if _inside_another(r, node):
+    if r.fact(node).extra.get("under") or _inside_another(r, node):
         options += ", create_graph=True"
     elif _several(r, node):
         options += ", retain_graph=True"
