@@ -230,3 +230,32 @@ def test_a_loop_that_nobody_calls_is_written_and_marked_once(tmp_path):
     assert "loss = cross_entropy(model(x, training=True), y)" in text
     assert "optimizer.apply_gradients(zip(gradients, model.trainable_variables))" in text
     assert len(found.report["files"][0]["marked"]) == 1
+
+
+COUNTED = """
+
+class Wide(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential()
+        self.body.add_module("first", nn.Linear(4, 3))
+
+    def forward(self, x):
+        return self.body(x)
+
+
+wide = Wide()
+print(sum(p.numel() for p in wide.parameters()))
+wide(torch.zeros(2, 4))
+best = {k: v.detach().clone() for k, v in wide.state_dict().items()}
+wide.load_state_dict(best)
+"""
+
+
+def test_weights_are_made_before_they_are_counted(tmp_path):
+    (tmp_path / "net.py").write_text(HEAD_TORCH + COUNTED)
+    found = migrate(tmp_path / "net.py", "keras", verify=False)
+    text = found.files["net.py"].decode()
+    assert "wide(ops.zeros((2, 4)))  # makes its weights\nprint(sum(math.prod(p.shape) for p in wide.tr" in text, text
+    assert "self.body = keras.Sequential()\n        self.body.add(Dense(3))\n" in text
+    assert "best = wide.get_weights()\nwide.set_weights(best)\n" in text

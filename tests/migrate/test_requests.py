@@ -135,7 +135,8 @@ def test_the_verdict_never_hides_what_is_marked(marked, summary):
 
 
 def test_a_script_without_what_it_runs_keeps_its_vocabulary():
-    text = '"""A script."""\nfrom __future__ import annotations\nwords = {}\nfor line in ["a b"]:\n    for w in line.split():\n'
+    text = '"""A script."""\nfrom __future__ import annotations\nwords = {}\n'
+    text += 'for line in ["a b"]:\n    for w in line.split():\n'
     text += "        words.setdefault(w, len(words))\nfor epoch in range(3):\n    learn(words)\n"
     kept = definitions(text)
     assert kept.startswith("from __future__ import annotations") and "setdefault" in kept and "learn" not in kept

@@ -134,7 +134,7 @@ class Recorder:
         fact.add("callees", callee)
         if callee.startswith(("user:", "call:user")):
             self._parameters(fact, function, args, kwargs)
-        if name == "load_state_dict":
+        if name in ("load_state_dict", "parameters", "named_parameters"):
             fact.extra["fresh"] = fact.extra.get("fresh", False) or id(owner) not in self.shared.called
         if callee.startswith("call:"):
             self.shared.called.add(id(function))

@@ -183,14 +183,15 @@ def _called(call: ast.Call) -> str:
 
 _GATHERING = set(dir(str) + dir(list) + dir(dict) + dir(set)) | {
     "len", "range", "enumerate", "zip", "sorted", "set", "list", "dict", "tuple", "str", "int", "float", "min", "max",
-    "sum", "open", "reversed", "print", "round", "read", "readlines", "write", "findall", "choice", "shuffle", "Counter",
+    "sum", "open", "reversed", "print", "round", "read", "readlines", "findall", "choice", "shuffle", "Counter",
 }  # fmt: skip
 """What a loop calls that gathers words or numbers and trains nothing."""
 
 
 def _gathers(loop: ast.stmt) -> bool:
     """Whether a loop only gathers plain things, such as the words of a vocabulary."""
-    return all(_called(one) in _GATHERING for one in ast.walk(loop) if isinstance(one, ast.Call))
+    called = {_called(one) for one in ast.walk(loop) if isinstance(one, ast.Call)}
+    return called <= _GATHERING and bool(called & {"append", "setdefault", "update", "add", "extend", "insert"})
 
 
 def _is_guard(test: ast.expr) -> bool:

@@ -73,6 +73,7 @@ class Rewriter:
         self.inferred = Inference(self, target.words)
         self._asking = False
         self._open: list[list[tuple[str, str]]] = []
+        self._before: dict[int, list[str]] = {}
         self._state: dict[str, Any] = {}
 
     # -- what rules ask
@@ -169,6 +170,15 @@ class Rewriter:
         if self._open:
             self._open[-1].append((what, reason))
 
+    def precede(self, node: ast.AST, text: str) -> None:
+        """Puts a line of its own above the statement that holds a node."""
+        place = node if isinstance(node, ast.stmt) else self.around(node, ast.stmt)
+        while not self._begins_line(place):
+            place = self.around(place, ast.stmt)
+        lines = self._before.setdefault(id(place), [])
+        if text not in lines:
+            lines.append(text)
+
     def need(self, helper: str) -> str:
         """Asks for a helper of the target in this file, and gives its name here."""
         if helper not in self.helpers:
@@ -263,6 +273,8 @@ class Rewriter:
         elif made != self.source(node) and not hasattr(node, "body"):
             self.touch(node)
         own = self._open.pop()
+        for text in self._before.pop(id(node), []):
+            made = f"{text}\n{self.spans.indent(node)}" + made
         if own and self._open and not self._begins_line(node):
             self._open[-1].extend(own)
         elif own:

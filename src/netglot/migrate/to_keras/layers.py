@@ -315,8 +315,20 @@ declare(f"torch.nn.Module.{_mask}(self, sz, device=None, dtype=None)", "causal_m
 def _sequential(c: Bound) -> str:
     given = c.given.get("layers", [])
     if not given:
-        return c.filled("layers.Identity()")
+        return c.filled("keras.Sequential()" if _grows(c.rewriter, c.node) else "layers.Identity()")
     return c.filled("keras.Sequential(") + sequence(c.rewriter, c.node) + ")"
+
+
+def _grows(r: Any, node: ast.Call) -> bool:
+    """Whether layers are added to an empty Sequential by the name that it is given."""
+    parent = r.parent(node)
+    if not isinstance(parent, ast.Assign) or len(parent.targets) != 1:
+        return False
+    name = r.source(parent.targets[0])
+    return any(
+        isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and one.func.attr in ("append", "add_module")
+        and r.source(one.func.value) == name for one in ast.walk(r.file.tree)
+    )  # fmt: skip
 
 
 def sequence(r: Any, node: ast.Call) -> str:

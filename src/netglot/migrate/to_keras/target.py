@@ -471,6 +471,11 @@ class Target:
         ours = {f"module:user:{name}" for name, row in rows if row.get("sequential")} | {"module:torch.nn.Sequential"}
         return bool(kinds) and set(kinds) <= ours
 
+    def dict_comprehension(self, r: Rewriter, node: ast.DictComp) -> str | None:
+        """`{k: v.clone() for k, v in net.state_dict().items()}`: Keras's own list of weights is a copy."""
+        owner = training.copied_state(node)
+        return None if owner is None else f"{r.text(owner)}.get_weights()"
+
     def subscript(self, r: Rewriter, node: ast.Subscript) -> str | None:
         fact = r.fact(node.value)
         if (size := training.weight_size(self, r, node)) is not None:
@@ -976,6 +981,7 @@ def _keeps(node: ast.AST, kept: set[str]) -> bool:
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _EXPRESSIONS = {
     ast.Compare: "comparison",
+    ast.DictComp: "dict_comprehension",
     ast.Call: "call",
     ast.Attribute: "attribute",
     ast.Name: "name_node",

@@ -295,6 +295,8 @@ def method(target: Any, r: Rewriter, node: ast.Call, callees: list[str], receive
         return _state(target, r, node, name, value)
     if name.startswith("torch.amp.GradScaler.") and short in ("scale", "update", "get_scale"):
         return f"{value}.{short}({r.arguments(node)})"
+    if short in ("parameters", "named_parameters"):
+        _counted(target, r, node, value)
     if short == "parameters":
         return f"{value}.trainable_variables"
     if short == "named_parameters":
@@ -333,6 +335,34 @@ def _state(target: Any, r: Rewriter, node: ast.Call, name: str, value: str) -> s
     if name.startswith("torch.nn."):
         return f"{value}.set_weights({given})" if loads else f"{value}.get_weights()"
     return f"{value}.{name.rpartition('.')[2]}({given})"
+
+
+def copied_state(node: ast.DictComp) -> ast.AST | None:
+    """The network of `{k: v.clone() for k, v in network.state_dict().items()}`; None for other dictionaries."""
+    match node:
+        case ast.DictComp(
+            key=ast.Name(id=key),
+            value=value,
+            generators=[
+                ast.comprehension(
+                    target=ast.Tuple(elts=[ast.Name(id=first), ast.Name(id=second)]),
+                    iter=ast.Call(
+                        func=ast.Attribute(
+                            value=ast.Call(func=ast.Attribute(value=owner, attr="state_dict")), attr="items"
+                        )
+                    ),
+                    ifs=[],
+                )
+            ],
+        ) if key == first:
+            while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in _KEPT:
+                value = value.func.value
+            return owner if isinstance(value, ast.Name) and value.id == second else None
+    return None
+
+
+_KEPT = ("clone", "detach", "cpu", "cuda", "to")
+"""Methods that leave the numbers of a tensor as they are."""
 
 
 def frozen(r: Rewriter, node: ast.For) -> ast.AST | None:
@@ -544,18 +574,35 @@ def _saved(target: Any, r: Rewriter, call: ast.Call, name: str) -> str | None:
 
 def _made(target: Any, r: Rewriter, call: ast.Call, network: str) -> str:
     """A call of a network that has not been called yet, which makes its weights, to stand before they are loaded."""
-    fact = r.fact(call)
+    made = _first_call(target, r, call, network)
+    statement = next(one for one in ast.walk(r.file.tree) if isinstance(one, ast.Expr) and one.value is call)
+    return f"{made}\n{r.spans.indent(statement)}" if made else ""
+
+
+def _first_call(target: Any, r: Rewriter, call: ast.Call, network: str) -> str:
+    """The call by which a network makes its weights, where it had not been called yet and its inputs are known."""
     kinds = [kind.removeprefix("module:user:") for kind in r.fact(call.func.value).kinds]  # type: ignore[attr-defined]
-    inputs = r.project.inputs.get(kinds[0]) if fact.extra.get("fresh") and len(kinds) == 1 else None
+    inputs = r.project.inputs.get(kinds[0]) if r.fact(call).extra.get("fresh") and len(kinds) == 1 else None
     if not inputs or any("shape" not in one or one.get("name") for one in inputs):
         return ""
     zeros = [
-        target.spell("ops.zeros(", r) + f"({', '.join(map(str, one['shape']))},)"
+        target.spell("ops.zeros(", r) + f"{tuple(one['shape'])}"
         + ("" if one["dtype"] == "float32" else f', "{one["dtype"]}"') + ")"
         for one in inputs
     ]  # fmt: skip
-    statement = next(one for one in ast.walk(r.file.tree) if isinstance(one, ast.Expr) and one.value is call)
-    return f"{network}({', '.join(zeros)})  # makes its weights\n{r.spans.indent(statement)}"
+    return f"{network}({', '.join(zeros)})  # makes its weights"
+
+
+def _counted(target: Any, r: Rewriter, node: ast.Call, value: str) -> None:
+    """The weights of a network are counted: it must have made them."""
+    around = r.around(node, ast.GeneratorExp, ast.ListComp, ast.For)
+    if not r.fact(node).extra.get("fresh") or around is None or "numel" not in r.source(around):
+        return
+    made = _first_call(target, r, node, value)
+    if made and value != "self":
+        r.precede(node, made)
+    else:
+        r.mark(node, "parameters", "Keras makes the weights of a network at its first call: none are counted before")
 
 
 def looks_like_network(r: Rewriter, node: ast.AST) -> bool:

@@ -51,5 +51,6 @@ def _several(r: Any, node: ast.Call) -> bool:
     calls = [
         one for one in ast.walk(holder)
         if isinstance(one, ast.Call) and "tf.GradientTape.gradient" in r.fact(one).callees
+        and r.around(one, ast.FunctionDef, ast.Module) is holder
     ]  # fmt: skip
     return len(calls) > 1
