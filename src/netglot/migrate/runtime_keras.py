@@ -175,19 +175,19 @@ class Runtime(Observing, Side):
                 setattr(keras.callbacks.TensorBoard, name, lambda *args, **kwargs: None)
         own, side = tf.GradientTape.gradient, self
 
-        opened, closed, around = tf.GradientTape.__enter__, tf.GradientTape.__exit__, [0]
+        opened, closed, around = tf.GradientTape.__enter__, tf.GradientTape.__exit__, []
 
         def gradient(tape: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
-            if not around[0]:  # under another tape it is a part of the loss
+            if all(one is tape for one in around):  # under another tape it is a part of the loss
                 side.saw_loss(sum(tf.reduce_sum(one) for one in tf.nest.flatten(target)))
             return own(tape, target, *args, **kwargs)
 
         def enter(tape: Any) -> Any:
-            around[0] += 1
+            around.append(tape)
             return opened(tape)
 
         def leave(tape: Any, *args: Any) -> Any:
-            around[0] -= 1
+            around.remove(tape)
             return closed(tape, *args)
 
         tf.GradientTape.gradient, tf.GradientTape.__enter__, tf.GradientTape.__exit__ = gradient, enter, leave

@@ -110,7 +110,7 @@ class Plan:
 
     def _plan(self, pairs: list[tuple[ast.stmt, ast.stmt]]) -> None:
         body = self.places[id(pairs[0][1])]
-        first = next(i for i, one in enumerate(body) if self._runs(one))
+        first = self._first(body, pairs)
         last = body.index(pairs[-1][1]) - 1
         several = len({id(boundary) for _, boundary in pairs}) > 1
         self.tapes[id(body[first])] = (body[last], several)
@@ -133,6 +133,21 @@ class Plan:
                 continue
             self._write(backward, steps, variables, gathers or previous == steps)  # type: ignore[arg-type]
             previous = steps
+
+    def _first(self, body: list[ast.stmt], pairs: list[tuple[ast.stmt, ast.stmt]]) -> int:
+        """The first statement that runs what a loss is made of; what else runs before it is not watched."""
+        wanted: set[str] = set()
+        for backward, _ in pairs:
+            wanted |= _words(backward, ast.Load)
+        running = [i for i, one in enumerate(body) if self._runs(one)]
+        found = []
+        for place in range(body.index(pairs[-1][1]), -1, -1):
+            one = body[place]
+            if any(one is boundary for _, boundary in pairs) or _gives(one) & wanted:
+                wanted |= _words(one, ast.Load)
+                if place in running:
+                    found.append(place)
+        return min(found, default=running[0])
 
     def _write(self, backward: ast.stmt, steps: list[ast.stmt], variables: list[str], adds: bool) -> None:
         """The texts of one `backward` and of the steps that take its gradients."""
@@ -220,7 +235,8 @@ class Plan:
         if made is not None:
             node = next((n for n in ast.walk(self.r.file.tree) if getattr(n, "number", None) == made[1]), None)
             given = _parameters(node) if made[0] == self.r.file.module else None
-            if given is not None and node is not None and _free(given) <= self._visible(step, node):
+            listed = isinstance(given, ast.List) or given is None or "dict" not in self.r.fact(given).items
+            if given is not None and listed and node is not None and _free(given) <= self._visible(step, node):
                 return weights(self.r, given)
         runs = [
             node for one in body for node in ast.walk(one)
@@ -242,6 +258,32 @@ class Plan:
         if other is None:
             return self.r.bound - local
         return local & _locals(other)
+
+
+def _words(node: ast.AST, context: type) -> set[str]:
+    """The names in a node, and the attributes of `self`."""
+    found: set[str] = set()
+    for one in ast.walk(node):
+        if isinstance(one, ast.Name) and isinstance(one.ctx, context) and one.id != "self":
+            found.add(one.id)
+        elif isinstance(one, ast.Attribute) and isinstance(one.ctx, context) and getattr(one.value, "id", "") == "self":
+            found.add(f"self.{one.attr}")
+    return found
+
+
+def _gives(node: ast.AST) -> set[str]:
+    """What a statement gives a value, or changes by a method or at an index."""
+    found = _words(node, ast.Store)
+    for one in ast.walk(node):
+        if isinstance(one, ast.Subscript) and isinstance(one.ctx, ast.Store):
+            found |= _words(one.value, ast.Load)
+        elif (
+            isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and one.func.attr in ("append", "extend")
+        ):
+            found |= _words(one.func.value, ast.Load)
+        elif isinstance(one, ast.AugAssign):
+            found |= _words(one.target, ast.Store)
+    return found
 
 
 def _parameters(node: ast.AST | None) -> ast.expr | None:

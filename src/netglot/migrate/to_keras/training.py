@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+import re
 from typing import Any
 
 from netglot.migrate.declare import MISSING, Bound, Table, Unbound
@@ -154,7 +156,7 @@ for _signature, _write in {
         if isinstance(groups, ast.List) and any(isinstance(one, ast.Dict) and len(one.keys) > 1 for one in groups.elts):
             return _grouped(c, groups, write)
         if not isinstance(groups, ast.List) and "dict" in c.rewriter.fact(groups).items:
-            raise Unbound("its groups of weights are chosen elsewhere, before Keras has made them")
+            return _regrouped(c, groups, write)
         return c.filled(write)
 
     rule(_O + _signature + _options, infers=_IDLE)(_optimizer)
@@ -177,6 +179,36 @@ def _grouped(c: Bound, groups: ast.List, write: str) -> str:
     return c.filled("Groups(") + ", ".join(parts) + ")"
 
 
+def _regrouped(c: Bound, groups: ast.AST | None, write: str) -> str:
+    """An optimiser whose groups of weights are a list made elsewhere: each dictionary's options come first."""
+    if groups is None:
+        raise Unbound("its groups of weights are not known")
+    asked = _options_of_groups(c.rewriter.file.tree)
+
+    def option(match: re.Match) -> str:
+        return match[1] if {*_HOLE.findall(match[1])} & asked or any(map(c.has, _HOLE.findall(match[1]))) else ""
+
+    def chosen(match: re.Match) -> str:
+        own = c.text(match[1])
+        return f"one.get({json.dumps(match[1])}, {own})" if match[1] in asked else own
+
+    plain = re.sub("<([^<>]*)>", option, write).replace("(, ", "(")
+    made = re.sub("\0(\\w+)\0", chosen, c.filled(_HOLE.sub("\0\\1\0", plain)))
+    weights = '(lambda one=one: one["params"])'
+    return c.filled("Groups(") + f"*(({weights}, {made}) for one in {c.rewriter.text(groups)}))"
+
+
+_HOLE = re.compile(r"\{(\w+)\}")
+
+
+def _options_of_groups(tree: ast.AST) -> set[str]:
+    """The options that the dictionaries of a file give to groups of weights; all that there are where none is seen."""
+    dictionaries = [one for one in ast.walk(tree) if isinstance(one, ast.Dict)]
+    keys = [{getattr(key, "value", None) for key in one.keys} for one in dictionaries]
+    found = {str(key) for one in keys if "params" in one for key in one}
+    return found or {"lr", "weight_decay", "betas", "eps", "momentum", "nesterov", "alpha", "rho", "amsgrad"}
+
+
 mark(f"{_O}LBFGS", "it evaluates the loss several times in one step, which no optimiser of Keras does")
 mark(f"{_O}Rprop {_O}ASGD {_O}SparseAdam {_O}Adafactor", "Keras has no such optimiser")
 _S = "torch.optim.lr_scheduler."
@@ -185,6 +217,7 @@ for _signature, _rule in {
     "MultiStepLR(optimizer, milestones, gamma=0.1)": "base * {gamma:p} ** sum(epoch >= one for one in {milestones})",
     "ExponentialLR(optimizer, gamma)": "base * {gamma:p} ** epoch",
     "LambdaLR(optimizer, lr_lambda)": "base * {lr_lambda:p}(epoch)",
+    "CosineAnnealingLR(optimizer, T_max)": "base * (1 + math.cos(math.pi * epoch / {T_max:p})) / 2",
     "CosineAnnealingLR(optimizer, T_max, eta_min=0.0)":
         "{eta_min:p} + (base - {eta_min:p}) * (1 + math.cos(math.pi * epoch / {T_max:p})) / 2",
     "MultiplicativeLR(optimizer, lr_lambda)":
@@ -326,6 +359,8 @@ def _state(target: Any, r: Rewriter, node: ast.Call, name: str, value: str) -> s
         r.mark(node, name, "Keras holds the weights of a network as a list without names, `get_weights()`")
         return r.composed_kept(node)
     given = r.text(node.args[0]) if node.args else ""
+    if loads and name.startswith("torch.nn.") and (made := _first_call(target, r, node, value)):
+        r.precede(node, made)
     if name.startswith("torch.optim.Optimizer."):
         return (
             target.spell("set_state(", r) + f"{value}, {given})"
@@ -582,7 +617,9 @@ def _made(target: Any, r: Rewriter, call: ast.Call, network: str) -> str:
 def _first_call(target: Any, r: Rewriter, call: ast.Call, network: str) -> str:
     """The call by which a network makes its weights, where it had not been called yet and its inputs are known."""
     kinds = [kind.removeprefix("module:user:") for kind in r.fact(call.func.value).kinds]  # type: ignore[attr-defined]
-    inputs = r.project.inputs.get(kinds[0]) if r.fact(call).extra.get("fresh") and len(kinds) == 1 else None
+    seen = r.fact(call)
+    fresh = seen.extra.get("fresh") or not seen.count  # one that never ran may stand before the first call
+    inputs = r.project.inputs.get(kinds[0]) if fresh and len(kinds) == 1 else None
     if not inputs or any("shape" not in one or one.get("name") for one in inputs):
         return ""
     zeros = [
@@ -595,11 +632,14 @@ def _first_call(target: Any, r: Rewriter, call: ast.Call, network: str) -> str:
 
 def _counted(target: Any, r: Rewriter, node: ast.Call, value: str) -> None:
     """The weights of a network are counted: it must have made them."""
-    around = r.around(node, ast.GeneratorExp, ast.ListComp, ast.For)
-    if not r.fact(node).extra.get("fresh") or around is None or "numel" not in r.source(around):
+    around = r.around(node, ast.GeneratorExp, ast.ListComp, ast.DictComp, ast.For, ast.Call)
+    listed = isinstance(around, (ast.DictComp, ast.For))
+    if not r.fact(node).extra.get("fresh") or around is None or not (listed or "numel" in r.source(around)):
         return
-    made = _first_call(target, r, node, value)
-    if made and value != "self":
+    function = r.around(node, ast.FunctionDef)
+    begins = value == "self" and function is not None and function.name == "__init__"
+    made = "" if begins else _first_call(target, r, node, value)
+    if made:
         r.precede(node, made)
     else:
         r.mark(node, "parameters", "Keras makes the weights of a network at its first call: none are counted before")

@@ -185,13 +185,23 @@ class Groups:
         owners = {id(one): number for number, (weights, _) in enumerate(self.groups) for one in weights()}
         shares = [[] for _ in self.optimizers]
         for gradient, variable in pairs:
-            shares[owners[id(variable)]].append((gradient, variable))
+            if id(variable) in owners:
+                shares[owners[id(variable)]].append((gradient, variable))
         for optimizer, share in zip(self.optimizers, shares):
             optimizer.apply_gradients(share)
 
     @property
     def variables(self):
         return [one for optimizer in self.optimizers for one in optimizer.variables]
+
+    @property
+    def learning_rate(self):
+        return self.optimizers[0].learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate):
+        for one in self.optimizers:
+            one.learning_rate = rate
 ''',
     "Schedule": '''
 class Schedule:
