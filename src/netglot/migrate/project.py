@@ -191,7 +191,11 @@ _GATHERING = set(dir(str) + dir(list) + dir(dict) + dir(set)) | {
 def _gathers(loop: ast.stmt) -> bool:
     """Whether a loop only gathers plain things, such as the words of a vocabulary."""
     called = {_called(one) for one in ast.walk(loop) if isinstance(one, ast.Call)}
-    return not isinstance(loop, ast.If) and called <= _GATHERING and bool(called & {"append", "setdefault", "update", "add", "extend", "insert"})
+    return (
+        not isinstance(loop, ast.If)
+        and called <= _GATHERING
+        and bool(called & {"append", "setdefault", "update", "add", "extend", "insert"})
+    )
 
 
 def _is_guard(test: ast.expr) -> bool:
