@@ -470,9 +470,10 @@ def _verified(request, graph, sizes, written, folder, report, limits: Limits, ph
     )
     with tempfile.TemporaryDirectory(prefix="netglot-source-") as aside:
         reader, load = _shipped(request, Path(aside))
-        traceable = graph.origin is not None or request.kind == "graph"
+        traceable = graph.origin is not None or request.kind in ("graph", *_SHOWING_NOTHING)
         traceable = traceable and _target_of(written).worker not in ("file-target", "exported-target")
-        tracing = _Tracing(graph, written, folder, Path(aside)) if traceable else None
+        stood_for = request.kind in _SHOWING_NOTHING
+        tracing = _Tracing(graph, written, folder, Path(aside), stood_for) if traceable else None
         worker = _target_of(written).worker
         scripted = request.source.kind == "script"
         trained = request.kind not in ("graph", "exported", "saved_model") and not scripted
@@ -554,11 +555,16 @@ def _shipped(request: Request, folder: Path) -> tuple[str, dict[str, Any]]:
     return "torch", {"kind": "program", "path": str(path)}
 
 
+_SHOWING_NOTHING = ("keras", "saved_model")
+"""Kinds of sources whose frameworks do not show the values inside."""
+
+
 class _Tracing:
     """What finds the first difference, as `verify.plan.Tracing` describes it; made when it is asked for."""
 
-    def __init__(self, graph: Graph, written, folder: Path, aside: Path):
+    def __init__(self, graph: Graph, written, folder: Path, aside: Path, stood_for: bool):
         self._graph, self._written, self._folder, self._aside = graph, written, folder, aside
+        self._stood_for = stood_for
         self.names = graph.origin.names if graph.origin is not None else {}
 
     @property
@@ -571,6 +577,18 @@ class _Tracing:
         path = self._aside / "program.pt2"
         if not path.exists():
             torch.export.save(self._graph.origin.program, path)
+        return str(path)
+
+    @property
+    def meaning(self) -> str | None:
+        """The graph in a folder, where it stands for a source that shows no values of its own."""
+        if not self._stood_for:
+            return None
+        from netglot.pivot import serialize
+
+        path = self._aside / "meaning"
+        if not path.exists():
+            serialize.save(self._graph, path)
         return str(path)
 
     @property

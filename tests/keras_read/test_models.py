@@ -425,3 +425,10 @@ def test_layers_within_a_layer_of_tensorflow_keep_what_they_do_in_training():
         "around_layers.mix",
     }
     compare(model, graph, tolerance=1e-7)
+
+
+def test_inputs_of_a_functional_model_by_name():
+    given = [keras.Input((4,), name=name) for name in ("left", "right")]
+    model = keras.Model(given, layers.Subtract()(given))
+    graph = read(model, {"right": (2, 4), "left": (2, 4)})
+    assert [value.name for value in graph.inputs] == ["left", "right"]

@@ -227,3 +227,24 @@ def test_padding_that_depends_on_an_open_size(tmp_path):
         x = np.random.default_rng(0).normal(size=(2, *sizes, 3))
         (found,) = outputs(module, [torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2)))]).values()
         np.testing.assert_allclose(found.transpose(0, 2, 3, 1), np.asarray(model(x)), atol=1e-5)
+
+
+def test_queries_that_see_nothing_have_no_part_in_gradients(tmp_path):
+    import tensorflow as tf
+
+    tokens = keras.Input((6,), dtype="int32", name="tokens")
+    x = layers.Embedding(9, 8, mask_zero=True)(tokens)
+    attended = layers.MultiHeadAttention(2, 4, name="attention")(x, x)
+    model = keras.Model(tokens, layers.Add()([x, attended]))
+    ids = np.asarray([[3, 0, 5, 0, 0, 1], [0, 0, 2, 2, 7, 0]], "int32")
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(ids) ** 2)
+    variables = {v.path: v.value for v in model.trainable_variables}
+    slopes = dict(zip(variables, tape.gradient(loss, list(variables.values())), strict=True))
+    _, load = emit(read_keras(model), tmp_path)
+    module = load()
+    (module(torch.from_numpy(ids)) ** 2).sum().backward()
+    for name in ("query", "key", "value"):
+        expected = np.asarray(slopes[f"attention/{name}/kernel"]).reshape(8, 8).T
+        found = module.get_submodule(f"attention_{name}_dense").weight.grad.numpy()
+        assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()

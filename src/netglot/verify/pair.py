@@ -25,12 +25,14 @@ Arrays = dict[str, np.ndarray]
 @dataclass(frozen=True)
 class Tracing:
     """What finds the first difference: the source's exported program with the pivot's name for each of its nodes, and
-    a copy of the emitted folder that has a `trace.py`. `permutations` is the target's order of axes by value."""
+    a copy of the emitted folder that has a `trace.py`. `permutations` is the target's order of axes by value. `meaning`
+    is the folder of a saved graph that stands for a source that shows no values of its own."""
 
     program: str
     names: Mapping[str, str | list[str]]
     folder: str
     permutations: Mapping[str, tuple[int, ...] | None] = field(default_factory=dict)
+    meaning: str | None = None
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from netglot.verify.findings import Findings, listed, plain, summary
 from netglot.verify.first_difference import agreement, first_difference
 from netglot.verify.gradients import compare_gradients
 from netglot.verify.inputs import make_inputs, permute, size_variants
+from netglot.verify.inside import values_inside
 from netglot.verify.pair import Arrays, Loading, Pair, Refused, Tracing
 from netglot.verify.process import OperationError, Worker
 from netglot.verify.recipe import parameters_in, path_of
@@ -379,18 +380,13 @@ class _Verification:
         """Compares the values inside both networks: the first that differs, and each module's agreement."""
         if self.spec.graph is None:
             return
-        self.pair.load_target_double(folder=tracing.folder)
-        self.pair.set_random()
-        ours, theirs = self.pair.inputs(run.inputs)
         try:
-            ours, theirs = self.pair.both(
-                ("intermediates", {"inputs": ours, "program": tracing.program, "names": dict(tracing.names)}),
-                ("intermediates", {"inputs": theirs}),
-            )
-        except Refused as refused:
-            self.findings.notes.append(f"the first node that differs could not be found: {refused}")
+            source, target, otherwise = values_inside(self.pair, run.inputs, tracing)
+        except WorkerError as error:
+            self.findings.notes.append(f"the first node that differs could not be found: {error}")
             return
-        source, target = self.pair.source.get(ours), self.pair.target.get(theirs)
+        if otherwise is not None:
+            self.findings.differs.append(otherwise)
         if self.options.trace:
             self.report["trace"] = agreement(self.spec.graph, source, target, tracing.permutations)
         found = first_difference(self.spec.graph, source, target, tracing.permutations)

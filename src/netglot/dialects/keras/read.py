@@ -124,7 +124,8 @@ def call_of(model: Any, inputs: Any) -> tuple[tuple, dict]:
 
     if inputs is not None:
         given = inputs if isinstance(inputs, Inputs) else parse_inputs(inputs)
-        return _as_struct(model, given.positional), dict(given.keyword)
+        named = _named_struct(model, dict(given.keyword)) if not given.positional else None
+        return ((named,), {}) if named is not None else (_as_struct(model, given.positional), dict(given.keyword))
     struct = getattr(model, "_inputs_struct", None)
     functional = getattr(model, "_functional", None)
     if struct is None and functional is not None:
@@ -140,6 +141,19 @@ def _as_struct(model: Any, positional: tuple) -> tuple:
     if struct is None or len(positional) == 1:
         return positional
     return (dict(zip(struct, positional, strict=True)) if isinstance(struct, dict) else list(positional),)
+
+
+def _named_struct(model: Any, named: dict[str, Any]) -> Any:
+    """Inputs of a functional model that are given by their names, as its one argument; None where they are others."""
+    import keras
+
+    struct = getattr(model, "_inputs_struct", None)
+    if struct is None:
+        return None
+    names = [tensor.name for tensor in keras.tree.flatten(struct)]
+    if sorted(names) != sorted(named):
+        return None
+    return keras.tree.map_structure(lambda tensor: named[tensor.name], struct)
 
 
 def _called_specs(node: Any, name: str) -> tuple[tuple, dict]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from netglot.dialects.keras.dialect import keras
-from netglot.dialects.keras.functions.axes import axes_of, axis_of, per_axis, rank
+from netglot.dialects.keras.functions.axes import axes_of, axis_of, per_axis, rank, truth
 from netglot.dialects.keras.functions.windows import conv, conv_transpose, pool
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
@@ -95,11 +95,18 @@ def dot_product_attention(
     heads, kept = shape_of(query)[2], shape_of(key)[2]
     if kept != heads and kept != 1 and heads % kept:
         raise Refusal(notimpl("heads that do not share keys evenly"))
+    if mask is not None and len(shape_of(mask)) == 4 and shape_of(mask)[-1] == 1:  # queries see all keys or none
+        query, mask = seen_from(query, ops.Permute(mask, (0, 2, 1, 3))), None
     added = None if mask is None else additive_mask(mask, type_of(query).dtype)
     if bias is not None:
         added = bias if added is None else ops.Add(bias, added)
     scale = shape_of(key)[-1] ** -0.5 if scale is None else scale
     return ops.Attention(query, key, value, added, scale, bool(is_causal), 0.0, 2)
+
+
+def seen_from(query: Any, mask: Any) -> Any:
+    """The query with zeros where it sees no key: there it attends to all alike, and has no part in the gradient."""
+    return ops.Where(truth(mask), query, 0.0)
 
 
 def additive_mask(mask: Any, dtype: str) -> Any:

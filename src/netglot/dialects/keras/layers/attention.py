@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from netglot.dialects.keras.dialect import keras
-from netglot.dialects.keras.functions.neural import additive_mask
+from netglot.dialects.keras.functions.axes import truth
+from netglot.dialects.keras.functions.neural import additive_mask, seen_from
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
 from netglot.pivot.graph import Part
@@ -35,7 +36,8 @@ def multi_head_attention(
     mask = None
     if not causal:
         mask = layer.apply(layer.live._compute_attention_mask, query, value, use_causal_mask=use_causal_mask, **masks)
-    if not causal and _is_plain(layer, query, key, value):
+    blind = None if layer._dropout else _blind(query_mask, attention_mask)
+    if not causal and blind is None and _is_plain(layer, query, key, value):
         return _whole(layer, query, key, value, mask, return_attention_scores, seeing)
     gate = layer.apply(layer._gate_dense, query) if getattr(layer.live, "_use_gate", False) else None
     projected = [
@@ -44,7 +46,7 @@ def multi_head_attention(
     ]
     plain = len(shape_of(projected[0])) == 4 and not return_attention_scores
     if plain:
-        out, scores = _attended(layer, projected, mask, causal, layer._dropout), None
+        out, scores = _attended(layer, projected, mask, causal, layer._dropout, blind), None
     else:
         options = {"attention_mask": mask, "return_attention_scores": return_attention_scores}
         if causal:
@@ -105,10 +107,24 @@ def _mask(mask: Any, query: Any, exact: bool) -> Any:
     return additive_mask(mask, type_of(query).dtype)
 
 
-def _attended(layer, projected: list, mask: Any, causal: bool, dropout: float) -> Any:
+def _blind(query_mask: Any, attention_mask: Any) -> Any:
+    """Which queries (batch, query) see anything at all, where masks of whole queries say so; else None."""
+    if query_mask is not None:
+        return query_mask
+    if attention_mask is None or len(shape_of(attention_mask)) != 3 or shape_of(attention_mask)[-1] != 1:
+        return None
+    return ops.Select(attention_mask, 2, 0)
+
+
+def _attended(layer, projected: list, mask: Any, causal: bool, dropout: float, seeing: Any = None) -> Any:
     query, key, value = projected
     scale = float(getattr(layer.live, "_inverse_sqrt_key_dim", None) or layer._inverse_sqrt_head_dim)
-    mask = _mask(mask, query, dropout > 0)
+    exact = dropout > 0 or seeing is not None
+    mask = _mask(mask, query, exact)
+    if seeing is not None and not dropout:
+        batch, steps = shape_of(seeing)
+        query = seen_from(query, ops.Reshape(seeing, (batch, steps, 1, 1)))
+        mask = ops.LogicalOr(mask, ops.LogicalNot(ops.Reshape(truth(seeing), (batch, 1, steps, 1))))
     return ops.Attention(query, key, value, mask, scale, bool(causal), float(dropout), 2)
 
 
@@ -145,6 +161,6 @@ def group_query_attention(
         layer.apply(dense, x)
         for dense, x in ((layer._query_dense, query), (layer._key_dense, key), (layer._value_dense, value))
     ]
-    out = _attended(layer, projected, mask, causal, layer.dropout)
+    out = _attended(layer, projected, mask, causal, layer.dropout, _blind(query_mask, attention_mask))
     out = out if gate is None else ops.Multiply(layer.emit(out), gate)
     return layer.apply(layer._output_dense, out)
