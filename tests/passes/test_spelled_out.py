@@ -143,3 +143,16 @@ def test_one_number_for_each_channel_after_a_convolution_is_its_bias(build):
 def test_what_is_added_along_another_axis_is_no_bias():
     graph = raise_patterns(graph_of((2, 6, 5, 5), lambda x: convolved(x, 5)))
     assert isinstance(graph.nodes[-1].op, ops.Add)
+
+
+@pytest.mark.parametrize("value", [0, None])
+def test_what_is_taken_from_one_number_is_that_number(value):
+    array = np.arange(6).reshape(1, 6) if value is None else np.full((1, 6), value)
+    table = Parameter("table", TensorType("int64", (1, 6)), lambda: array, kind="constant")
+    places = Value("places", TensorType("int64", (1, 3)))
+    builder = Builder(Names(["places", "table"]))
+    made = builder.one(ops.Add(ops.TakeAlongAxis(table, places, 1), 1))
+    graph = raise_patterns(Graph("net", [places], {"table": table}, builder.nodes, made))
+    assert ("Full" in [type(node.op).__name__ for node in graph.nodes]) == (value is not None)
+    given = {"places": np.array([[1, 5, 0]])}
+    np.testing.assert_array_equal(evaluate(graph, given), array[:, [1, 5, 0]] + 1)

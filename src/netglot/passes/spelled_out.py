@@ -177,7 +177,23 @@ def one_hot(op: ops.ScatterAlongAxis, find: Any) -> Op | None:
     return ops.OneHot(ops.Reshape(op.indices, rows), classes, op.x.dtype) if isinstance(classes, int) else None
 
 
+# -- tables of one number
+
+
+def same_everywhere(op: Any, find: Any) -> Op | None:
+    """What is taken from a constant that is one number throughout = that number"""
+    table = op.x
+    small = isinstance(table, Parameter) and table.kind == "constant" and all(isinstance(n, int) for n in table.shape)
+    if not small or not 1 < product(table.shape) <= 1 << 16:
+        return None
+    held = np.asarray(table.load()).reshape(-1)
+    shape = op.result_types()[0].shape
+    return ops.Full(tuple(shape), held[0].item(), table.dtype) if (held == held[0]).all() else None
+
+
 RULES: dict[type[Op], list[Any]] = {
+    ops.TakeAlongAxis: [same_everywhere],
+    ops.Take: [same_everywhere],
     ops.Reshape: [group_norm],
     ops.Multiply: [channel_scale, gate],
     ops.Add: [channel_offset, conv_bias],
