@@ -256,7 +256,10 @@ class _Reader:
             data = held.record("bytes").get("values", memoryview(b""))
             return Held(dtype, shape, array_of(data, _plain(dtype), shape, "a constant"))
         field = next((one for one in ("floats", "ints", "bools", "longInts", "doubles") if one in held), "")
-        numbers = np.asarray(held.record(field).all("values") if field else [], dtype=_plain(dtype))
+        try:
+            numbers = np.asarray(held.record(field).all("values") if field else [], dtype=_plain(dtype))
+        except (OverflowError, ValueError, TypeError) as error:
+            raise InputError(f"a constant of {dtype} holds something else") from error
         if numbers.size != product(shape):
             numbers = np.resize(numbers, shape) if numbers.size == 1 and product(shape) < 2**24 else numbers
         if numbers.size != product(shape):

@@ -213,4 +213,5 @@ def _quantisation(table: Table | None, shape: tuple[int, ...]) -> Quantisation |
     zero = zero if zero.size == scale.size else np.zeros(scale.size, "int64")
     if scale.size > 1 and (not 0 <= axis < len(shape) or shape[axis] != scale.size):
         raise InputError(f"{scale.size} scales along axis {axis} of {list(shape)}")
-    return Quantisation(scale.astype("float64"), zero, axis)
+    with np.errstate(invalid="ignore"):  # a damaged scale
+        return Quantisation(scale.astype("float64"), zero, axis)

@@ -1,5 +1,6 @@
 """Frozen graphs against what TensorFlow 1.15 computed of them."""
 
+import contextlib
 import io
 import pathlib
 import zipfile
@@ -7,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from netglot.errors import InputError, UnsupportedOps
+from netglot.errors import InputError, NetglotError, UnsupportedOps
 from netglot.formats.registry import format_of
 from netglot.frontend.extending import extended
 from netglot.pivot import ops
@@ -197,6 +198,22 @@ def test_damaged_files_are_errors(damage, tmp_path):
 def test_damaged_loops_are_errors(damage, tmp_path):
     path = written(tmp_path, "deep")
     damage(path, lambda: read_tensorflow(path), any_bytes=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"/LoopCond", b"/LoopC\x01nd"), (b"NextIteration", b"NextIteratfon"), (b"_context", b"_co\x80text")],
+)
+def test_a_loop_that_lost_a_node_is_an_error(before, after, tmp_path):
+    path = written(tmp_path, "powers")
+    whole = path.read_bytes()
+    for place in range(whole.count(before)):
+        start = -1
+        for _ in range(place + 1):
+            start = whole.index(before, start + 1)
+        path.write_bytes(whole[:start] + after + whole[start + len(before) :])
+        with contextlib.suppress(NetglotError):
+            read_tensorflow(path)
 
 
 def test_another_file_is_refused(tmp_path):

@@ -231,7 +231,7 @@ class _Walker(Interpreter):
         return tuple(self.reading.constant(np.asarray(one)) if known(one) else one for one in states)
 
     def _variable(self, node: Any) -> Any:
-        name = node.attr["shared_name"].s.decode() or node.name
+        name = node.attr["shared_name"].s.decode("utf-8", "replace") or node.name
         key = next((one for one in (name, node.name) if one in self.checkpoint), None)
         if key is None:
             raise Refusal(never(f"the variable {name} has no value in the file", "freeze the graph, or give --weights"))

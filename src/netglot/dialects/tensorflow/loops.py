@@ -27,6 +27,10 @@ class Unknown(Exception):
     """The loop is none of the known cells."""
 
 
+_UNKNOWN = (Unknown, LookupError, ValueError, TypeError, StopIteration)
+"""What comes up where a loop is no known cell, or is damaged."""
+
+
 @dataclass
 class Cell:
     """What one cell computes: `kind`, its input, its states before and after, and its weights."""
@@ -51,11 +55,11 @@ class _State:
 def raised(nodes: list[Any]) -> tuple[list[Any], dict[str, Cell]]:
     """The nodes with each loop over known cells replaced by nodes that stand for these, and the cells by name."""
     cells: dict[str, Cell] = {}
-    frames = dict.fromkeys(n.attr["frame_name"].s.decode() for n in nodes if n.op in _ENTERS)
+    frames = dict.fromkeys(n.attr["frame_name"].s.decode("utf-8", "replace") for n in nodes if n.op in _ENTERS)
     for frame in frames:
         try:
             nodes = _Frame(frame, nodes).replaced(cells)
-        except (Unknown, KeyError, IndexError, ValueError, TypeError):
+        except _UNKNOWN:
             continue
     return nodes, cells
 
@@ -70,7 +74,7 @@ class _Frame:
         for node in nodes:
             for reference in node.input:
                 self.users.setdefault(_plain(reference)[0], []).append(node)
-        enters = [n for n in nodes if n.op in _ENTERS and n.attr["frame_name"].s.decode() == name]
+        enters = [n for n in nodes if n.op in _ENTERS and n.attr["frame_name"].s.decode("utf-8", "replace") == name]
         self.constants = {n.name: n.input[0] for n in enters if n.attr["is_constant"].b}
         self.states: list[_State] = []
         self.switches: dict[str, int] = {}
@@ -169,7 +173,7 @@ class _Frame:
         for find in (self._lstm, self._gru, self._rnn):
             try:
                 return find(number)
-            except (Unknown, KeyError, IndexError, ValueError):
+            except _UNKNOWN:
                 continue
         raise Unknown
 

@@ -57,7 +57,7 @@ def folded(nodes: list[Any]) -> tuple[list[Any], dict[str, Loop]]:
     """The nodes with each frame replaced by one node, inner ones first, and the loops by the names of these."""
     loops: dict[str, Loop] = {}
     while True:
-        frames = dict.fromkeys(n.attr["frame_name"].s.decode() for n in nodes if n.op in _ENTERS)
+        frames = dict.fromkeys(n.attr["frame_name"].s.decode("utf-8", "replace") for n in nodes if n.op in _ENTERS)
         table = {node.name: node for node in nodes}
         found = next((one for one in (_frame(name, nodes, table) for name in frames) if one is not None), None)
         if found is None:
@@ -73,19 +73,22 @@ def _frame(name: str, nodes: list[Any], table: dict[str, Any]) -> tuple[Loop, li
     for node in nodes:
         for reference in node.input:
             users.setdefault(_plain(reference), []).append(node)
-    enters = [n for n in nodes if n.op in _ENTERS and n.attr["frame_name"].s.decode() == name]
+    enters = [n for n in nodes if n.op in _ENTERS and n.attr["frame_name"].s.decode("utf-8", "replace") == name]
     states, exits = [], []
     for enter in enters:
         merge = next((n for n in users.get(enter.name, []) if n.op == "Merge"), None)
         if merge is None:
             continue
         switch = next((n for n in users.get(merge.name, []) if n.op == "Switch"), None)
-        after = next((table[_plain(one)] for one in merge.input if _plain(one) != enter.name), None)
+        after = next((table.get(_plain(one)) for one in merge.input if _plain(one) != enter.name), None)
         if switch is None or after is None or after.op != "NextIteration":
             return None
         exits += [(n, len(states)) for n in users.get(switch.name, []) if n.op == "Exit"]
-        states.append((State(enter.name, merge.name, switch.name, after.input[0]), table[_plain(switch.input[1])]))
-    if not states or states[0][1].op != "LoopCond":
+        decision = table.get(_plain(switch.input[1])) if len(switch.input) == 2 else None
+        if decision is None or decision.op != "LoopCond" or not decision.input or not after.input:
+            return None
+        states.append((State(enter.name, merge.name, switch.name, after.input[0]), decision))
+    if not states or any(not enter.input for enter in enters):
         return None
     held = [state for state, _ in states]
     condition = states[0][1].input[0]

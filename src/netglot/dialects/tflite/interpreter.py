@@ -142,6 +142,8 @@ class Interpreter:
         for one in inputs:
             self.assembly.sound(one)
         if operator.type in ("QUANTIZE", "DEQUANTIZE"):
+            if len(inputs) != 1:
+                raise InputError(f"{operator.type} has {len(inputs)} inputs")
             made: Any = _widened(inputs[0])
         else:
             made = self._made(operator, inputs)
@@ -181,7 +183,7 @@ class Interpreter:
             raise InputError(f"{operator.type} has {len(inputs)} inputs: {error}") from error
         given = [one for one in inputs if one is not None]
         if given and all(known(one) for one in given) and operator.type not in ("SHAPE", "RANK", "IF", "WHILE"):
-            with fitting():
+            with fitting(), np.errstate(all="ignore"):
                 return self._folded(operator, reader, node, inputs)
         with fitting():
             made = reader(node, *inputs)
