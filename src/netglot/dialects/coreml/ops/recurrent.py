@@ -62,9 +62,11 @@ def _sequence(layer, x, features: int):
     return ops.Reshape(x, (shape[0], 1, features))
 
 
-def _start(layer, state, hidden: int):
+def _start(layer, x, state, hidden: int):
     """An initial state as (batch, hidden)."""
     shape = shape_of(state)
+    if layer.exact and len(shape) > 2 and shape[1] != shape_of(x)[1]:
+        raise Refusal(notimpl(f"a state of a batch of {shape[1]} for one of {shape_of(x)[1]}"))
     return ops.Reshape(state, (shape[1] if layer.exact and len(shape) > 2 else 1, hidden))
 
 
@@ -121,7 +123,7 @@ def lstm(layer, x, *states):
     biased, ones = _lstm_options(layer)
     _activations(layer, "activations", _PLAIN)
     gates = _Gates(layer, layer.options.record("weightParams"), _LSTM, features, hidden, biased, "")
-    h, c = ((_start(layer, one, hidden),) for one in states) if states else ((), ())
+    h, c = ((_start(layer, x, one, hidden),) for one in states) if states else ((), ())
     direction = "backward" if layer.options.flag("reverseInput") else "forward"
     bias = _forget(layer, gates.bias, ones, hidden)
     made = ops.Lstm(
@@ -146,7 +148,7 @@ def both_lstm(layer, x, *states):
     )
     h, c = (), ()
     if states:
-        starts = [_start(layer, state, hidden) for state in states]
+        starts = [_start(layer, x, state, hidden) for state in states]
         h, c = (starts[0], starts[2]), (starts[1], starts[3])
     bias = (*_forget(layer, one.bias, ones, hidden), *_forget(layer, other.bias, ones, hidden))
     made = ops.Lstm(
@@ -164,7 +166,7 @@ def gru(layer, x, *states):
     _activations(layer, "activations", ("sigmoid", "tanh"))
     names, biased = ("resetGate", "updateGate", "outputGate"), layer.options.flag("hasBiasVectors")
     gates = _Gates(layer, layer.options, names, features, hidden, biased, "")
-    h = tuple(_start(layer, one, hidden) for one in states[:1])
+    h = tuple(_start(layer, x, one, hidden) for one in states[:1])
     direction = "backward" if layer.options.flag("reverseInput") else "forward"
     given = _sequence(layer, x, features)
     made = ops.Gru(given, h, (gates.w_ih,), (gates.w_hh,), gates.bias, (), False, direction, 0, None, False)
@@ -181,7 +183,7 @@ def simple_recurrent(layer, x, *states):
     w_ih = layer.weight("weightMatrix", "weight_ih", (hidden, features))
     w_hh = layer.weight("recursionMatrix", "weight_hh", (hidden, hidden))
     bias = (layer.weight("biasVector", "bias", (hidden,)),) if options.flag("hasBiasVector") else ()
-    h = tuple(_start(layer, one, hidden) for one in states[:1])
+    h = tuple(_start(layer, x, one, hidden) for one in states[:1])
     direction = "backward" if options.flag("reverseInput") else "forward"
     given = _sequence(layer, x, features)
     made = ops.Rnn(given, h, (w_ih,), (w_hh,), bias, (), kind.lower(), direction, 0, None, False)

@@ -51,13 +51,13 @@ def multi_box_detection(work, scores, moves, anchors):
     count = shape_of(anchors)[1]
     moves = ops.Reshape(moves, (shape_of(scores)[0], count, 4))
     near, far = (ops.Slice(anchors, 2, a, a + 2, 1) for a in (0, 2))
-    size, centre = ops.Subtract(far, near), ops.Divide(ops.Add(near, far), 2.0)
+    size, centre = ops.Subtract(far, near), ops.Multiply(ops.Add(near, far), 0.5)
     along, across = (
         ops.Multiply(ops.Slice(moves, 2, a, a + 2, 1), work.assembly.constant(np.array(held, "float32"), node.name))
         for a, held in ((0, variances[:2]), (2, variances[2:]))
     )
     middle = ops.Add(ops.Multiply(along, size), centre)
-    half = ops.Divide(ops.Multiply(ops.Exp(across), size), 2.0)
+    half = ops.Multiply(ops.Multiply(ops.Exp(across), size), 0.5)
     boxes = ops.Concat((ops.Subtract(middle, half), ops.Add(middle, half)), 2)
     work.assembly.notes.append(
         f"{node.name}: boxes and scores are handed out; still to do is non-maximum suppression (overlap "
