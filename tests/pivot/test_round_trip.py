@@ -164,3 +164,10 @@ def test_a_wrong_array_is_not_written(tmp_path):
     with pytest.raises(RequestError, match="was said to be"):
         save(Graph("wrong", [], {"w": wrong}, [], ()), tmp_path)
     assert not (tmp_path / "network.json").exists()
+
+
+def test_a_table_that_was_computed_in_double_precision_is_stored_as_it_is_declared():
+    from netglot.pivot.op import TensorType
+    from netglot.pivot.storage import _bytes
+
+    assert len(_bytes("table", TensorType("float32", (3,)), np.ones(3))) == 3 * 4

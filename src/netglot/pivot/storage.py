@@ -164,7 +164,10 @@ def write_tensors(
 
 def _bytes(name: str, type: TensorType, array: np.ndarray):
     """The bytes of a tensor as they are stored."""
-    if array.shape != tuple(type.shape) or array.dtype != numpy_dtype(type.dtype):
+    wanted = numpy_dtype(type.dtype)
+    if array.dtype == np.float64 and wanted == np.float32:  # a table that was computed in double precision
+        array = array.astype(wanted)
+    if array.shape != tuple(type.shape) or array.dtype != wanted:
         raise RequestError(f"the tensor {name!r} is {array.dtype}{list(array.shape)} and was said to be {type}")
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
