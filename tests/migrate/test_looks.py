@@ -153,3 +153,39 @@ def test_a_gradient_under_a_tape_of_the_caller_stays_differentiable(tmp_path):
     text = migrate(tmp_path / "script.py", "torch", verify=False).files["script.py"].decode()
     assert "slope = torch.autograd.grad(score.sum(), x, allow_unused=True, create_graph=True)[0]" in text, text
     assert "grads = torch.autograd.grad(loss, list(critic.parameters()), allow_unused=True)\n" in text, text
+
+
+TRANSFER = """
+import torch
+import torch.nn as nn
+
+backbone = nn.Sequential(nn.Linear(10, 16), nn.BatchNorm1d(16), nn.ReLU())
+head = nn.Linear(16, 1)
+for p in backbone[0].parameters():
+    p.requires_grad = False
+params = [p for p in list(backbone.parameters()) + list(head.parameters()) if p.requires_grad]
+optimizer = torch.optim.SGD(params, lr=0.01)
+other = torch.optim.SGD(filter(lambda p: p.requires_grad, [*backbone.parameters(), *head.parameters()]), lr=0.01)
+x = torch.rand(32, 10)
+for epoch in range(2):
+    loss = (head(backbone(x)) - 1).pow(2).mean()
+    other.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(head.parameters(), 1.0)
+    other.step()
+"""
+
+
+def test_networks_that_are_trained_together(tmp_path):
+    (tmp_path / "script.py").write_text(TRANSFER)
+    found = migrate(tmp_path / "script.py", "keras", verify=False)
+    text = found.files["script.py"].decode()
+    both = "[*backbone.trainable_variables, *head.trainable_variables]"
+    for said in (
+        "backbone(ops.zeros((32, 10)))  # makes its weights\nhead(ops.zeros((32, 16)))  # makes its weights\nparams = ",
+        "loss = ops.mean(ops.power(head(backbone(x, training=True)) - 1, 2))",
+        f"gradients = tape.gradient(loss, {both})",
+        f"gradients = clip_among(clip_grad_norm, gradients, {both}, head.trainable_variables, 1.0)",
+    ):
+        assert said in text, text
+    assert not found.report["files"][0]["marked"]

@@ -273,7 +273,7 @@ class Rewriter:
         elif made != self.source(node) and not hasattr(node, "body"):
             self.touch(node)
         own = self._open.pop()
-        for text in self._before.pop(id(node), []):
+        for text in reversed(self._before.pop(id(node), [])):
             made = f"{text}\n{self.spans.indent(node)}" + made
         if own and self._open and not self._begins_line(node):
             self._open[-1].extend(own)

@@ -619,7 +619,7 @@ def _first_call(target: Any, r: Rewriter, call: ast.Call, network: str) -> str:
     kinds = [kind.removeprefix("module:user:") for kind in r.fact(call.func.value).kinds]  # type: ignore[attr-defined]
     seen = r.fact(call)
     fresh = seen.extra.get("fresh") or not seen.count  # one that never ran may stand before the first call
-    inputs = r.project.inputs.get(kinds[0]) if fresh and len(kinds) == 1 else None
+    inputs = (r.project.inputs.get(kinds[0]) or _called_with(r, network)) if fresh and len(kinds) == 1 else None
     if not inputs or any("shape" not in one or one.get("name") for one in inputs):
         return ""
     zeros = [
@@ -630,11 +630,38 @@ def _first_call(target: Any, r: Rewriter, call: ast.Call, network: str) -> str:
     return f"{network}({', '.join(zeros)})  # makes its weights"
 
 
+def _called_with(r: Rewriter, network: str) -> list[dict[str, Any]] | None:
+    """What a layer of the framework was called with elsewhere in the file."""
+    for node in ast.walk(r.file.tree):
+        if isinstance(node, ast.Call) and node.args and not node.keywords and r.source(node.func) == network:
+            facts = [r.fact(one) for one in node.args]
+            if all(one.kinds == ["tensor"] and one.shapes and one.dtypes for one in facts):
+                return [{"shape": one.shapes[0], "dtype": one.dtypes[0]} for one in facts]
+    return None
+
+
+def _kept(r: Rewriter, node: ast.AST) -> bool:
+    """Whether the weights are listed and kept under a name."""
+    place = r.parent(node)
+    while isinstance(place, (ast.BinOp, ast.ListComp, ast.comprehension, ast.List, ast.Tuple, ast.Starred, ast.Call)):
+        if isinstance(place, ast.Call) and r.source(place.func) not in (
+            "list",
+            "tuple",
+            "filter",
+            "itertools.chain",
+            "chain",
+        ):
+            return False
+        place = r.parent(place)
+    return isinstance(place, ast.Assign)
+
+
 def _counted(target: Any, r: Rewriter, node: ast.Call, value: str) -> None:
     """The weights of a network are counted: it must have made them."""
     around = r.around(node, ast.GeneratorExp, ast.ListComp, ast.DictComp, ast.For, ast.Call)
     listed = isinstance(around, (ast.DictComp, ast.For))
-    if not r.fact(node).extra.get("fresh") or around is None or not (listed or "numel" in r.source(around)):
+    counted = around is not None and (listed or "numel" in r.source(around))
+    if not r.fact(node).extra.get("fresh") or not (counted or _kept(r, node)):
         return
     function = r.around(node, ast.FunctionDef)
     begins = value == "self" and function is not None and function.name == "__init__"
