@@ -80,3 +80,12 @@ def test_layers_that_take_no_name_keep_theirs(tmp_path):
     runtime = Runtime(str(tmp_path))
     runtime.load({"args": ["x"], "kwargs": {}}, str(tmp_path / "model.keras"))
     assert {name: shape for name, shape, *_ in runtime.describe()["state"]} == named
+
+
+def test_variables_go_by_the_names_that_they_had(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, name="other")])
+    model.save(tmp_path / "model.keras")
+    runtime = Runtime(str(tmp_path))
+    names = [["before.kernel", [3, 4]], ["before.bias", [4]]]
+    runtime.load({"args": ["x"], "kwargs": {}}, str(tmp_path / "model.keras"), variables=names)
+    assert [[name, shape] for name, shape, *_ in runtime.describe()["state"]] == names

@@ -100,6 +100,7 @@ def save_keras(model: Any, folder: str | Path) -> dict[str, Any]:
     import cloudpickle
     import keras
 
+    from netglot.dialects.keras.hierarchy import hierarchy
     from netglot.errors import Refusal, notyet
 
     folder = Path(folder)
@@ -119,7 +120,8 @@ def save_keras(model: Any, folder: str | Path) -> dict[str, Any]:
     homes = {kind.__module__ for kind in own} | {str(getattr(one, "__module__", "")) for one in seen.values()}
     with open(classes, "wb") as file, _by_value(_loose(homes - {""})):
         cloudpickle.dump((table, seen), file)
-    return {"path": str(path), "classes": str(classes)}
+    variables = [[name, [int(size) for size in v.shape]] for name, v in hierarchy(model).variables.items()]
+    return {"path": str(path), "classes": str(classes), "variables": variables}
 
 
 def _seen_by_lambdas(model: Any) -> dict[str, Any]:

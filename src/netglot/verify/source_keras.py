@@ -37,10 +37,11 @@ class Runtime(runtime_keras.Runtime):
         "rate", "dropout",
     )  # fmt: skip
 
-    def load(self, call, path, classes=None):  # type: ignore[override]
+    def load(self, call, path, classes=None, variables=None):  # type: ignore[override]
         """Loads the `.keras` file at `path`; `classes` is a cloudpickle of the user's own classes by name, and of what
-        the code of Lambda layers sees."""
+        the code of Lambda layers sees. `variables` are the names and shapes that the live model had, in order."""
         self.call, self.path, self.classes, self.seen = call, path, {}, {}
+        self.names = variables
         if classes:
             import cloudpickle
 
@@ -153,7 +154,7 @@ class Runtime(runtime_keras.Runtime):
         with contextlib.nullcontext() if plain else _layers_in(dtype), wide, seen_by_code(self.seen), _named():
             known = {**custom_objects(), **self.classes}
             self.model = keras.saving.load_model(path, custom_objects=known, compile=False, safe_mode=False)
-        self.variables = hierarchy(self.model).variables
+        self.variables = _as_before(hierarchy(self.model).variables, self.names)
         self.saved = {name: np.array(v.value) for name, v in self.variables.items()}
 
     def _trained(self, frozen=()):
@@ -168,6 +169,15 @@ class Runtime(runtime_keras.Runtime):
             loss = tf.add_n([tf.reduce_mean((o - t) ** 2) for o, t in zip(floating, wanted, strict=False)])
         found = tape.gradient(loss, [v.value for v in variables], unconnected_gradients="zero")
         return loss, outputs, [tf.convert_to_tensor(g) for g in found]
+
+
+def _as_before(found, names):
+    """Variables by the names that they had before the model was saved: some models name their layers after themselves,
+    and otherwise when they are made again."""
+    if names is None or {name for name, _ in names} <= set(found):
+        return found
+    same = [list(v.shape) for v in found.values()] == [shape for _, shape in names]
+    return dict(zip((name for name, _ in names), found.values(), strict=True)) if same else found
 
 
 def _accept_plain_constructors(kind):
