@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import importlib.util
-import random
-import re
 import sys
 from typing import Any
 
@@ -14,14 +11,25 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
-from keras.src.random import seed_generator
-from tensorflow.python.autograph.pyct import inspect_utils
-from tensorflow.python.ops import script_ops
 
-from netglot.migrate.known import DATASETS, cotangent, made_array, made_dataset, start_of
+from netglot.migrate.alike_keras import (
+    TORCH,
+    double_leaky,
+    double_made,
+    double_numbers,
+    double_pooling,
+    eager_data,
+    known_draws,
+    known_torch,
+    made_data,
+    no_dropping,
+    unshuffled_files,
+)
+from netglot.migrate.known import cotangent, made_array, start_of
 from netglot.migrate.loading import Files
-from netglot.migrate.observe_keras import Keras, functional
+from netglot.migrate.observe_keras import Keras
 from netglot.migrate.observing import Observing
+from netglot.migrate.order_keras import named_entries, stamp
 from netglot.migrate.runtime import Enough, Side, flat
 from netglot.verify.runtime_keras import REPAIRS
 
@@ -39,11 +47,11 @@ class Runtime(Observing, Side):
 
     def watching(self) -> Keras:
         keras.utils.set_random_seed(0)
-        _stamp()
+        stamp()
         tf.config.run_functions_eagerly(True)
-        _eager_data()
+        eager_data()
         _short_fit()
-        _made_data()
+        made_data()
         return Keras()
 
     def described(self, name: str | None, value: Any) -> dict[str, Any] | None:
@@ -81,18 +89,18 @@ class Runtime(Observing, Side):
         self.model.load_weights(path)
 
     def prepare(self) -> None:
-        _stamp()
+        stamp()
         keras.config.set_floatx("float64")
         keras.config.disable_traceback_filtering()
-        _no_dropping()
-        _known_draws(self.draws)
-        _double_pooling()
-        _double_leaky()
-        _double_numbers()
-        if self.files and any(_TORCH.search(text) for _, text in self.files.files.values()):
-            _known_torch(self.draws)
-        _double_made()
-        _made_data()
+        no_dropping()
+        known_draws(self.draws)
+        double_pooling()
+        double_leaky()
+        double_numbers()
+        if self.files and any(TORCH.search(text) for _, text in self.files.files.values()):
+            known_torch(self.draws)
+        double_made()
+        made_data()
         for holder, name, repaired in REPAIRS.values():
             setattr(holder, name, repaired(getattr(holder, name)))
 
@@ -144,7 +152,7 @@ class Runtime(Observing, Side):
         entries: list = []
         if getattr(self, "rows_of", None) is not self.model and randomised is not None:
             self.rows_of = self.model
-            entries = list(_entries(self.model))
+            entries = list(named_entries(self.model))
             trainable = {id(v) for v in self.model.trainable_variables}
             self.variables = [v for *_, v in entries]
             self.trained = [id(v) in trainable for v in self.variables]
@@ -192,11 +200,11 @@ class Runtime(Observing, Side):
 
         tf.GradientTape.gradient, tf.GradientTape.__enter__, tf.GradientTape.__exit__ = gradient, enter, leave
         tf.config.run_functions_eagerly(True)
-        _eager_data()
+        eager_data()
         tf.random.shuffle = self._shuffled
         if self.unshuffled:
             tf.data.Dataset.shuffle = lambda dataset, *args, **options: dataset
-            _unshuffled_files()
+            unshuffled_files()
         fit = keras.Model.fit
         keras.Model.fit = lambda model, *args, **options: fit(model, *args, **(options | {"shuffle": False}))
         begin = keras.callbacks.History.on_train_begin
@@ -233,7 +241,7 @@ class Runtime(Observing, Side):
         sys.argv = ["script.py", *argv]
         self.files = Files({name: (one[0], one[1]) for name, one in files.items()}, _plainly)
         self.files.install()
-        _made_data()
+        made_data()
         own = keras.Model.fit
 
         def fit(model: Any, *args: Any, **options: Any) -> Any:
@@ -265,7 +273,7 @@ class Runtime(Observing, Side):
             return
         self.met.append({"model": layer})
         if not self.starts:
-            entries = list(_entries(layer))
+            entries = list(named_entries(layer))
             trainable = {id(v) for v in layer.trainable_variables}
             self.met[-1] |= {
                 "entries": [[p, k, n, id(v) in trainable] for p, k, n, v in entries],
@@ -407,340 +415,9 @@ def _all(model: Any) -> list:
     return list(getattr(model, "variables", []))
 
 
-def _no_dropping() -> None:
-    """Nothing is dropped: the two frameworks could not drop the same."""
-
-    def kept(self: Any, inputs: Any, training: Any = False) -> Any:
-        return inputs
-
-    for kind in (
-        layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D, layers.AlphaDropout,
-        layers.GaussianDropout, layers.GaussianNoise, layers.RandomFlip, layers.RandomRotation, layers.RandomZoom,
-        layers.RandomTranslation, layers.RandomContrast, layers.RandomBrightness,
-    ):  # fmt: skip
-        kind.call = kept
-    for module in ("keras.src.backend", "keras.src.random", "keras.src.backend.tensorflow.random"):
-        holder: Any = importlib.import_module(module)
-        holder = getattr(holder, "random", holder) if module == "keras.src.backend" else holder
-        holder.dropout = lambda x, *args, **kwargs: x
-    keras.random.dropout = lambda x, *args, **kwargs: x
-    tf.nn.dropout = lambda x, *args, **kwargs: x
-
-
-def _known_draws(draws: Any) -> None:
-    """Random tensors come from draws that the other side can repeat; Keras's own seeds leave Python's draws alone."""
-    seed_generator.python_random = random.Random(0)
-
-    symbolic = tf.random.normal
-
-    def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, **kwargs: Any) -> Any:
-        if not _known(shape):
-            return symbolic(shape, mean, stddev, tf.float64)
-        return tf.convert_to_tensor(draws.take("normal", _plain(shape))) * stddev + mean
-
-    def uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, **kwargs: Any) -> Any:
-        if not _known(shape):
-            return symbolic(shape, dtype=dtype or tf.float64)
-        if dtype is not None and tf.as_dtype(dtype).is_integer:
-            return integers(shape, minval, maxval, dtype)
-        return tf.convert_to_tensor(draws.take("uniform", _plain(shape)) * (maxval - minval) + minval)
-
-    def integers(shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", **kwargs: Any) -> Any:
-        return tf.cast(draws.take("integers", _plain(shape), int(minval), int(maxval)), dtype)
-
-    def shuffled(x: Any, axis: int = 0, **kwargs: Any) -> Any:
-        places = draws.take("uniform", (int(x.shape[axis]),)).argsort(kind="stable")
-        return keras.ops.take(x, places, axis=axis)
-
-    keras.random.randint, keras.random.shuffle = integers, shuffled
-    keras.random.normal, keras.random.uniform = normal, uniform
-    tf.random.normal, tf.random.uniform = normal, uniform
-
-
-_TORCH = re.compile(r"(?m)^\s*(?:import|from) torch")
-
-
-def _known_torch(draws: Any) -> None:
-    """What a migrated file still has of PyTorch, such as its data sets, draws as the source does."""
-    import torch
-
-    from netglot.migrate import runtime_torch
-
-    torch.set_default_dtype(torch.float64)
-    runtime_torch.known_draws(draws)
-
-
-def _eager_data() -> None:
-    """Data sets run as plain Python; what they call is kept for as long as the worker lives."""
-    tf.data.experimental.enable_debug_mode()
-    inspect_utils._fix_linecache_record = lambda function: None  # AutoGraph reads what runs, not what lies on the disk
-    registry = script_ops._py_funcs
-    registry._funcs = dict(registry._funcs)
-
-
-def _known(shape: Any) -> bool:
-    """Whether a shape is of numbers: while a network is written down it may be of symbols."""
-    try:
-        _plain(shape)
-    except TypeError:
-        return False
-    return True
-
-
-def _plain(shape: Any) -> tuple[int, ...]:
-    return tuple(int(s) for s in shape)
-
-
-def _double_pooling() -> None:
-    """TensorFlow has no pooling of volumes in double precision: it is taken axis by axis."""
-    from keras.src.backend.tensorflow import nn as backend
-
-    for name, reduce in (("max_pool", tf.reduce_max), ("average_pool", tf.reduce_mean)):
-        own = getattr(backend, name)
-
-        def pooled(inputs, pool_size, strides=None, padding="valid", data_format=None, own=own, reduce=reduce):
-            if len(inputs.shape) != 5 or inputs.dtype != tf.float64:
-                return own(inputs, pool_size, strides, padding, data_format)
-            size = (pool_size,) * 3 if isinstance(pool_size, int) else tuple(pool_size)
-            step = size if strides is None else (strides,) * 3 if isinstance(strides, int) else tuple(strides)
-            if data_format == "channels_first":
-                inputs = tf.transpose(inputs, (0, 2, 3, 4, 1))
-            assert padding == "valid"
-            for axis in range(3):
-                count = (inputs.shape[axis + 1] - size[axis]) // step[axis] + 1
-                places = np.arange(count)[:, None] * step[axis] + np.arange(size[axis])[None]
-                inputs = reduce(tf.gather(inputs, places, axis=axis + 1), axis=axis + 2)
-            if data_format == "channels_first":
-                inputs = tf.transpose(inputs, (0, 4, 1, 2, 3))
-            return inputs
-
-        setattr(backend, name, pooled)
-
-
-def _double_numbers() -> None:
-    """A number of Python becomes one of single precision on its way to double: here it does not."""
-    from keras.src import backend
-    from keras.src.backend.tensorflow import core
-
-    own = core.cast
-
-    def cast(x: Any, dtype: Any) -> Any:
-        return tf.constant(x, dtype) if isinstance(x, float) else own(x, dtype)
-
-    for holder in (core, backend, backend.core):
-        holder.cast = cast
-    made = keras.ops.convert_to_tensor
-
-    def convert_to_tensor(x: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
-        if dtype is None and isinstance(x, (list, tuple)) and any(isinstance(one, float) for one in _leaves(x)):
-            dtype = "float64"
-        return made(x, dtype, *args, **kwargs)
-
-    keras.ops.convert_to_tensor = convert_to_tensor
-
-
-def _leaves(value: Any) -> Any:
-    """The numbers in nested lists."""
-    if isinstance(value, (list, tuple)):
-        for one in value:
-            yield from _leaves(one)
-    else:
-        yield value
-
-
-def _double_leaky() -> None:
-    """TensorFlow holds the slope of a leaky rectifier in single precision, whatever it computes in."""
-    from keras.src.backend.tensorflow import nn as backend
-
-    def leaky_relu(x: Any, negative_slope: Any = 0.2) -> Any:
-        x = tf.convert_to_tensor(x)
-        return tf.where(x > 0, x, x * tf.constant(negative_slope, x.dtype))
-
-    backend.leaky_relu = leaky_relu
-    tf.nn.leaky_relu = lambda features, alpha=0.2, name=None: leaky_relu(features, alpha)
-
-
-def _unshuffled_files() -> None:
-    """Data sets that are read from folders come in the order of their names."""
-    for name in ("image_dataset_from_directory", "timeseries_dataset_from_array", "text_dataset_from_directory"):
-        own = getattr(keras.utils, name)
-
-        def read(*args: Any, own: Any = own, **options: Any) -> Any:
-            return own(*args, **(options | {"shuffle": False}))
-
-        for module in ("keras.utils", "keras._tf_keras.keras.utils", "keras._tf_keras.keras.preprocessing"):
-            holder = importlib.import_module(module)
-            if hasattr(holder, name):
-                setattr(holder, name, read)
-
-
-def _double_made() -> None:
-    """What TensorFlow makes in single precision where nothing is said is made in double."""
-    for name in ("ones", "zeros", "eye"):
-        setattr(tf, name, functools.partial(getattr(tf, name), dtype=tf.float64))
-    wide = tf.constant
-
-    def numbers(value: Any) -> bool:
-        """Whether these are numbers of Python, some of them with a point."""
-        leaves = [value]
-        while any(isinstance(one, (list, tuple)) for one in leaves):
-            leaves = [leaf for one in leaves for leaf in (one if isinstance(one, (list, tuple)) else [one])]
-        return all(isinstance(one, (int, float)) for one in leaves) and any(isinstance(one, float) for one in leaves)
-
-    def constant(value: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
-        return wide(value, tf.float64 if dtype is None and numbers(value) else dtype, *args, **kwargs)
-
-    own, cast, hot, spaced = tf.convert_to_tensor, tf.cast, tf.one_hot, tf.linspace
-
-    def converted(value: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
-        return constant(value, dtype) if numbers(value) else own(value, dtype, *args, **kwargs)
-
-    tf.constant, tf.convert_to_tensor = constant, converted
-    for holder in (tf, tf.math):
-        for name in (
-            "exp",
-            "log",
-            "sqrt",
-            "square",
-            "abs",
-            "pow",
-            "sin",
-            "cos",
-            "tanh",
-            "sigmoid",
-            "maximum",
-            "minimum",
-        ):
-            if hasattr(holder, name):
-                setattr(holder, name, _of_numbers(getattr(holder, name), constant))
-    tf.cast = lambda x, dtype, name=None: cast(constant(x) if isinstance(x, float) else x, dtype)
-    tf.one_hot = lambda indices, depth, *args, **kwargs: hot(indices, depth, *args, **({"dtype": tf.float64} | kwargs))
-    tf.linspace = lambda start, stop, num, *args, **kwargs: spaced(
-        constant(float(start)), constant(float(stop)), num, *args
-    )
-
-
-def _of_numbers(function: Any, constant: Any) -> Any:
-    """A function of tensors to which numbers of Python are numbers in double precision."""
-
-    @functools.wraps(function)
-    def called(*args: Any, **kwargs: Any) -> Any:
-        if any(isinstance(one, tf.Tensor) for one in args):
-            return function(*args, **kwargs)
-        return function(*(constant(one) if isinstance(one, float) else one for one in args), **kwargs)
-
-    return called
-
-
-def _made_data() -> None:
-    """Made data in place of Keras's data sets, which may not be here."""
-    for name in DATASETS:
-        module = getattr(keras.datasets, name)
-
-        def load_data(path: Any = None, name: str = name, **options: Any) -> Any:
-            return made_dataset(name)
-
-        for holder in (module, importlib.import_module(f"keras.src.datasets.{name}")):
-            holder.load_data = load_data
-        importlib.import_module(f"keras._tf_keras.keras.datasets.{name}").load_data = load_data
-
-
 def _takes_training(model: Any) -> bool:
     """Every Keras layer takes `training` unless its own `__call__` hides it."""
     return isinstance(model, layers.Layer)
-
-
-_ORDER: dict[int, int] = {}
-
-
-def _stamp() -> None:
-    """Layers are numbered in the order in which they are made: a functional network keeps no names."""
-    if hasattr(layers.Layer, "_netglot_stamped"):
-        return
-    own = layers.Layer.__init__
-
-    def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        own(self, *args, **kwargs)
-        if "_netglot_order" not in self.__dict__:
-            object.__setattr__(self, "_netglot_order", len(_ORDER))
-            _ORDER[len(_ORDER)] = 1
-
-    layers.Layer.__init__ = init
-    layers.Layer._netglot_stamped = True
-
-
-def ordered(model: Any) -> list:
-    """The layers of a functional network that hold weights, in the order in which they were made."""
-    found = [one for one in model.layers if one.weights]
-    return sorted(found, key=lambda one: getattr(one, "_netglot_order", 0))
-
-
-def _entries(model: Any) -> Any:
-    """Each weight: its layer's path and class, its name there, the variable."""
-    names = Keras()
-    seen: set[int] = set()
-
-    def walk(place: Any, path: str) -> Any:
-        if isinstance(place, (keras.Variable, tf.Variable)):
-            return
-        if id(place) in seen:
-            return
-        seen.add(id(place))
-        if isinstance(place, layers.Layer):
-            kind = names.name(type(place))
-            if kind == "keras.layers.Normalization":
-                return  # what it holds it takes from the data, on both sides
-            if kind and kind.startswith("keras.") and not isinstance(place, keras.Model) and kind not in _WRAPPERS:
-                yield from own(place, path, kind)
-                return
-            if isinstance(place, keras.Sequential):
-                for number, layer in enumerate(one for one in place.layers if one.weights):
-                    yield from walk(layer, f"{path}.{number}")
-                return
-            if functional(place):
-                for number, layer in enumerate(ordered(place)):
-                    yield from walk(layer, f"{path}.layers.{number}")
-                if type(place).__name__ == "Functional":
-                    return
-            for name, value in list(vars(place).items()):
-                if name.startswith("_"):
-                    continue
-                if isinstance(value, (keras.Variable, tf.Variable)):
-                    if id(value) not in seen:
-                        seen.add(id(value))
-                        yield path.removeprefix("."), "user", name, value
-                    continue
-                yield from walk(value, f"{path}.{name}")
-        elif isinstance(place, (list, tuple)):
-            for number, one in enumerate(place):
-                yield from walk(one, f"{path}.{number}")
-        elif hasattr(place, "items") and hasattr(place, "keys"):
-            for key, one in place.items():
-                yield from walk(one, f"{path}.{key}")
-
-    def own(layer: Any, path: str, kind: str) -> Any:
-        for variable in layer.weights:
-            if "seed_generator" in variable.path or id(variable) in seen:
-                continue
-            seen.add(id(variable))
-            name = _inner_name(layer, variable)
-            yield path.removeprefix("."), kind, name, variable
-
-    yield from walk(model, "")
-
-
-_WRAPPERS = {"keras.layers.TimeDistributed", "keras.layers.Layer"}
-
-
-def _inner_name(layer: Any, variable: Any) -> str:
-    """A variable's name in its layer: `kernel`, `forward_layer.kernel`."""
-    for name, value in vars(layer).items():
-        if value is variable:
-            return name.removeprefix("_")
-    for name, value in vars(layer).items():
-        if isinstance(value, layers.Layer) and any(v is variable for v in value.weights):
-            return f"{name}.{_inner_name(value, variable)}"
-    return variable.name
 
 
 def _firsts(model: Any) -> list[dict[str, Any]]:

@@ -20,6 +20,22 @@ from netglot.migrate.to_keras import (
     unseen,
     vision,
 )
+from netglot.migrate.to_keras.asking import (
+    asks_parameters,
+    calls_parent,
+    float_literal,
+    in_annotation,
+    is_advanced,
+    is_below,
+    is_floating,
+    is_whole,
+    keeps_import,
+    layer_of,
+    rate_of,
+    read_after,
+    second_name,
+    stands_alone,
+)
 
 TABLE = Table()
 for _table in (layers.table, algebra.table, functions.table, training.table, vision.table):
@@ -127,7 +143,7 @@ class Target:
         if dotted is not None and not callees:
             callees = [dotted]
         receiver = function.value if isinstance(function, ast.Attribute) else None
-        if _calls_parent(node):
+        if calls_parent(node):
             passed = ", training=training" if r._state.get("training") else ""
             return f"{r.text(receiver)}.call({r.arguments(node)}{passed})"
         if not callees:
@@ -143,7 +159,7 @@ class Target:
             if (
                 callees[0] != self._made_anew(callees[0])
                 and isinstance(receiver, ast.Name)
-                and _read_after(r, node, receiver)
+                and read_after(r, node, receiver)
             ):
                 return f"({receiver.id} := {made})"
             return made
@@ -219,7 +235,7 @@ class Target:
             return made
         if name == "copy.deepcopy" and node.args and any(k.startswith("module:") for k in r.fact(node.args[0]).kinds):
             return self.spell("clone(", r) + f"{r.text(node.args[0])})"
-        if name == "builtins.next" and len(node.args) == 1 and _asks_parameters(node.args[0]):
+        if name == "builtins.next" and len(node.args) == 1 and asks_parameters(node.args[0]):
             return f"next(iter({r.text(node.args[0])}), " + self.spell("ops.zeros(()))", r)
         if name == "builtins.isinstance" and len(node.args) == 2:
             return self.is_instance(r, node.args[0], node.args[1])
@@ -264,7 +280,7 @@ class Target:
             return self.reference(r, node, dotted)
         fact = r.fact(node)
         owners = fact.names or r.fact(node.value).kinds
-        if node.attr == "__name__" and (layer := _layer_of(r, node.value)) is not None:
+        if node.attr == "__name__" and (layer := layer_of(r, node.value)) is not None:
             return self.spell("layer_name(", r) + f"{r.text(layer)})"
         if node.attr.startswith("__"):
             return None
@@ -331,7 +347,7 @@ class Target:
         if (text := names.constant(dotted)) is not None:
             return self.spell(text, r) if not text.startswith('"') else text
         makes = dotted.endswith("Tensor") and any(_plainly(row) for row in self.table.find(dotted))
-        if _in_annotation(r, node) or (dotted in names.TYPES and not makes):
+        if in_annotation(r, node) or (dotted in names.TYPES and not makes):
             return self.class_text(r, node)
         if adapter := self.adapter(r, dotted):
             return adapter
@@ -420,14 +436,14 @@ class Target:
         division = arithmetic and isinstance(node.op, ast.Div)
         parts: list[str | None] = []
         for mine, fact, other, his in ((first, left, second, right), (second, right, first, left)):
-            if _whole(fact) and (
-                _floating(his) or division or (his.kinds and set(his.kinds) <= {"float"}) or _float_literal(other)
+            if is_whole(fact) and (
+                is_floating(his) or division or (his.kinds and set(his.kinds) <= {"float"}) or float_literal(other)
             ):
-                target = f"{r.parenthesised(other, r.text(other))}.dtype" if _floating(his) else '"float32"'
+                target = f"{r.parenthesised(other, r.text(other))}.dtype" if is_floating(his) else '"float32"'
                 parts.append(self.spell("ops.cast(", r) + f"{r.text(mine)}, {target})")
-            elif arithmetic and fact.dtypes == ["bool"] and _whole(his) and "bool" not in his.dtypes:
+            elif arithmetic and fact.dtypes == ["bool"] and is_whole(his) and "bool" not in his.dtypes:
                 parts.append(self.spell("ops.cast(", r) + f'{r.text(mine)}, "int64")')
-            elif _below(fact, his) and not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult)):
+            elif is_below(fact, his) and not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult)):
                 parts.append(
                     self.spell("ops.cast(", r) + f"{r.text(mine)}, {r.parenthesised(other, r.text(other))}.dtype)"
                 )
@@ -480,7 +496,7 @@ class Target:
         fact = r.fact(node.value)
         if (size := training.weight_size(self, r, node)) is not None:
             return size
-        if (group := _rate_of(r, node)) is not None:
+        if (group := rate_of(r, node)) is not None:
             return (
                 f"{r.text(group)}.learning_rate"
                 if isinstance(node.ctx, ast.Store)
@@ -495,7 +511,7 @@ class Target:
         if "tensor" not in fact.kinds or not isinstance(node.ctx, ast.Load):
             return None
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        advanced = [p for p in parts if _advanced(r, p)]
+        advanced = [p for p in parts if is_advanced(r, p)]
         if not advanced:
             return None
         if len(parts) == 1:
@@ -548,7 +564,7 @@ class Target:
         first = r._state["framework imports"][0] is node and isinstance(r.parent(node), ast.Module)
         marker = IMPORTS if first else GONE
         if not isinstance(r.parent(node), ast.Module):
-            marker = "pass" if not kept and _alone(r, node) else GONE
+            marker = "pass" if not kept and stands_alone(r, node) else GONE
         made = f"{marker}\n{r.spans.indent(node)}{text}" if text else marker
         return self._after_imports(r, node, made)
 
@@ -612,7 +628,7 @@ class Target:
             and one.value.id == "self" for one in ast.walk(node)
         )  # fmt: skip
         derived = inside and r.file.classes.get(r._state.get("class", ""), {}).get("sequential")
-        uses = uses or (derived and any(_calls_parent(one) for one in ast.walk(node)))
+        uses = uses or (derived and any(calls_parent(one) for one in ast.walk(node)))
         r._state["training"] = uses and node.name == "forward"
         hooks = training.enter_function(self, r, node)
 
@@ -667,13 +683,13 @@ class Target:
         if isinstance(node.target, ast.Subscript) and "tensor" in r.fact(node.target.value).kinds:
             sign = _SIGNS.get(type(node.op))
             places = node.target.slice.elts if isinstance(node.target.slice, ast.Tuple) else [node.target.slice]
-            if sign and isinstance(node.target.value, ast.Name) and not any(_advanced(r, one) for one in places):
+            if sign and isinstance(node.target.value, ast.Name) and not any(is_advanced(r, one) for one in places):
                 old = r.spans.composed(node.target, r.text)
                 made = self._changed(r, node.target, f"{old} {sign} {r.parenthesised(node.value, r.text(node.value))}")
                 if made is not None:
                     return made
             r.mark(node, "in-place change", "tensors of the target do not change in place")
-        if (other := _second_name(r, node)) is not None:
+        if (other := second_name(r, node)) is not None:
             r.mark(node, "in-place change", f"{other} is the same tensor in PyTorch and changes too")
         return None
 
@@ -708,7 +724,7 @@ class Target:
         adapters = "".join(f"\n\n{made[1]}" for key, made in r._state.items() if key.startswith("adapter "))
         used = helpers.words(defined + adapters)
         r.imports |= used & self.bases
-        kept = [r.source(n) for n in r._state.get("framework imports", []) if _keeps(n, r.kept_names)]
+        kept = [r.source(n) for n in r._state.get("framework imports", []) if keeps_import(n, r.kept_names)]
         block = "\n".join([*self._import_lines(r, text), *kept])
         text = text.replace(IMPORTS, block + ("" if block else GONE))
         placed = defined + adapters
@@ -756,10 +772,6 @@ class Target:
 
 
 _RECURRENT = ("RNN", "LSTM", "GRU")
-
-
-def _asks_parameters(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "parameters"
 
 
 _OBJECTS = (
@@ -822,125 +834,6 @@ def _filled(lines: list[str]) -> list[str]:
     return filled
 
 
-def _read_after(r: Rewriter, node: ast.AST, name: ast.Name) -> bool:
-    """Whether a name is read again behind a call, in its function or file."""
-    parent = r.parent(node)
-    if isinstance(parent, ast.Return) or (
-        isinstance(parent, ast.Assign) and [one.id for one in parent.targets if isinstance(one, ast.Name)] == [name.id]
-    ):
-        return False
-    place = r.around(node, ast.FunctionDef, ast.Lambda) or r.file.tree
-    return any(
-        isinstance(one, ast.Name) and one.id == name.id and one is not name and isinstance(one.ctx, ast.Load)
-        and (one.lineno, one.col_offset) > (name.lineno, name.col_offset) for one in ast.walk(place)
-    )  # fmt: skip
-
-
-def _second_name(r: Rewriter, node: ast.AugAssign) -> str | None:
-    """The other name of a tensor that is changed in place (`y = x; y += 1`), where it is read afterwards."""
-    target = node.target
-    if not isinstance(target, ast.Name) or "tensor" not in r.fact(target).kinds:
-        return None
-    place = r.around(node, ast.FunctionDef) or r.file.tree
-    for one in ast.walk(place):
-        match one:
-            case ast.Assign(targets=[ast.Name(id=mine)], value=ast.Name(id=his)) if target.id in (mine, his):
-                other = his if mine == target.id else mine
-                later = [n for n in ast.walk(place) if isinstance(n, ast.Name) and n.id in (other, target.id)
-                         and (n.lineno, n.col_offset) > (one.end_lineno, one.end_col_offset)]  # fmt: skip
-                stores = [n for n in later if isinstance(n.ctx, ast.Store) and n.lineno < node.lineno]
-                read = [n for n in later if n.id == other and isinstance(n.ctx, ast.Load) and n.lineno > node.lineno]
-                if one.lineno < node.lineno and not stores and read:
-                    return other
-    return None
-
-
-def _calls_parent(node: ast.AST) -> bool:
-    """Whether a call is `super().forward(...)`."""
-    match node:
-        case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="forward")):
-            return True
-    return False
-
-
-def _rate_of(r: Rewriter, node: ast.Subscript) -> ast.AST | None:
-    """The optimiser in `optimizer.param_groups[0]["lr"]`."""
-    match node:
-        case ast.Subscript(
-            value=ast.Subscript(value=ast.Attribute(value=owner, attr="param_groups"), slice=ast.Constant(value=0)),
-            slice=ast.Constant(value="lr"),
-        ):
-            return owner
-    return None
-
-
-def _layer_of(r: Rewriter, node: ast.AST) -> ast.AST | None:
-    """The module in `m.__class__` and `type(m)`, where modules of PyTorch were asked."""
-    inner = None
-    if isinstance(node, ast.Attribute) and node.attr == "__class__":
-        inner = node.value
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "type"
-        and len(node.args) == 1
-    ):
-        inner = node.args[0]
-    return inner if inner is not None and any(k.startswith("module:torch.") for k in r.fact(inner).kinds) else None
-
-
-def _whole(fact: Any) -> bool:
-    return fact.kinds == ["tensor"] and bool(fact.dtypes) and all("int" in d or d == "bool" for d in fact.dtypes)
-
-
-_ORDER = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
-
-
-def _below(mine: Any, his: Any) -> bool:
-    """Whether PyTorch makes a tensor's dtype like another's: both are known, and it comes before."""
-    if mine.kinds != ["tensor"] or his.kinds != ["tensor"] or len(mine.dtypes) != 1 or len(his.dtypes) != 1:
-        return False
-    dtypes = (mine.dtypes[0], his.dtypes[0])
-    return all(one in _ORDER for one in dtypes) and _ORDER.index(dtypes[0]) < _ORDER.index(dtypes[1])
-
-
-def _floating(fact: Any) -> bool:
-    return fact.kinds == ["tensor"] and bool(fact.dtypes) and all("float" in d for d in fact.dtypes)
-
-
-def _float_literal(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, float)
-
-
-def _advanced(r: Rewriter, node: ast.AST) -> bool:
-    if isinstance(node, ast.Slice):
-        return False
-    fact = r.fact(node)
-    if isinstance(node, ast.List):
-        return True
-    return bool(set(fact.kinds) & {"tensor", "array", "list", "range"}) and not (
-        fact.kinds == ["tensor"] and fact.ranks == [0]
-    )
-
-
-def _in_annotation(r: Rewriter, node: ast.AST) -> bool:
-    child, parent = node, r.parent(node)
-    while parent is not None:
-        if isinstance(parent, ast.arg) or (isinstance(parent, ast.AnnAssign) and parent.annotation is child):
-            return True
-        if isinstance(parent, ast.FunctionDef) and parent.returns is child:
-            return True
-        if isinstance(parent, ast.stmt):
-            return False
-        child, parent = parent, r.parent(parent)
-    return False
-
-
-def _alone(r: Rewriter, node: ast.stmt) -> bool:
-    parent = r.parent(node)
-    return any(getattr(parent, name, None) == [node] for name in ("body", "orelse", "finalbody"))
-
-
 def _with_start(r: Rewriter, node: ast.ClassDef, text: str) -> str:
     """A class derived from Sequential takes its layers one by one, as PyTorch's does."""
     indent = r.spans.indent(node.body[0])
@@ -971,11 +864,6 @@ def _with_parameter(text: str, node: ast.FunctionDef) -> str:
 def _as_index(text: str) -> str:
     """The text of a subscript as a value: `np.s_[...]`."""
     return f"np.s_{text}"
-
-
-def _keeps(node: ast.AST, kept: set[str]) -> bool:
-    bound = {(a.asname or a.name.partition(".")[0]) for a in node.names}  # type: ignore[attr-defined]
-    return bool(bound & kept)
 
 
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}

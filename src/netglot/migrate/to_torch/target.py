@@ -9,7 +9,8 @@ from typing import Any
 from netglot.migrate.declare import MISSING, Bound, Table
 from netglot.migrate.rewrite import Rewriter
 from netglot.migrate.to_keras import names
-from netglot.migrate.to_keras.target import GONE, Target, _alone, _in_annotation
+from netglot.migrate.to_keras.asking import in_annotation, stands_alone
+from netglot.migrate.to_keras.target import GONE, Target
 from netglot.migrate.to_keras.training import dedented
 from netglot.migrate.to_torch import (
     algebra,
@@ -311,7 +312,7 @@ class TorchTarget(Target):
             return None
         if dotted in CONSTANTS:
             return self.spell(CONSTANTS[dotted], r)
-        if dotted in TYPES and (_in_annotation(r, node) or isinstance(parent, (ast.Call, ast.Tuple))):
+        if dotted in TYPES and (in_annotation(r, node) or isinstance(parent, (ast.Call, ast.Tuple))):
             return self.spell(TYPES[dotted] + ("(" if "." not in TYPES[dotted] else ""), r).removesuffix("(")
         short = dotted.rpartition(".")[2]
         if dotted.startswith("tf.") and short in DTYPES and dotted.count(".") == 1:
@@ -439,7 +440,7 @@ class TorchTarget(Target):
         if name.endswith(".summary") and name.startswith(BUILT):
             return f"print({r.text(call.func.value)})"
         if name.endswith(".build") and name.startswith(BUILT) and not isinstance(call.func.value, ast.Call):
-            return "pass" if _alone(r, node) else GONE
+            return "pass" if stands_alone(r, node) else GONE
         return None
 
     def for_(self, r: Rewriter, node: ast.For) -> str | None:
