@@ -252,3 +252,18 @@ def test_the_name_of_a_model_of_tensorflow_is_no_module_and_its_dots_part_nothin
     graph = graph_of(model(nodes, {"x": [2, 4, 5, 5]}, [last], weights))
     assert {node.path for node in graph.nodes} == {f"{word}{i}" for word in ("first", "relu") for i in range(3)}
     assert list(graph.parameters) == [f"first{i}.{role}" for i in range(3) for role in ("weight", "bias")]
+
+
+def test_biases_that_are_all_zero_are_those_of_their_layers_where_the_file_keeps_one():
+    """As PyTorch's exporter leaves a network that was not trained."""
+    random, nodes, last = np.random.default_rng(0), [], "x"
+    weights = {"embedding.bias": np.zeros(4, "float32")}
+    for i in range(3):
+        weights[f"w{i}"] = random.normal(size=(4, 4)).astype("float32")
+        nodes += [
+            helper.make_node("MatMul", [last, f"w{i}"], [f"m{i}"], name=f"/block{i}/fc/MatMul"),
+            helper.make_node("Add", ["embedding.bias", f"m{i}"], [f"r{i}"], name=f"/block{i}/fc/Add"),
+        ]
+        last = f"r{i}"
+    graph = graph_of(model(nodes, {"x": [2, 4]}, [last], weights))
+    assert {name for name in graph.parameters if name.endswith("bias")} == {f"block{i}.fc.bias" for i in range(3)}

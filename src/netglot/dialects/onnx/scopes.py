@@ -292,7 +292,7 @@ def _class_name(path: str) -> str:
 
 # -- names of parameters
 
-_SHARED = ("weight", "bias", "scale", "offset", "mean", "variance", "y")
+_SHARED = ("weight", "bias", "scale", "offset", "mean", "variance", "x", "y")
 
 
 def _unshare(graph: Graph) -> None:
@@ -305,7 +305,9 @@ def _unshare(graph: Graph) -> None:
     users: dict[Parameter, list[tuple[Node, str]]] = {}
     for node in graph.nodes:
         for name in _SHARED:
-            held = getattr(node.op, name, None) if name != "y" or isinstance(node.op, ops.Multiply) else None
+            if name in ("x", "y") and not isinstance(node.op, ops.Multiply | ops.Add):
+                continue
+            held = getattr(node.op, name, None)
             if isinstance(held, Parameter) and held.kind != "constant":
                 users.setdefault(held, []).append((node, name))
     for parameter, several in users.items():
