@@ -10,12 +10,16 @@ from netglot.migrate.declare import MISSING, Bound, Declaration, Table, Unbound,
 from netglot.migrate.rewrite import Rewriter
 from netglot.migrate.to_keras import (
     algebra,
+    creation,
+    data,
     fitting,
+    functional,
     functions,
     helpers,
     layers,
     loops,
     names,
+    optimizers,
     training,
     unseen,
     vision,
@@ -38,7 +42,17 @@ from netglot.migrate.to_keras.asking import (
 )
 
 TABLE = Table()
-for _table in (layers.table, algebra.table, functions.table, training.table, vision.table):
+for _table in (
+    layers.table,
+    algebra.table,
+    functions.table,
+    functional.table,
+    creation.table,
+    training.table,
+    optimizers.table,
+    data.table,
+    vision.table,
+):
     for _name, _rows in _table.rows.items():
         TABLE.rows.setdefault(_name, []).extend(_rows)
     TABLE.marks.update(_table.marks)
