@@ -36,9 +36,9 @@ def test_converts_and_is_proven(saved, to):
 
 def test_a_wrong_graph_is_found_at_its_node(saved, monkeypatch):
     """The source's worker gets another network than the one that was written."""
-    import netglot.api
+    from netglot.verify import conversion
 
-    shipped = netglot.api._shipped
+    shipped = conversion._shipped
 
     def planted(request, folder):
         answer = shipped(request, folder)
@@ -48,7 +48,7 @@ def test_a_wrong_graph_is_found_at_its_node(saved, monkeypatch):
         path.write_text(text.replace('"Relu"', '"Sigmoid"'))
         return answer
 
-    monkeypatch.setattr(netglot.api, "_shipped", planted)
+    monkeypatch.setattr(conversion, "_shipped", planted)
     conversion = netglot.convert(str(saved), to="torch")
     assert conversion.verdict == "different"
     assert "relu" in str(conversion.report["first_difference"])

@@ -105,3 +105,8 @@ def target_called(name: str) -> Target:
         known = " or ".join(f"to={one!r}" for one in TARGETS)
         raise RequestError(f"netglot does not write {name!r}", advice=known)
     return TARGETS[name]
+
+
+def target_of(written: Any) -> Target:
+    """The framework in which something was written."""
+    return TARGETS[written.outline.dialect.name]
