@@ -5,6 +5,7 @@ Nothing of the Python that made the model is run: a SavedModel holds graphs.
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ SERVING = "serving_default"
 
 def sniff(path: str | Path) -> bool:
     """Whether a folder is a SavedModel."""
-    return any((Path(path) / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt"))
+    return any(os.path.isfile(Path(path) / name) for name in ("saved_model.pb", "saved_model.pbtxt"))
 
 
 @dataclass(frozen=True)

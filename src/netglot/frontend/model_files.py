@@ -6,6 +6,7 @@ folder/saved_model.pb                TensorFlow 2, see `formats/saved_model.py`
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -40,7 +41,7 @@ def kind_of(text: str) -> Literal["keras", "saved_model"] | None:
     path = Path(text)
     if path.suffix.lower() in KERAS:
         return "keras"
-    if any((path / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt")):
+    if any(os.path.isfile(path / name) for name in ("saved_model.pb", "saved_model.pbtxt")):
         return "saved_model"
     return None
 

@@ -77,11 +77,26 @@ def parse_source(source: Any) -> Source:
         source = str(source)
     if not isinstance(source, str):
         return Source("live", f"<{type(source).__name__}>", object=source)
+    _check_name(source)
     if script := _script(source):
         return script
     if match := _SOURCE.match(source.strip()):
         return _parse_callable(source, **match.groupdict())
     return _parse_file(source)
+
+
+_LONGEST = 255
+"""The bytes that the name of a file may have on the usual file systems."""
+
+
+def _check_name(text: str) -> None:
+    """Asserts that a text could name a file at all, so that the system can be asked about it."""
+    place = text.partition("(")[0]
+    if "\0" in place:
+        raise InputError(f"{place!r}: no such file: it holds a null character")
+    parts = re.split(r"[/:\\]", place)
+    if any(len(part.encode("utf-8", "replace")) > _LONGEST for part in parts):
+        raise InputError(f"{place[:40]}...: no such file: a name in it has more than {_LONGEST} bytes")
 
 
 def _parse_callable(text: str, where: str, name: str, arguments: str | None) -> Source:
@@ -119,7 +134,7 @@ def _parse_file(text: str) -> Source:
             raise InputError(f"{text}: no such file", advice=_similar_files(text))
         return Source("graph", text, text)
     if model := model_files.kind_of(text):
-        if not path.exists():
+        if not os.path.exists(path):
             raise InputError(f"{text}: no such file", advice=_similar_files(text))
         return Source(model, text, text)
     if path.suffix == ".pt2":
@@ -133,7 +148,7 @@ def _parse_file(text: str) -> Source:
     if path.suffix in _WEIGHT_FILES:
         advice = f"name the code and give the weights beside it: net.py:Net --weights {text}"
         raise RequestError(f"{text} holds weights, and a source is the network's code", advice=advice)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{text} is a folder and no SavedModel: it has no saved_model.pb")
     raise RequestError(f"{text!r} is not a source", advice=f"a source is {FORMS}")
 
