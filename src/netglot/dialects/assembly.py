@@ -69,6 +69,8 @@ class Assembly:
         self.total = 0
         self.scope: tuple[Frame, ...] = ()
         self.classes: dict[str, str] = {}
+        self.beside: list[int] = []
+        """The sizes that stand beside one that is left open, for which alone the network runs."""
         self._made_up = 0
 
     def input(self, name: str, shape: Iterable[int | Dim], dtype: str = "float32") -> Value:
@@ -111,6 +113,20 @@ class Assembly:
         """A constant that the file's network computes with."""
         return self.parameter(name, np.asarray(array), kind="constant", trainable=False)
 
+    def _meeting(self, shapes: list[tuple]) -> None:
+        """Asserts that no size that is open stands beside one that is not, and that is more than 1.
+
+        Raises:
+            Refusal: one does: the network runs for one size only.
+        """
+        rank = max(map(len, shapes), default=0)
+        for axis in range(1, rank + 1):
+            sizes = [shape[-axis] for shape in shapes if len(shape) >= axis]
+            fixed = {size for size in sizes if not isinstance(size, Dim)} - {1}
+            if fixed and len(sizes) > 1 and any(isinstance(size, Dim) for size in sizes):
+                self.beside.append(min(fixed))
+                raise Refusal(notimpl(f"a size that is left open beside one of {min(fixed)}"))
+
     def made_up(self, name: str, shape: tuple[int, ...], *, kind: str = "parameter") -> Parameter:
         """A weight that the file does not hold: random, and the same at each reading.
 
@@ -147,7 +163,7 @@ class Assembly:
                 if isinstance(node.op, ops.Reshape) and product(shape_of(node.op.x)) != product(node.op.shape):
                     raise Refusal(notimpl(f"a reshape of {list(shape_of(node.op.x))} to {list(node.op.shape)}"))
                 if isinstance(node.op, Elementwise):
-                    _meeting([shape_of(one) for one in node.operand_values()])
+                    self._meeting([shape_of(one) for one in node.operand_values()])
                 for value in node.results:
                     checked(value.shape, f"the result of {type(node.op).__name__}")
         except (Refusal, InputError):
@@ -279,20 +295,6 @@ def _built(tree: Any, builder: Builder, done: dict) -> Any:
     if isinstance(tree, list | tuple):
         return [_built(one, builder, done) for one in tree]
     return tree
-
-
-def _meeting(shapes: list[tuple]) -> None:
-    """Asserts that no size that is open stands beside one that is not, and that is more than 1.
-
-    Raises:
-        Refusal: one does: the network runs for one size only.
-    """
-    rank = max(map(len, shapes), default=0)
-    for axis in range(1, rank + 1):
-        sizes = [shape[-axis] for shape in shapes if len(shape) >= axis]
-        fixed = {size for size in sizes if not isinstance(size, Dim)} - {1}
-        if fixed and len(sizes) > 1 and any(isinstance(size, Dim) for size in sizes):
-            raise Refusal(notimpl(f"a size that is left open beside one of {min(fixed)}"))
 
 
 def checked(shape: tuple, what: str) -> tuple:

@@ -37,15 +37,22 @@ def read_cntk(path: Path, *, weights: Path | None = None, inputs: Any = None) ->
     if weights is not None:
         raise InputError(f"{path} holds its weights already", advice="leave --weights out")
     model = read_model(path)
-    return with_open_batch(lambda free: _Reading(path, model, inputs, free).graph(), asked=inputs)
+    tried: list[_Reading] = []
+
+    def read(free: bool) -> Graph:
+        rows = next((size for one in tried for size in one.assembly.beside), 1)
+        tried.append(_Reading(path, model, inputs, free, rows))
+        return tried[-1].graph()
+
+    return with_open_batch(read, asked=inputs)
 
 
 class _Reading(Graphlike):
-    """One network under construction."""
+    """One network under construction. `rows` is the size of the batch where it is not left open."""
 
-    def __init__(self, path: Path, model: Model, given: Any, free: bool):
+    def __init__(self, path: Path, model: Model, given: Any, free: bool, rows: int):
         super().__init__(model)
-        self.given, self.free = given, free
+        self.given, self.free, self.rows = given, free, rows
         self.assembly = Assembly(cntk, class_name(path.name.split(".")[0]) or "Network")
         self.wanted = self.results(model.root)
         self.order = self.groups(self.wanted)
@@ -94,7 +101,7 @@ class _Reading(Graphlike):
             lead: list = []
             for axis in one.dynamic:
                 if axis == _BATCH:
-                    lead.append(1)
+                    lead.append(self.rows)
                 else:
                     size = Dim.symbol(f"T{len(sequences) or ''}")
                     lead.append(sequences.setdefault(axis, size))
