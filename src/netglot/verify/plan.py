@@ -16,6 +16,7 @@ import numpy as np
 
 from netglot.errors import UserCodeError, WorkerError
 from netglot.frontend.usercode import user_lines
+from netglot.pivot.graph import Parameter
 from netglot.pivot.op import shape_of
 from netglot.verify.compare import Comparison, compare_exact, compare_single, known_imprecisions, noise_of, overflowed
 from netglot.verify.findings import Findings, listed, plain, summary
@@ -99,8 +100,16 @@ def verify_pair(
     which says in which phase and why. `progress` is called with the name of each phase as it begins.
     """
     options = options or Options()
-    pair = Pair(source, target, spec, loading, randomise(spec.parameters, spec.roles, seed=options.seed))
+    drawn = randomise(_carried(spec), spec.roles, seed=options.seed)
+    pair = Pair(source, target, spec, loading, drawn)
     return _Verification(pair, options, Findings(progress=progress)).report_of_all()
+
+
+def _carried(spec: Spec) -> dict[str, Parameter]:
+    """The source's state without buffers that no variable of the target holds: what is computed of them is a constant
+    there, such as the scale of a frozen batch norm, and would not follow."""
+    used = {path_of(one, spec.parameters) for variable in spec.variables for one in parameters_in(variable.recipe)}
+    return {path: one for path, one in spec.parameters.items() if one.kind != "buffer" or path in used}
 
 
 class _Verification:
