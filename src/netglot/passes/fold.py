@@ -24,11 +24,7 @@ def fold(graph: Graph) -> Graph:
             result = node.results[0]
             node.op = ops.Full(result.shape, False if result.dtype == "bool" else 0, result.dtype)
     producers = graph.producers()
-    frozen: dict[Value, int] = {}
-    for node in graph.nodes:
-        size = _constant_size(node, frozen)
-        if size is not None:
-            frozen.update(dict.fromkeys(node.results, size))
+    frozen = constants(graph)
     frontier = _frontier(graph, frozen)
     names = Names(v.name for v in graph.values() if v not in frozen)
     folded = {v: _folded(v, producers, names) for v in frontier if frozen[v] > _SHORT}
@@ -38,6 +34,16 @@ def fold(graph: Graph) -> Graph:
     graph.replace_values(folded)
     graph.prune()
     return graph
+
+
+def constants(graph: Graph) -> dict[Value, int]:
+    """What does not depend on the input or on what is trained, and how many ops each takes with all that it needs."""
+    frozen: dict[Value, int] = {}
+    for node in graph.nodes:
+        size = _constant_size(node, frozen)
+        if size is not None:
+            frozen.update(dict.fromkeys(node.results, size))
+    return frozen
 
 
 def _constant_size(node: Node, frozen: dict[Value, int]) -> int | None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from netglot.errors import UserCodeError, WorkerError
 from netglot.frontend.usercode import user_lines
+from netglot.passes.fold import constants
 from netglot.pivot.graph import Parameter
 from netglot.pivot.op import shape_of
 from netglot.verify.compare import Comparison, compare_exact, compare_single, known_imprecisions, noise_of, overflowed
@@ -106,10 +107,18 @@ def verify_pair(
 
 
 def _carried(spec: Spec) -> dict[str, Parameter]:
-    """The source's state without buffers that no variable of the target holds: what is computed of them is a constant
-    there, such as the scale of a frozen batch norm, and would not follow."""
+    """The source's state without buffers that the target holds only as a part of a constant, such as the scale of a
+    frozen batch norm: it would not follow. A buffer that meets an input is drawn whatever became of it."""
+    if spec.graph is None:
+        return dict(spec.parameters)
     used = {path_of(one, spec.parameters) for variable in spec.variables for one in parameters_in(variable.recipe)}
-    return {path: one for path, one in spec.parameters.items() if one.kind != "buffer" or path in used}
+    consumers, frozen = spec.graph.consumers(), constants(spec.graph)
+
+    def is_part(path: str, one: Parameter) -> bool:
+        met = [value for node in consumers.get(one, ()) for value in node.results]
+        return one.kind == "buffer" and path not in used and bool(met) and all(value in frozen for value in met)
+
+    return {path: one for path, one in spec.parameters.items() if not is_part(path, one)}
 
 
 class _Verification:
