@@ -67,7 +67,15 @@ model = keras.Sequential([layers.Input((4,)), layers.Dense(2)])
 print(model(a))
 """
 MARKED_TORCH = ["torch.fmod(i, j)", "F.unfold(im, 3)", "torch.unique(ids)", "c[:, t3, 0]", "a.mode(1)"]
-MARKED_KERAS = ["tf.unique(ids)[0]", "tf.image.central_crop(im, 0.5)", "tf.one_hot(ids, depth=4, axis=0)", "a[::-2]"]
+MARKED_KERAS = [
+    "tf.unique(ids)[0]",
+    "tf.image.central_crop(im, 0.5)",
+    "tf.one_hot(ids, depth=4, axis=0)",
+    "a[::-2]",
+    "tf.image.rgb_to_grayscale(tf.cast(im * 50, tf.int32))",
+    "tf.map_fn(lambda x: x[0] + x[1], (a, b), fn_output_signature=tf.float32)",
+    "tf.vectorized_map(lambda x: x[0] + x[1], (a, b))",
+]
 """What netglot does not write; that is said above each."""
 
 

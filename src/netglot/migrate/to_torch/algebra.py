@@ -28,7 +28,7 @@ declare("keras.ops.average(x, axis=None)", "torch.mean({x}<, dim={axis}>)")
 declare("keras.ops.median(x, axis)", "torch.quantile({x}, 0.5, dim={axis})")
 declare("keras.ops.quantile(x, q, axis=None, keepdims=False)",
         "torch.quantile({x}, {q}<, dim={axis}><, keepdim={keepdims}>)")  # fmt: skip
-declare("keras.ops.normalize(x, axis=-1, order=2)", "F.normalize({x}<, p={order}>, dim={axis})")
+declare("keras.ops.normalize(x, axis=-1, order=2)", "F.normalize({x}<, p={order}>, dim={axis}, eps=1e-07)")
 
 
 @rule("keras.ops.full(shape, value, dtype=None)")
@@ -67,11 +67,20 @@ declare("keras.ops.cross(x, y)", "torch.linalg.cross({x}, {y})")
 for _name in ("zeros_like", "ones_like"):
     declare(f"tf.{_name}|keras.ops.{_name}(x, *, dtype)", f"torch.{_name}({{x:t}}, dtype={{dtype:dtype}})")
 declare("tf.ensure_shape(x, shape)", "{x}", infers="shape")
-declare("tf.map_fn|tf.vectorized_map(function, xs)", "torch.stack([({function})(one) for one in {xs:p}])")
+
+
+@rule("tf.map_fn|tf.vectorized_map(function, xs)")
+def _mapped(c: Bound) -> str:
+    """Of several tensors, and of results that are several, TensorFlow goes through the entries of each."""
+    if c.rewriter.fact(c.given["xs"]).kinds != ["tensor"] or c.rewriter.fact(c.node).kinds != ["tensor"]:
+        raise Unbound("it is not known to go through one tensor")
+    return c.filled("torch.stack([({function})(one) for one in {xs:p}])")
+
+
 declare("keras.metrics.categorical_accuracy(y_true, y_pred)",
         "({y_true:p}.argmax(dim=-1) == {y_pred:p}.argmax(dim=-1)).to(torch.get_default_dtype())")  # fmt: skip
 declare("keras.metrics.sparse_categorical_accuracy(y_true, y_pred)",
-        "({y_true:p} == {y_pred:p}.argmax(dim=-1)).to(torch.get_default_dtype())")  # fmt: skip
+        "({y_true:p}.reshape({y_pred:p}.shape[:-1]) == {y_pred:p}.argmax(dim=-1)).to(torch.get_default_dtype())")  # fmt: skip
 
 # -- counting and picking
 
@@ -124,8 +133,16 @@ declare("tf.nn.space_to_depth(x, block_size)", "space_to_depth({x}, {block_size}
 declare("tf.nn.depth_to_space(x, block_size)", "depth_to_space({x}, {block_size})")
 declare("tf.image.flip_left_right(image)", "torch.flip({image}, (-2,))")
 declare("tf.image.flip_up_down(image)", "torch.flip({image}, (-3,))")
-declare("tf.image.rgb_to_grayscale(images)",
-        "({images:p} @ torch.tensor([0.2989, 0.587, 0.114], dtype={images:p}.dtype))[..., None]")  # fmt: skip
+
+
+@rule("tf.image.rgb_to_grayscale(images)")
+def _gray(c: Bound) -> str:
+    """The weights of the colours are no whole numbers."""
+    if not all("float" in one for one in c.rewriter.fact(c.given["images"]).dtypes or ["unknown"]):
+        raise Unbound("its images are not known to be of floating numbers")
+    return c.filled("({images:p} @ torch.tensor([0.2989, 0.587, 0.114], dtype={images:p}.dtype))[..., None]")
+
+
 declare("tf.image.per_image_standardization(image)", "standardized({image})")
 
 # -- images
