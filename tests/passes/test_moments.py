@@ -13,12 +13,14 @@ from netglot.pivot.op import TensorType
 RANDOM = np.random.default_rng(0)
 
 
-def moments(x, *, scale=(1, 1, 8), offset=(8,), negative=True, axes=(2,), other=False):
+def moments(x, *, scale=(1, 1, 8), offset=(8,), negative=True, axes=(2,), other=False, times=None, moved=None):
     mean = ops.Mean(x, axes, True)
     centred = ops.Subtract(x, mean)
     variance = ops.Mean(ops.Multiply(centred, centred), axes, True)
     factor = ops.Reciprocal(ops.Sqrt(ops.Add(variance, 1e-6)))
     factor = ops.Multiply(factor, weight(*scale)) if scale else factor
+    factor = ops.Multiply(factor, times) if times is not None else factor
+    mean = ops.Mean(x, moved, True) if moved else mean
     moved = ops.Multiply(ops.Negative(mean) if negative else mean, ops.Abs(factor) if other else factor)
     if not offset:
         return ops.Add(ops.Multiply(x, factor), moved) if negative else ops.Subtract(ops.Multiply(x, factor), moved)
@@ -84,6 +86,11 @@ def test_a_layer_whose_features_go_apart_takes_its_bias_and_no_rows():
 LEFT = [
     (lambda x: moments(x, other=True), "LayerNorm"),
     (lambda x: moments(x, scale=(3, 1)), "LayerNorm"),
+    (lambda x: moments(x, scale=None, times=2.0), "LayerNorm"),
+    (lambda x: moments(x, scale=None, offset=None, times=2.0), "LayerNorm"),
+    (lambda x: moments(x, scale=None, offset=None, times=ops.Abs(x)), "LayerNorm"),
+    (lambda x: moments(x, moved=(1, 2)), "LayerNorm"),
+    (lambda x: moments(x, scale=None, offset=None, negative=False, moved=(1, 2)), "LayerNorm"),
     (lambda x: attention(x, low=-10.0), "Attention"),
     (lambda x: attention(x, other=True), "Attention"),
 ]

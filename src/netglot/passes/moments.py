@@ -21,30 +21,28 @@ def norm_by_moments(op: Any, find: Any) -> Op | None:
     for scaled, shift in sides(op) if isinstance(op, ops.Add) else ((op.x, op.y),):
         turned = find.op(scaled, ops.Multiply)
         for x, factor in sides(turned) if turned is not None else ():
-            made = _normalised(x, factor, find)
+            made, scale = _normalised(x, factor, find)
             if made is None:
                 continue
-            offset, found = _shifted(shift, x, factor, isinstance(op, ops.Subtract), find)
+            offset, found = _shifted(shift, made, factor, isinstance(op, ops.Subtract), find)
             if found:
-                return _with(made, _weight_of(factor, find), offset)
+                return _with(made, scale, offset)
     return None
 
 
-def _normalised(x: Any, factor: Any, find: Any) -> Op | None:
-    """The norm of `x`, where a factor is one over the root of its variance, times a weight or not."""
-    for one in (factor, *_factors(factor, find)):
+def _normalised(x: Any, factor: Any, find: Any) -> tuple[Any, Any]:
+    """The norm of `x` and its weight, where a factor is one over the root of its variance, times a weight or not."""
+    times = find.anywhere(factor, ops.Multiply)
+    for one, scale in ((factor, None), *(sides(times) if times is not None else ())):
         found = inverse_root(one, find)
         squares = find.anywhere(found[0], ops.Mean) if found is not None else None
         source = square_of(squares.x, find) if squares is not None and squares.keepdims else None
         centred = find.anywhere(source, ops.Subtract) if isinstance(source, Value) else None
-        if found is not None and centred is not None and centred.x is x and _is_mean(centred.y, x, squares.axes, find):
-            return last_axes(ops.LayerNorm(x, None, None, found[1], squares.axes))
-    return None
-
-
-def _factors(value: Any, find: Any) -> tuple[Any, ...]:
-    times = find.anywhere(value, ops.Multiply)
-    return (times.x, times.y) if times is not None else ()
+        if found is None or centred is None or centred.x is not x or not _is_mean(centred.y, x, squares.axes, find):
+            continue
+        if scale is None or isinstance(scale, Parameter):
+            return last_axes(ops.LayerNorm(x, None, None, found[1], squares.axes)), scale
+    return None, None
 
 
 def _is_mean(value: Any, x: Any, axes: tuple, find: Any) -> bool:
@@ -52,35 +50,29 @@ def _is_mean(value: Any, x: Any, axes: tuple, find: Any) -> bool:
     return mean is not None and mean.x is x and mean.axes == axes and mean.keepdims
 
 
-def _weight_of(factor: Any, find: Any) -> Any:
-    return next((one for one in _factors(factor, find) if isinstance(one, Parameter)), None)
-
-
-def _shifted(shift: Any, x: Any, factor: Any, taken: bool, find: Any) -> tuple[Any, bool]:
+def _shifted(shift: Any, norm: Any, factor: Any, taken: bool, find: Any) -> tuple[Any, bool]:
     """The offset in `offset - mean * factor`, and whether this is what is added; `taken` says that it is subtracted."""
-    if _is_moved(shift, x, factor, not taken, find):
+    if _is_moved(shift, norm, factor, not taken, find):
         return None, True
     if taken:
         return None, False
     less = find.op(shift, ops.Subtract)
-    if less is not None and isinstance(less.x, Parameter) and _is_moved(less.y, x, factor, False, find):
+    if less is not None and isinstance(less.x, Parameter) and _is_moved(less.y, norm, factor, False, find):
         return less.x, True
     plus = find.op(shift, ops.Add)
     for moved, offset in sides(plus) if plus is not None else ():
-        if isinstance(offset, Parameter) and _is_moved(moved, x, factor, True, find):
+        if isinstance(offset, Parameter) and _is_moved(moved, norm, factor, True, find):
             return offset, True
     return None, False
 
 
-def _is_moved(value: Any, x: Any, factor: Any, negative: bool, find: Any) -> bool:
-    """Whether a value is the mean of `x` times a factor, with its sign turned or not."""
+def _is_moved(value: Any, norm: Any, factor: Any, negative: bool, find: Any) -> bool:
+    """Whether a value is the mean that a norm takes away, times a factor, with its sign turned or not."""
     turned = find.op(value, ops.Multiply)
-    axes = tuple(range(x.type.rank)) if isinstance(x, Value) else ()
     for mean, other in sides(turned) if turned is not None else ():
         inner = find.anywhere(mean, ops.Negative) if negative else None
         mean = inner.x if inner is not None else mean if not negative else None
-        held = find.anywhere(mean, ops.Mean) if isinstance(mean, Value) else None
-        if other is factor and held is not None and held.x is x and held.keepdims and set(held.axes) <= set(axes):
+        if other is factor and isinstance(mean, Value) and _is_mean(mean, norm.x, norm.axes, find):
             return True
     return False
 
