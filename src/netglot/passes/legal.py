@@ -45,7 +45,7 @@ def _lowered(node: Node, dialect: Dialect, names, table: dict[Value, Value], dep
     parts = made if isinstance(made, tuple | list) else (made,)
     built: dict = {}
     for part, result in zip(parts, node.results, strict=False):
-        value = _build(builder, part, built)
+        value = build(builder, part, built)
         table[result] = value
         own = builder.nodes and value in builder.nodes[-1].results
         if own and len(builder.nodes[-1].results) == 1:
@@ -62,7 +62,8 @@ def _lowered(node: Node, dialect: Dialect, names, table: dict[Value, Value], dep
     return nodes
 
 
-def _build(builder: Builder, part, built: dict) -> Value:
+def build(builder: Builder, part, built: dict) -> Value:
+    """The value of a part of a composition; `built` has the ops that were added before."""
     if isinstance(part, Value):
         return part
     op, index = (part.op, part.index) if isinstance(part, Part) else (part, 0)

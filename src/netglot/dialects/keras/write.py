@@ -12,6 +12,7 @@ from netglot.dialects.keras.style import KerasStyle
 from netglot.dialects.keras.unsigned import refuse_wide_unsigned
 from netglot.errors import Refusal, never
 from netglot.passes.canonical import canonicalise
+from netglot.passes.composed.recurrent import spell_out
 from netglot.passes.fold import fold
 from netglot.passes.layout import arrange
 from netglot.passes.legal import lower
@@ -36,7 +37,7 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
         raise Refusal(never("a Keras network is called with something, and this one has no input"))
     graph = refuse_wide_unsigned(graph)
     graph = raise_ops(raise_patterns(canonicalise(fold(canonicalise(graph)))))
-    graph = canonicalise(lower(pad_alike(global_vectors(graph)), keras))
+    graph = canonicalise(lower(pad_alike(global_vectors(spell_out(graph))), keras))
     graph = zero_padded_maxima(graph)
     arranged = arrange(graph, keras.layouts, keep_interface=keep_layout)
     arranged.graph = canonicalise(arranged.graph)

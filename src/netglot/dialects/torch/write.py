@@ -15,6 +15,7 @@ from netglot.dialects.torch.style import TorchStyle
 from netglot.dialects.torch.unsigned import widened
 from netglot.dialects.torch.write_ops.attention import with_layer_mask
 from netglot.passes.canonical import canonicalise
+from netglot.passes.composed.recurrent import spell_out
 from netglot.passes.fold import fold
 from netglot.passes.layout import arrange
 from netglot.passes.legal import lower
@@ -51,7 +52,7 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
     """
     source = graph
     graph = raise_ops(raise_patterns(canonicalise(fold(canonicalise(graph)))))
-    graph = canonicalise(_masked_alike(lower(widened(graph), torch)))
+    graph = canonicalise(_masked_alike(lower(widened(spell_out(graph)), torch)))
     arranged = arrange(graph, torch.layouts, keep_interface=keep_layout)
     arranged.graph = canonicalise(arranged.graph)
     style = TorchStyle()

@@ -274,12 +274,17 @@ class MaxPoolIndices(Pool):
             x=rand(2, 3, 7, 8) - 3,
             kernel=(k, k),
             stride=(2, 2),
-            padding=((p, p), (p, p)),
+            padding=padding,
             dilation=(1, 1),
             ceil_mode=ceil,
             axes=(2, 3),
         )
-        for k, p, ceil in [(2, 0, False), (3, 1, False), (3, 0, True)]
+        for k, padding, ceil in [
+            (2, ((0, 0), (0, 0)), False),
+            (3, ((1, 1), (1, 1)), False),
+            (3, ((0, 0), (0, 0)), True),
+            (3, ((1, 0), (0, 2)), False),
+        ]
     ]
 
 

@@ -15,6 +15,7 @@ from netglot.dialects.onnx.ops import (
     quantised,
     recurrent,
     reduction,
+    regions,
     resize,
     shape,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "quantised",
     "recurrent",
     "reduction",
+    "regions",
     "resize",
     "shape",
 ]

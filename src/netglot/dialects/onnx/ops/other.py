@@ -41,11 +41,30 @@ def _spectrum(x, axis: int, length: int, inverse: bool, onesided: bool):
     return moved(ops.Stack(made, last), last - 1, axis)
 
 
+def _half_inverse(x, axis: int, length: int):
+    """The real numbers whose transform begins with `x`: the rest of it is its mirror image."""
+    kind, rows, last = dtype(x), length // 2 + 1, rank(x) - 1
+    if not isinstance(shape_of(x)[axis], int):
+        raise Refusal(notimpl("a Fourier transform along an axis whose size is not known"))
+    used = min(shape_of(x)[axis], rows)
+    angles = 2 * np.pi * np.outer(np.arange(length), np.arange(used)) / length
+    twice = np.where((np.arange(used) == 0) | (2 * np.arange(used) == length), 1.0, 2.0) / length
+    turned = moved(x, axis, last - 1)
+    if used < shape_of(x)[axis]:
+        turned = ops.Slice(turned, last - 1, 0, used, 1)
+    made = ops.Linear(ops.Select(turned, last, 0), (np.cos(angles) * twice).astype(numpy_dtype(kind)), None)
+    if shape_of(x)[last] == 2:
+        sines = (np.sin(angles) * twice).astype(numpy_dtype(kind))
+        made = ops.Subtract(made, ops.Linear(ops.Select(turned, last, 1), sines, None))
+    return moved(reshaped(made, (*shape_of(made), 1)), last - 1, axis)
+
+
 def _dft(input, dft_length, axis, inverse, onesided):
     place = axis_of(input, axis)
-    length = shape_of(input)[place] if dft_length is None else integer(dft_length)
     if inverse and onesided:
-        return NotImplemented
+        half = shape_of(input)[place]
+        return _half_inverse(input, place, integer(2 * (half - 1) if dft_length is None else dft_length))
+    length = shape_of(input)[place] if dft_length is None else integer(dft_length)
     if not isinstance(length, int):
         raise Refusal(notimpl("a Fourier transform along an axis whose size is not known"))
     return _spectrum(input, place, length, bool(inverse), bool(onesided))

@@ -36,10 +36,13 @@ def _max_pool(X, outputs, kernel_shape, strides, dilations, pads, auto_pad, ceil
     values = ops.MaxPool(X, *options)
     if len(outputs) < 2 or not outputs[1]:
         return values
-    if storage_order:
-        raise Refusal(notimpl("positions of maxima counted column by column"))
     shape = shape_of(X)
     place = ops.MaxPoolIndices(X, *options)
+    if storage_order and rank(X) > 4:
+        raise Refusal(notimpl("positions of maxima counted column by column in more than two axes"))
+    if storage_order and rank(X) == 4:
+        row, column = ops.FloorDivide(place, shape[3]), ops.Remainder(place, shape[3])
+        place = ops.Add(ops.Multiply(column, shape[2]), row)
     planes = reshaped(ops.Arange(0, shape[0] * shape[1], 1, "int64"), (*shape[:2], *(1,) * (rank(X) - 2)))
     return [values, ops.Add(place, ops.Multiply(planes, product(shape[2:])))]
 

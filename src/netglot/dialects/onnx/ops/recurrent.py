@@ -10,7 +10,7 @@ from netglot.dialects.onnx.common import moved, numbers, reshaped, with_axes
 from netglot.dialects.onnx.dialect import onnx
 from netglot.dialects.onnx.ops.index import known_array
 from netglot.dialects.onnx.ops.matmul import Weight
-from netglot.errors import Refusal, notimpl
+from netglot.dialects.onnx.ops.unrolled import USUAL, unrolled
 from netglot.pivot import ops
 from netglot.pivot.graph import Part
 from netglot.pivot.op import shape_of
@@ -61,14 +61,9 @@ def _masked(X, lengths, time_axis: int) -> Any:
     return ops.Less(ops.Reshape(steps, orders[0]), ops.Reshape(ops.Cast(lengths, "int64"), orders[1]))
 
 
-def _checked(clip, activations, usual, layout) -> int:
-    """The time axis, where nothing is asked for that the pivot lacks."""
-    time_axis = 1 if layout else 0
-    if clip:
-        raise Refusal(notimpl("a recurrent layer that clips before its activations"))
-    if activations and [a.lower() for a in activations] != usual:
-        raise Refusal(notimpl(f"a recurrent layer with the activations {', '.join(activations)}"))
-    return time_axis
+def _usual(kind: str, clip, activations, directions: int) -> bool:
+    """Whether a layer is one that frameworks have."""
+    return not clip and (not activations or [a.lower() for a in activations] == USUAL[kind] * directions)
 
 
 def _results(op, X, directions: int, hidden: int, layout: int, states: int) -> list:
@@ -108,13 +103,11 @@ def lstm_1(
     layout=0,
     output_sequence=0,
 ):
-    directions, hidden = shape_of(W)[0], shape_of(R)[-1]
-    usual = ["sigmoid", "tanh", "tanh"] * directions
-    time_axis = _checked(clip, activations, usual, layout)
-    if P is not None and not (known_array(P) is not None and not np.any(known_array(P))):
-        raise Refusal(notimpl("an LSTM whose gates see the cell state"))
-    if input_forget:
-        raise Refusal(notimpl("an LSTM with one gate for input and forgetting"))
+    directions, hidden, time_axis = shape_of(W)[0], shape_of(R)[-1], 1 if layout else 0
+    if P is not None and known_array(P) is not None and not np.any(known_array(P)):
+        P = None
+    if P is not None or input_forget or not _usual("LSTM", clip, activations, directions):
+        return unrolled("LSTM", X, W, R, B, P, (initial_h, initial_c), _masked(X, sequence_lens, time_axis), locals())
     weights = _weights(W, R, B, (0, 2, 3, 1), hidden)
     h0, c0 = (_states(one, directions, layout) for one in (initial_h, initial_c))
     if bool(h0) != bool(c0):
@@ -150,8 +143,9 @@ def gru(
     linear_before_reset=0,
     output_sequence=0,
 ):
-    directions, hidden = shape_of(W)[0], shape_of(R)[-1]
-    time_axis = _checked(clip, activations, ["sigmoid", "tanh"] * directions, layout)
+    directions, hidden, time_axis = shape_of(W)[0], shape_of(R)[-1], 1 if layout else 0
+    if not _usual("GRU", clip, activations, directions):
+        return unrolled("GRU", X, W, R, B, None, (initial_h,), _masked(X, sequence_lens, time_axis), locals())
     weights = _weights(W, R, B, (1, 0, 2), hidden)
     h0 = _states(initial_h, directions, layout)
     op = ops.Gru(
@@ -185,11 +179,11 @@ def rnn(
     layout=0,
     output_sequence=0,
 ):
-    directions, hidden = shape_of(W)[0], shape_of(R)[-1]
-    kinds = {a.lower() for a in activations[:directions]}
-    if len(kinds) != 1 or not kinds <= {"tanh", "relu"}:
-        raise Refusal(notimpl(f"a recurrent layer with the activations {', '.join(activations)}"))
-    time_axis = _checked(clip, None, [], layout)
+    directions, hidden, time_axis = shape_of(W)[0], shape_of(R)[-1], 1 if layout else 0
+    activations = activations[:directions]
+    kinds = {a.lower() for a in activations}
+    if clip or len(kinds) != 1 or not kinds <= {"tanh", "relu"}:
+        return unrolled("RNN", X, W, R, B, None, (initial_h,), _masked(X, sequence_lens, time_axis), locals())
     weights = _weights(W, R, B, (0,), hidden)
     h0 = _states(initial_h, directions, layout)
     op = ops.Rnn(

@@ -360,7 +360,4 @@ def affine_grid(theta, size: Known, *, align_corners=0):
 
 
 onnx.refuses_reading("NonMaxSuppression", never("the number of boxes that are kept depends on the data"))
-onnx.refuses_reading("RoiAlign", notimpl("pooling over regions that are data"))
-onnx.refuses_reading("MaxRoiPool", notimpl("pooling over regions that are data"))
-onnx.refuses_reading("DeformConv", notimpl("a convolution at places that are data"))
 onnx.refuses_reading("ImageDecoder", never("decoding pictures is no part of a network"))

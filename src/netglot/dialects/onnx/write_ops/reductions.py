@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from netglot.dialects.onnx.dialect import onnx
 from netglot.dialects.onnx.write_ops.terms import cast, node, number, vector
-from netglot.errors import notyet
 from netglot.passes.composed import neural
 from netglot.pivot import ops
-from netglot.pivot.op import dtype_of, shape_of
+from netglot.pivot.op import dtype_of, numpy_dtype, shape_of
 
 
 def _rank(x) -> int:
@@ -75,5 +76,35 @@ def cumulative_sum(op):
     return node("CumSum", op.x, number(op.axis, "int64"))
 
 
-for _kind in (ops.CumulativeProd, ops.CumulativeMax, ops.CumulativeMin, ops.CumulativeLogSumExp):
-    onnx.refuses(_kind, notyet("ONNX has no running fold but the sum, in the versions that runtimes know"))
+def _running(fold, rest):
+    """A running fold: all elements along a new axis, those behind the place left out."""
+
+    def lowered(op):
+        shape, axis = list(shape_of(op.x)), op.axis
+        size, count, kind = shape[axis], len(shape), dtype_of(op.x)
+        steps = ops.Arange(0, size, 1, "int64")
+        seen = ops.LessEqual(
+            ops.Reshape(steps, (1, size, *(1,) * (count - axis - 1))),
+            ops.Reshape(steps, (size, 1, *(1,) * (count - axis - 1))),
+        )
+        apart = ops.Reshape(op.x, (*shape[:axis], 1, *shape[axis:]))
+        return fold(ops.Where(seen, apart, rest(kind)), (axis + 1,), False)
+
+    return lowered
+
+
+def _lowest(kind: str):
+    return -np.inf if kind.startswith(("float", "bfloat")) else int(np.iinfo(numpy_dtype(kind)).min)
+
+
+def _highest(kind: str):
+    return np.inf if kind.startswith(("float", "bfloat")) else int(np.iinfo(numpy_dtype(kind)).max)
+
+
+for _kind, _fold, _rest in (
+    (ops.CumulativeProd, ops.Prod, lambda kind: 1.0 if "float" in kind else 1),
+    (ops.CumulativeMax, ops.Max, _lowest),
+    (ops.CumulativeMin, ops.Min, _highest),
+    (ops.CumulativeLogSumExp, ops.LogSumExp, _lowest),
+):
+    onnx.lowers(_kind)(_running(_fold, _rest))

@@ -42,9 +42,23 @@ def _by_ceiling(op):
 def lower_max_pool(op):
     if not is_even(op.padding) and _by_ceiling(op) is not None:
         return _by_ceiling(op)
-    if _is_native(op) or isinstance(op, ops.MaxPoolIndices):
+    if _is_native(op):
         return None
-    return unpadded(op, padded(op.x, op, amounts_of(op), lowest(op.x)))
+    whole = padded(op.x, op, amounts_of(op), lowest(op.x))
+    return _places(op, whole) if isinstance(op, ops.MaxPoolIndices) else unpadded(op, whole)
+
+
+def _places(op, whole):
+    """The places of maxima in a plane with padding, counted without it."""
+    place, total, step = unpadded(op, whole), None, 1
+    for axis, (before, _) in reversed(list(zip(op.axes, op.padding, strict=True))):
+        size = shape_of(whole)[axis]
+        one = place if axis == op.axes[0] else ops.Remainder(place, size)
+        one = ops.Subtract(one, before) if before else one
+        one = ops.Multiply(one, step) if total is not None else one
+        total = one if total is None else ops.Add(total, one)
+        place, step = ops.FloorDivide(place, size), step * shape_of(op.x)[axis]
+    return total
 
 
 @torch.lowers(ops.AvgPool)
