@@ -317,10 +317,64 @@ def test_masked_states_with_a_start():
     compare(model, graph, batches=(3,), arrays={graph.inputs[0].name: padded})
 
 
-def test_a_mask_over_a_cell_of_another_kind_needs_a_length():
-    cell = L.LSTM(3, activation="relu")
-    with pytest.raises(UnsupportedOps, match="the cell LSTMCell over"):
-        read(chain((None,), L.Embedding(5, 4, mask_zero=True), cell, dtype="int32"))
+class Deep(keras.layers.Layer):
+    """A cell with layers of its own, two states, and another start than zero."""
+
+    def __init__(self, units, **options):
+        super().__init__(**options)
+        self.state_size = [units, units]
+        self.dense, self.norm = L.Dense(units, activation="relu"), L.LayerNormalization()
+
+    def build(self, shape):
+        self.dense.build((None, shape[-1] + self.state_size[0]))
+        self.norm.build((None, self.state_size[0]))
+        self.built = True
+
+    def get_initial_state(self, batch_size=None):
+        return [keras.ops.ones((batch_size, size)) for size in self.state_size]
+
+    def call(self, inputs, states):
+        hidden, total = states
+        new = self.norm(self.dense(keras.ops.concatenate([inputs, hidden], -1)))
+        return 2 * new, [new, total + new]
+
+
+LOOPS = {
+    "relu": lambda: L.LSTM(3, activation="relu"),
+    "backwards": lambda: L.GRU(3, recurrent_activation="tanh", go_backwards=True, return_sequences=True),
+    "own": lambda: L.RNN(Deep(3), return_sequences=True, return_state=True),
+    "stacked": lambda: L.RNN([L.LSTMCell(3), Deep(2), L.GRUCell(4)], return_sequences=True, return_state=True),
+    "both": lambda: L.Bidirectional(L.LSTM(3, activation="relu", return_sequences=True)),
+}
+MASKED = LOOPS | {
+    "zero": lambda: L.LSTM(3, activation="relu", return_sequences=True, zero_output_for_mask=True),
+    "last_zero": lambda: L.LSTM(3, activation="relu", zero_output_for_mask=True),
+    "states": lambda: L.LSTM(3, activation="relu", return_state=True),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_any_cell_over_a_length_that_is_not_known(name):
+    model = chain((None, 4), LOOPS[name]())
+    randomise(model)
+    compare(model, read(model))
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_a_mask_over_any_cell(name):
+    model = chain((None,), L.Embedding(5, 4, mask_zero=True), MASKED[name](), dtype="int32")
+    randomise(model)
+    graph = read(model)
+    padded = np.array([[0, 0, 3, 0, 2, 1], [0, 0, 0, 0, 0, 0], [1, 2, 0, 0, 0, 0]], "int32")
+    compare(model, graph, batches=(3,), arrays={graph.inputs[0].name: padded})
+
+
+def test_a_mask_over_images():
+    images, marks = keras.Input((4, 5, 6, 2)), keras.Input((4,), dtype="bool")
+    layer = L.ConvLSTM2D(3, 2, padding="same", return_sequences=True)
+    model = keras.Model([images, marks], layer(images, mask=marks))
+    randomise(model)
+    compare(model, read(model))
 
 
 CATEGORIES = [("one_hot", (1,)), ("multi_hot", (4,)), ("count", (4,))]

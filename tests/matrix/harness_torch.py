@@ -87,9 +87,8 @@ class Interpreter:
         return self.run(index)
 
     def _layer(self, spelling: spell.Layer):
-        module = resolve(spelling.layer, spelling.helper)(
-            *self.run(list(spelling.arguments)), **self.run(spelling.options)
-        )
+        held = [_cell(spelling.cell)] if spelling.cell is not None else self.run(list(spelling.arguments))
+        module = resolve(spelling.layer, spelling.helper)(*held, **self.run(spelling.options))
         held = {n: t for n, t in module.state_dict(keep_vars=True).items() if not n.endswith("num_batches_tracked")}
         assert set(held) == set(spelling.weights), f"{spelling.layer} holds {list(held)}, not {list(spelling.weights)}"
         with torch.no_grad():
@@ -101,6 +100,13 @@ class Interpreter:
             module.eval()
             made = module(*self.run(list(spelling.inputs)), **self.run(spelling.call_options))
         return _unpacked(spelling.unpacks, made) if spelling.unpacks else made
+
+
+def _cell(cell) -> nn.Module:
+    """The module of a class that a loop calls for each step."""
+    space = dict(NAMES)
+    exec(cell.classes, space)
+    return space[cell.made.function]()
 
 
 def _unpacked(unpacks: spell.Unpacks, made) -> tuple:

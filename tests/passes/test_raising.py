@@ -46,6 +46,18 @@ def test_initial_states_of_zero_are_dropped(value, dropped):
     assert len(found) == (1 if dropped else 3)
 
 
+@pytest.mark.parametrize(("kept", "equal"), [(True, True), (False, False)])
+def test_the_output_of_a_step_that_is_left_out_is_no_final_state(kept, equal):
+    x, builder = Value("x", TensorType("float64", (2, 4, 3))), Builder(Names(["x", "mask"]))
+    mask = held("mask", np.asarray([[True, True, True, False], [False, True, False, True]]))
+    results, weights = recurrence(builder, x, ())
+    node = builder.nodes[-1]
+    node.op = node.op.replace(mask=mask, held=kept)
+    last = builder.one(ops.Select(results[0], axis=1, index=3))
+    found = raised([x], [*weights, mask], builder, (last,))
+    assert any(isinstance(op, ops.Select) for op in found) != equal
+
+
 @pytest.mark.parametrize(
     ("axis", "index", "direction", "equal"),
     [(1, 3, "forward", True), (1, 2, "forward", False), (0, 1, "forward", False), (1, 3, "both", False)],

@@ -123,6 +123,13 @@ MODELS |= {
         shape=(6, 4, 5),
     ),
     "frozen": lambda: frozen_beginning(),
+    "loops": lambda: stacked(
+        layers.Embedding(3, 6, mask_zero=True),
+        layers.LSTM(5, activation="relu", return_sequences=True),
+        layers.RNN([layers.LSTMCell(4, activation="elu"), layers.GRUCell(3)], return_sequences=True),
+        layers.Bidirectional(layers.GRU(3, recurrent_activation="hard_sigmoid")),
+        shape=(None,), dtype="int32",
+    ),
 }  # fmt: skip
 
 
@@ -180,7 +187,8 @@ def test_both_compute_the_same(make, tmp_path):
             variable.assign(generator.uniform(low, 1.5, variable.shape))
     graph = read_keras(model)
     written, load = emit(graph, tmp_path)
-    shapes = [tuple(size if isinstance(size, int) else 3 for size in value.shape) for value in graph.inputs]
+    sizes = {"B": 3, "T": 6}
+    shapes = [tuple(sizes.get(str(size), size) for size in value.shape) for value in graph.inputs]
     arrays = [
         generator.normal(size=shape) if value.dtype.startswith("float") else generator.integers(0, 2, shape)
         for value, shape in zip(graph.inputs, shapes, strict=True)
@@ -204,6 +212,10 @@ TEXTS = {
     "masked": (
         lambda: stacked(layers.Embedding(9, 4, mask_zero=True), layers.LSTM(3), shape=(None,), dtype="int32"),
         ["self.lstm = MaskedLSTM(4, 3, batch_first=True)", "_, (h, _) = self.lstm("],
+    ),
+    "loop": (
+        lambda: stacked(layers.LSTM(3, activation="relu"), shape=(None, 4)),
+        ["class LSTMCell(nn.Module)", "self.lstm = Recurrence(LSTMCell())", "self.lstm.cell.recurrent.weight)"],
     ),
     "momentum": (lambda: stacked(layers.BatchNormalization(momentum=0.9), shape=(4, 4, 3)), ["momentum=0.1"]),
     "frozen": (frozen_beginning, ["requires_grad_(False)"]),

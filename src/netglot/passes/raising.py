@@ -84,7 +84,7 @@ def _last_output(op: Op, producers: dict[Value, Node]) -> Value | None:
     layer = node.op
     if layer.direction != "forward" or op.axis != layer.time_axis or op.index != op.x.shape[op.axis] - 1:
         return None
-    if layer.mask is not None and layer.h0:  # a sequence without a step ends with zero and with its initial state
+    if layer.mask is not None and (layer.h0 or not layer.held):  # a step that is left out has zero for its output
         return None
     return node.results[1]
 

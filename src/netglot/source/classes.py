@@ -82,16 +82,17 @@ def class_order(outline: Outline) -> Callable[[Blueprint], tuple[int, int]]:
     return lambda b: (_height(b.base), min(places[i.path] for i in b.instances))
 
 
-def blueprints(outline: Outline) -> dict[Instance, Blueprint]:
-    """The class of every instance, classes of inner modules first."""
-    return _Designer(outline).run()
+def blueprints(outline: Outline, taken: Iterable[str] = ()) -> dict[Instance, Blueprint]:
+    """The class of every instance, classes of inner modules first; none has a name that is `taken`."""
+    return _Designer(outline, taken).run()
 
 
 class _Designer:
-    def __init__(self, outline: Outline):
+    def __init__(self, outline: Outline, taken: Iterable[str]):
         self.outline = outline
         self.of: dict[Instance, Blueprint] = {}
         self.names: set[str] = {"keras", "layers", "ops", "math", "torch", "nn", "F", "load", "pathlib", "WEIGHTS"}
+        self.names.update(taken)
 
     def run(self) -> dict[Instance, Blueprint]:
         heights = {i: _height(i) for i in self.outline.instances.values()}

@@ -46,9 +46,13 @@ class Written:
 
 def module_text(outline: Outline, classes: Mapping[Instance, Blueprint], head: Iterable[str], load: str) -> str:
     """The file: `head` (docstring, imports, helpers), each class once, and `load`, laid out."""
+    return tidy_source("\n\n\n".join([*head, *class_texts(outline, classes), load]) + "\n")
+
+
+def class_texts(outline: Outline, classes: Mapping[Instance, Blueprint]) -> list[str]:
+    """Each class once, inner ones first."""
     order = sorted(dict.fromkeys(classes.values()), key=class_order(outline))
-    bodies = [ClassEmitter(b, outline, classes, b is classes[outline.root]).emit() for b in order]  # type: ignore[arg-type]
-    return tidy_source("\n\n\n".join([*head, *bodies, load]) + "\n")
+    return [ClassEmitter(b, outline, classes, b is classes[outline.root]).emit() for b in order]  # type: ignore[arg-type]
 
 
 def frozen_parts(found: list[TargetVariable], lists: bool = False) -> list[str]:
@@ -71,14 +75,20 @@ def _names_in(text: str) -> set[str]:
     return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
 
 
-def helpers_used(outline: Outline, helpers: Mapping[str, str]) -> list[str]:
-    """The source of every helper that the network uses, and of those that these name."""
+def helper_names(outline: Outline, helpers: Mapping[str, str]) -> set[str]:
+    """The names of the helpers that the network uses, those that these name included."""
     used = {form.helper for form in outline.forms.values() if getattr(form, "helper", None)}
+    used |= {name for form in outline.forms.values() for name in getattr(getattr(form, "cell", None), "helpers", ())}
     while True:
         inner = {name for one in used for name in _names_in(helpers[one]) if name in helpers} - used
         if not inner:
-            return [helpers[name].strip() for name in _bases_first(sorted(used), helpers)]
+            return used
         used |= inner
+
+
+def helpers_used(outline: Outline, helpers: Mapping[str, str]) -> list[str]:
+    """The source of every helper that the network uses, and of those that these name."""
+    return [helpers[name].strip() for name in _bases_first(sorted(helper_names(outline, helpers)), helpers)]
 
 
 def _bases_first(names: list[str], helpers: Mapping[str, str]) -> list[str]:

@@ -130,6 +130,8 @@ class Layer(Spelling):
     """Which results of the op the call returns, in order; None where it returns all of them."""
     unpacks: Unpacks | None = None
     """How the results lie in what the call returns, where that is no plain tuple of them."""
+    cell: Any = None
+    """What the layer runs in a loop, where that is a class of the file by itself; its writer knows what that is."""
 
 
 def call(function: str, *arguments, **options) -> Call:

@@ -8,9 +8,7 @@ cannot be read is collected and reported once.
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
-import re
 from typing import Any
 
 import keras
@@ -18,6 +16,15 @@ import numpy as np
 from keras.src import backend
 from keras.src.ops.operation import Operation
 
+from netglot.dialects.keras.arguments import (
+    arguments_of,
+    bound_arguments,
+    call_reader,
+    declared_arguments,
+    function_name,
+    layer_arguments,
+    reader_name,
+)
 from netglot.dialects.keras.capture import (
     Poisoned,
     Traced,
@@ -30,10 +37,10 @@ from netglot.dialects.keras.capture import (
 )
 from netglot.dialects.keras.casting import Casting
 from netglot.dialects.keras.dialect import keras as dialect
-from netglot.dialects.keras.helpers import is_helper
 from netglot.dialects.keras.hierarchy import Hierarchy, add_layer, hierarchy
-from netglot.dialects.keras.sizes import Size, concrete_shape, without_sizes
-from netglot.errors import Bug, NetglotError, Refusal, RefusedOp, UnsupportedOps, UserCodeError, never, notimpl
+from netglot.dialects.keras.sizes import Size, concrete_shape
+from netglot.dialects.keras.view import LayerView, traced_variables_as
+from netglot.errors import Bug, NetglotError, Refusal, RefusedOp, UnsupportedOps, UserCodeError, notimpl
 from netglot.passes.composed.spectral import NOTE
 from netglot.pivot.graph import Frame, Names, Node, Parameter, Part, Value
 from netglot.pivot.op import Op, TensorType, is_scalar
@@ -229,8 +236,8 @@ class Tracer:
             reader = dialect.readers.get(spelling)
             if reader is None:
                 return self._composed(operation, args, kwargs, spelling)
-            arguments = self.value(_arguments(operation, args, kwargs))
-            read = _call(reader, _declared(reader, arguments, operation, spelling))
+            arguments = self.value(arguments_of(operation, args, kwargs))
+            read = call_reader(reader, declared_arguments(reader, arguments, operation, spelling))
             built = self.build(read)
             held = next((one for one in args if isinstance(one, Traced) and one.held is built), None)
             return self._as(spec, built, spelling in _OTHER_DTYPE) if held is None or held.dtype != spec.dtype else held
@@ -329,8 +336,8 @@ class Tracer:
                 assert reason is not None
                 raise Refusal(reason)
             view = LayerView(self, layer)
-            given = self.value(_bound(layer.call, args, kwargs))
-            read = reader(view, **_layer_arguments(reader, given, layer, view))
+            given = self.value(bound_arguments(layer.call, args, kwargs))
+            read = reader(view, **layer_arguments(reader, given, layer, view))
             return self._wrap(self.build(read, name=_result_name(self._path())))
         except Poisoned:
             return _poisoned(layer.compute_output_spec(*args, **kwargs))
@@ -366,7 +373,7 @@ class Tracer:
     def _name_arguments(self, layer: Any, args: tuple, kwargs: dict) -> None:
         """Notes under which names the layer's call knows the values that it is given."""
         with contextlib.suppress(TypeError):
-            for name, held in _bound(layer.call, args, kwargs).items():
+            for name, held in bound_arguments(layer.call, args, kwargs).items():
                 if isinstance(held, Traced) and held.held is not None:
                     self.arguments.setdefault((self._path(), held.held.name), name)
 
@@ -411,228 +418,15 @@ def _calls_tensorflow(error: Exception) -> bool:
     return last is not None and f"{os.sep}tensorflow{os.sep}python" in last.tb_frame.f_code.co_filename
 
 
-class LayerView:
-    """A layer as its reader sees it: the layer's own attributes, with values of the graph for its variables."""
-
-    def __init__(self, tracer: Tracer, live: Any):
-        self._tracer = tracer
-        self.live = live
-
-    def __getattr__(self, name: str) -> Any:
-        held = getattr(self.live, name)
-        if isinstance(held, TracedVariable):
-            return self._tracer.value(self._cast(held))
-        return self._tracer.value(held) if is_variable(held) else held
-
-    def _cast(self, held: TracedVariable) -> Any:
-        layer = self.live
-        floats = "float" in held.dtype and getattr(held.variable, "autocast", True)
-        if floats and layer.compute_dtype != layer.variable_dtype and "float" in layer.compute_dtype:
-            return keras.ops.cast(held, layer.compute_dtype)
-        return held
-
-    @property
-    def path(self) -> str:
-        """The path of the layer."""
-        return self._tracer.tree.paths[id(self.live)]
-
-    def view(self, layer: Any) -> LayerView:
-        """A layer within this one."""
-        return LayerView(self._tracer, layer)
-
-    def emit(self, tree: Any) -> Any:
-        """Adds ops to the graph now."""
-        return self._tracer.build(tree)
-
-    def array(self, array: Any) -> Value:
-        """A constant of the graph."""
-        return self._tracer.constant_value(np.asarray(array, dtype=self.live.compute_dtype))
-
-    def apply(self, function: Any, *trees: Any, **options: Any) -> Any:
-        """Calls a layer or a function of Keras on values, and reads what it does."""
-        traced = [self._tracer._wrap(self._tracer.build(tree)) for tree in trees]
-        result = function(*traced, **self._tracer._wrap(options))
-        return self._tracer.value(result)
-
-    def activated(self, function: Any, tree: Any) -> Any:
-        """`tree` with an activation behind it."""
-        if function is None or function is keras.activations.linear:
-            return tree
-        return self.apply(function, tree)
-
-    def note(self, text: str) -> None:
-        """Leaves a sentence for the report."""
-        self._tracer.note(text)
-
-    def refuse_training(self, training: Any) -> None:
-        """Refuses a layer that draws random numbers in inference because it is called with `training=True`."""
-        if training is True:
-            raise Refusal(never("it is called with training=True, so that it draws random numbers in inference"))
-
-
-# -- names and arguments
+# -- nests, shapes and names
 
 _TENSORS = ("EagerTensor", "ResourceVariable")
-
-_FUNCTIONS = {
-    "BatchNorm": "batch_normalization",
-    "LayerNorm": "layer_normalization",
-    "RMSNorm": "rms_normalization",
-    "SearchSorted": "searchsorted",
-    "IsIn": "isin",
-    "CDist": "cdist",
-    "SVD": "svd",
-    "FFT": "fft",
-    "FFT2": "fft2",
-    "IFFT2": "ifft2",
-    "RFFT": "rfft",
-    "IRFFT": "irfft",
-    "STFT": "stft",
-    "ISTFT": "istft",
-    "CTCLoss": "ctc_loss",
-    "CTCDecode": "ctc_decode",
-    "PSNR": "psnr",
-    "JVP": "jvp",
-    "ReLU": "relu",
-    "RGBToGrayscale": "rgb_to_grayscale",
-    "RGBToHSV": "rgb_to_hsv",
-    "HSVToRGB": "hsv_to_rgb",
-    "SSIM": "ssim",
-}
-"""The functions of Keras's operation classes whose names are not theirs in snake case."""
-
-
-def function_name(operation: Operation) -> str:
-    """The spelling of an operation: the function that makes it."""
-    kind = type(operation)
-    name = _FUNCTIONS.get(kind.__name__)
-    if name is None:
-        name = re.sub("([a-z0-9])([A-Z])", r"\1_\2", kind.__name__).lower()
-    module = kind.__module__.rpartition(".")[2]
-    if "activations" in kind.__module__:
-        return f"activations.{name}"
-    return f"ops.image.{name}" if module == "image" else f"ops.{name}"
-
-
-def reader_name(layer: Any) -> str | None:
-    """The built-in class that says what a layer does; None where the user's own code does.
-
-    A subclass counts as its built-in parent while it overrides nothing that the parent's call uses.
-    """
-    for kind in type(layer).__mro__:
-        if kind.__module__.startswith("keras.src.layers."):
-            return kind.__name__
-        if is_helper(kind) and f"layers.{kind.__name__}" in dialect.readers:
-            return kind.__name__
-        if kind.__module__.startswith("keras."):
-            return None
-        own = {name for name, held in kind.__dict__.items() if inspect.isfunction(held)}
-        if any(_is_built_in(parent, own) for parent in kind.__mro__[1:]):
-            return None
-    return None
-
-
-_HARMLESS = {
-    "__init__",
-    "build",
-    "get_config",
-    "from_config",
-    "compute_output_shape",
-    "compute_output_spec",
-    "get_build_config",
-}
-
-
-def _is_built_in(parent: type, overridden: set[str]) -> bool:
-    theirs = parent.__module__.startswith("keras.src.")
-    return theirs and bool((overridden - _HARMLESS) & set(parent.__dict__))
-
-
-def _arguments(operation: Operation, args: tuple, kwargs: dict) -> dict[str, Any]:
-    """The arguments of the call and of the operation's constructor, by name."""
-    config = getattr(operation, "_auto_config", None)
-    options = dict(config.config) if config is not None else {}
-    options.pop("name", None)
-    return options | _bound(operation.call, args, kwargs)
-
-
-def _bound(function: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
-    """Arguments by parameter name; those of `*args` and `**kwargs` under the parameter's name and their own."""
-    signature = inspect.signature(function)
-    bound = signature.bind(*args, **kwargs).arguments
-    for name, parameter in signature.parameters.items():
-        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            bound |= bound.pop(name, {})
-    return dict(bound)
-
-
-def _declared(reader: Any, arguments: dict[str, Any], operation: Operation, spelling: str) -> dict[str, Any]:
-    """The arguments that a reader takes.
-
-    Raises:
-        Refusal: another one is not at its default.
-    """
-    parameters = inspect.signature(reader).parameters
-    renamed = {_RENAMED.get((spelling, name), name): held for name, held in arguments.items()}
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-        return renamed
-    for name, held in renamed.items():
-        if name not in parameters and not _is_default(operation, name, held):
-            raise Refusal(notimpl(f"{spelling} with {name}={held!r}"))
-    return {name: held for name, held in renamed.items() if name in parameters}
-
-
-def _call(reader: Any, arguments: dict[str, Any]) -> Any:
-    """Calls a reader by the names of its parameters, `*args` included."""
-    parameters = inspect.signature(reader).parameters.values()
-    several = next((p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL), None)
-    if several is None:
-        return reader(**arguments)
-    before = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
-    given = [*(arguments.pop(name) for name in before if name in arguments), *arguments.pop(several, ())]
-    return reader(*given, **arguments)
 
 
 _TRANSFORMS = {"ops.fft", "ops.fft2", "ops.ifft2", "ops.rfft", "ops.irfft", "ops.stft"}
 
 _OTHER_DTYPE = {"ops.logsumexp", "ops.meshgrid", "ops.multi_hot", "ops.normalize", "ops.reciprocal"}
 """Functions that make another dtype than Keras's own inference says."""
-
-_RENAMED = {
-    ("ops.get_item", "key"): "key",
-    ("ops.einsum", "subscripts"): "subscripts",
-}
-
-
-def _is_default(operation: Operation, name: str, held: Any) -> bool:
-    for function in (type(operation).__init__, operation.call):
-        parameter = inspect.signature(function).parameters.get(name)
-        if parameter is not None and parameter.default is not inspect.Parameter.empty:
-            return held is parameter.default or (not isinstance(held, Value) and held == parameter.default)
-    return False
-
-
-def _layer_arguments(reader: Any, given: dict[str, Any], layer: Any, view: LayerView) -> dict[str, Any]:
-    """The arguments of a layer's call that its reader takes.
-
-    Raises:
-        Refusal: an argument is given that the reader knows nothing of, or training behaviour is asked for.
-    """
-    parameters = inspect.signature(reader).parameters
-    if "training" not in parameters:
-        training = given.pop("training", None)
-        if training is True:
-            view.refuse_training(training)
-        if training is False and _MODES & {c.__name__ for c in type(layer).__mro__}:
-            view.note(f"{view.path} is called with training=False, so it never trains; the pivot's op does")
-    for name, held in given.items():
-        if name not in parameters and held is not None and held is not False:
-            raise Refusal(notimpl(f"it is called with {name}"))
-    return {name: held for name, held in given.items() if name in parameters}
-
-
-_MODES = {"Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout"}
-"""Layers that do something in training only."""
 
 
 def _spec(layer: Any, args: tuple, kwargs: dict) -> Any:
@@ -711,25 +505,6 @@ def _users_part(error: BaseException) -> str:
     return "".join(traceback.format_list(own))
 
 
-class traced_variables_as:
-    """Puts other tensors in the place of a layer's traced variables for a while."""
-
-    def __init__(self, layer: Any, convert: Any):
-        self.layer = layer
-        self.convert = convert
-        self.before: dict[str, Any] = {}
-
-    def __enter__(self) -> None:
-        held = self.layer.__dict__
-        for name, one in list(held.items()):
-            if isinstance(one, TracedVariable):
-                self.before[name] = one
-                held[name] = self.convert(one)
-
-    def __exit__(self, *_) -> None:
-        self.layer.__dict__.update(self.before)
-
-
 _LAYER_CODE = Tracer.layer.__code__
 
-__all__ = ["LayerView", "Tracer", "function_name", "reader_name", "without_sizes"]
+__all__ = ["Tracer"]

@@ -107,6 +107,22 @@ class ConvLSTM(nn.Module):
         return torch.stack(steps, dim=1), (h, c)
 '''
 
+HELPERS["Recurrence"] = '''
+class Recurrence(nn.Module):
+    """Runs a cell over the steps of a sequence, (batch, time, ...), or of several, and hands its states on."""
+
+    def __init__(self, cell):
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x, states, *held):
+        outputs = []
+        for step in zip(*(one.unbind(1) for one in (x if isinstance(x, tuple) else (x,)))):
+            out, *states = self.cell(*step, *states, *held)
+            outputs.append(out)
+        return torch.stack(outputs, dim=1), tuple(states)
+'''
+
 HELPERS["run_over_mask"] = '''
 def run_over_mask(run, x, mask, states, held):
     """Runs a recurrent layer, with the batch in front, over the steps that `mask` keeps, packed together."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 
 import netglot.dialects.torch.write_ops  # noqa: F401  (fills the dialect)
+from netglot.dialects.torch.cells import Cell, cells_of, named_apart
 from netglot.dialects.torch.dialect import torch
 from netglot.dialects.torch.helpers import HELPERS
 from netglot.dialects.torch.initialisers import HELPERS as INITIALISERS
@@ -17,7 +19,7 @@ from netglot.dialects.torch.write_ops.attention import with_layer_mask
 from netglot.passes.canonical import canonicalise
 from netglot.passes.composed.recurrent import spell_out
 from netglot.passes.fold import fold
-from netglot.passes.layout import arrange
+from netglot.passes.layout import Arranged, arrange
 from netglot.passes.legal import lower
 from netglot.passes.patterns import raise_patterns
 from netglot.passes.raising import raise_ops
@@ -26,7 +28,7 @@ from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import Builder, Graph, Node, Parameter, names_of
 from netglot.pivot.op import FLOATS, Op, TensorType, numpy_dtype, type_of
 from netglot.pivot.storage import Stretch, write_tensors
-from netglot.source.classes import blueprints
+from netglot.source.classes import Blueprint, blueprints
 from netglot.source.module_file import TargetVariable, Written, frozen_parts, helpers_used, module_text
 from netglot.source.outline import Outline
 from netglot.source.parts import Instance, Member
@@ -50,21 +52,42 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
     Raises:
         UnsupportedOps: everything that PyTorch cannot express.
     """
-    source = graph
-    graph = raise_ops(raise_patterns(canonicalise(fold(canonicalise(graph)))))
-    graph = canonicalise(_masked_alike(lower(widened(spell_out(graph)), torch)))
-    arranged = arrange(graph, torch.layouts, keep_interface=keep_layout)
-    arranged.graph = canonicalise(arranged.graph)
-    style = TorchStyle()
-    outline = Outline(arranged.graph, torch, style, arranged.arguments(source))
-    classes = blueprints(outline)
+    outline, classes, arranged = _arranged(graph, keep_layout)
     root = classes[outline.root].name
     layers: dict[str, tuple[Layer, str]] = {}
     found = variables(outline, layers)
-    fills = _fills(outline, style, found, layers)
-    head = [f'"""{graph.name}, in PyTorch."""', IMPORTS, *helpers_used(outline, HELPERS), *fills]
+    fills = _fills(outline, outline.style, found, layers)
+    head = [f'"""{graph.name}, in PyTorch."""', IMPORTS, *_defined(outline), *fills]
     source = module_text(outline, classes, head, _load(root, found))
     return Written(source, arranged, found, root, outline, classes)
+
+
+def _arranged(source: Graph, keep_layout: bool) -> tuple[Outline, dict[Instance, Blueprint], Arranged]:
+    """The graph in PyTorch's terms, as instances of modules and the classes of these."""
+    graph = raise_ops(raise_patterns(canonicalise(fold(canonicalise(source)))))
+    graph = canonicalise(_masked_alike(lower(widened(spell_out(graph)), torch)))
+    arranged = arrange(graph, torch.layouts, keep_interface=keep_layout)
+    arranged.graph = canonicalise(arranged.graph)
+    called = {frame.path for node in arranged.graph.nodes for frame in node.scope}
+    classes = (module.class_name for path, module in source.modules.items() if path in called)
+    named_apart(arranged.graph, {*HELPERS, *classes})
+    outline = Outline(arranged.graph, torch, TorchStyle(), arranged.arguments(source))
+    taken = {word for text in _defined(outline) for word in _CLASS.findall(text)}
+    return outline, blueprints(outline, taken), arranged
+
+
+_CLASS = re.compile(r"^(?:class|def) (\w+)", re.MULTILINE)
+
+
+def outlined(graph: Graph) -> tuple[Outline, dict[Instance, Blueprint]]:
+    """A graph as classes that take and give its tensors in its own order of axes."""
+    outline, classes, _ = _arranged(graph, keep_layout=True)
+    return outline, classes
+
+
+def _defined(outline: Outline) -> list[str]:
+    """What the file defines before its classes: helpers, and the cells of loops."""
+    return [*helpers_used(outline, HELPERS), *(cell.classes for cell in cells_of(outline.forms.values()))]
 
 
 def _fills(outline: Outline, style: TorchStyle, found: list[TargetVariable], layers) -> list[str]:
@@ -161,12 +184,25 @@ def variables(outline: Outline, layers: dict[str, tuple[Layer, str]] | None = No
                 frozen = key in member.layer.frozen
                 kind = "buffer" if key.rpartition(".")[2] in _STATISTICS else "parameter"
                 trainable = not frozen and outline.trainable(recipe)
-                if layers is not None:
-                    layers[f"{path}.{key}"] = (member.layer, path)
-                found.append(TargetVariable(f"{path}.{key}", f"{name}.{key}", recipe, trainable, kind))
+                at = f"{path}.{key}"
+                if member.layer.cell is not None:
+                    at = _of_cell(member.layer.cell, path, key, layers)
+                elif layers is not None:
+                    layers[at] = (member.layer, path)
+                found.append(TargetVariable(at, f"{name}.{key}", recipe, trainable, kind))
 
     walk(outline.root, "", "")
     return found
+
+
+def _of_cell(cell: Cell, path: str, key: str, layers: dict[str, tuple[Layer, str]] | None) -> str:
+    """The path of a variable of the cell that a layer runs; `layers` is given the layer within the cell."""
+    stored = key.removeprefix("cell.")
+    at = f"{path}.cell.{cell.paths[stored]}"
+    if layers is not None and stored in cell.layers:
+        inner, place = cell.layers[stored]
+        layers[at] = (inner, f"{path}.cell.{place}")
+    return at
 
 
 def trace(written: Written) -> tuple[str, dict[str, tuple[int, ...]]]:
@@ -178,7 +214,7 @@ def trace(written: Written) -> tuple[str, dict[str, tuple[int, ...]]]:
     imports = "\n\n".join(
         [
             "import math\n\nimport torch\nimport torch.nn.functional as F\nfrom torch import nn",
-            *helpers_used(written.outline, HELPERS),
+            *_defined(written.outline),
         ]
     )
     orders = {old.name: order for old, (_, order) in moved.items()}

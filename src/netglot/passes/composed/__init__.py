@@ -8,10 +8,10 @@ that refusal is told.
 from __future__ import annotations
 
 from netglot.dialects.dialect import Dialect
-from netglot.passes.composed import arithmetic, neural, recurrent, shape
+from netglot.passes.composed import arithmetic, control, neural, recurrent, shape
 from netglot.pivot.op import Op
 
-TABLE = {**arithmetic.TABLE, **neural.TABLE, **recurrent.TABLE, **shape.TABLE}
+TABLE = {**arithmetic.TABLE, **control.TABLE, **neural.TABLE, **recurrent.TABLE, **shape.TABLE}
 """How each op is put together: a function from the op to other ops, to several where it has several results."""
 
 

@@ -47,7 +47,7 @@ for _reason, _kinds in (
     (_LINEAR, (ops.Solve, ops.Inverse, ops.Determinant, ops.SingularValues, ops.Cholesky)),
     (_RUNNING, (ops.CumulativeSum, ops.CumulativeProd, ops.CumulativeMax, ops.CumulativeMin,
                 ops.CumulativeLogSumExp)),
-    (_RECURRENT, (ops.Lstm, ops.Gru, ops.Rnn, ops.ConvLstm)),
+    (_RECURRENT, (ops.Lstm, ops.Gru, ops.Rnn, ops.ConvLstm, ops.Scan)),
 ):  # fmt: skip
     for _kind in _kinds:
         caffe.refuses(_kind, _reason)

@@ -15,7 +15,7 @@ compose(
 )  # fmt: skip
 
 _RECURRENT = notimpl("Core ML's recurrent layers are not written")
-for _kind in (ops.Lstm, ops.Gru, ops.Rnn, ops.ConvLstm):
+for _kind in (ops.Lstm, ops.Gru, ops.Rnn, ops.ConvLstm, ops.Scan):
     coreml.refuses(_kind, _RECURRENT)
 
 _FAMILIES = {

@@ -11,7 +11,7 @@ from netglot.pivot import ops
 compose(darknet, ops.Hardsigmoid, ops.Hardswish, ops.AdaptiveAvgPool, ops.AlphaDropout, ops.Unstack)
 
 _RECURRENT = notimpl("Darknet's recurrent sections are not written, and OpenCV does not run them")
-for _kind in (ops.Lstm, ops.Gru, ops.Rnn, ops.ConvLstm):
+for _kind in (ops.Lstm, ops.Gru, ops.Rnn, ops.ConvLstm, ops.Scan):
     darknet.refuses(_kind, _RECURRENT)
 
 _FAMILIES = {

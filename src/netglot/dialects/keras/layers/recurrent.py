@@ -1,4 +1,4 @@
-"""Recurrent layers: one op where it is the standard cell, else the cell's own steps one after the other."""
+"""Recurrent layers: one op where it is the standard cell, else a loop over the cell's own steps."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ from typing import Any
 
 from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.layers.core import transposed
+from netglot.dialects.keras.layers.stepping import stepped
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
 from netglot.pivot.graph import Part
-from netglot.pivot.op import shape_of, type_of
-
-LONGEST = 64
-"""So many steps are written one after the other where the pivot has no op for the recurrence."""
-
+from netglot.pivot.op import shape_of
 
 # -- the standard cells
 
@@ -121,7 +118,7 @@ def recurrent(layer, sequences, initial_state=None, mask=None, training=None):
         else:
             out = _last(live, run, bool(states), mask)
         return returned(live, out, final)
-    out, last, final = _unrolled(layer, sequences, states_of(initial_state), mask)
+    out, last, final = stepped(layer, sequences, initial_state, mask)
     return returned(live, out if live.return_sequences else last, final)
 
 
@@ -135,76 +132,6 @@ def _last(live: Any, run: Any, started: bool, mask: Any) -> Any:
 def returned(live: Any, out: Any, states: list) -> Any:
     """What a layer returns."""
     return (out, *states) if live.return_state else out
-
-
-# -- any cell
-
-
-def _unrolled(layer, x: Any, states: list, mask: Any) -> tuple[Any, Any, list]:
-    """The steps of the cell one after the other: all outputs, the last one, and the final states."""
-    live = layer.live
-    length = shape_of(x)[1]
-    cell = type(live.cell).__name__
-    if not isinstance(length, int) or length > LONGEST:
-        raise Refusal(
-            notimpl(
-                f"a recurrence with the cell {cell} over {length} steps: the pivot has no loop, and writes at most "
-                f"{LONGEST}",
-                "give the input a fixed, short length",
-            )
-        )
-    states = states or _zero_states(layer, x)
-    outputs, out = [], None
-    order = range(length - 1, -1, -1) if live.go_backwards else range(length)
-    for step in order:
-        new, after = _step(layer, layer.emit(ops.Select(x, 1, step)), states)
-        if mask is not None:
-            kept = layer.emit(ops.Reshape(ops.Select(mask, 1, step), (shape_of(x)[0], 1)))
-            before = out
-            if before is None or live.zero_output_for_mask:
-                before = layer.emit(ops.Full(shape_of(new), 0.0, type_of(new).dtype))
-            shown = layer.emit(ops.Where(kept, new, before))
-            out = layer.emit(ops.Where(kept, new, out if out is not None else before))
-            states = [layer.emit(ops.Where(kept, a, b)) for a, b in zip(after, states, strict=True)]
-            outputs.append(shown)
-        else:
-            out, states = new, after
-            outputs.append(out)
-    last = outputs[-1]
-    return ops.Stack(tuple(outputs), 1), last, states
-
-
-def _zero_states(layer, x: Any) -> list:
-    sizes = layer.live.cell.state_size
-    return [layer.emit(ops.Full((shape_of(x)[0], size), 0.0, layer.live.compute_dtype)) for size in _flat(sizes)]
-
-
-def _flat(sizes: Any) -> list:
-    if isinstance(sizes, int):
-        return [sizes]
-    return [one for size in sizes for one in _flat(size)]
-
-
-def _packed(states: list, sizes: Any) -> Any:
-    """A flat list of states as the cell nests them."""
-    rest = iter(states)
-
-    def take(size):
-        return next(rest) if isinstance(size, int) else [take(one) for one in size]
-
-    return [take(sizes)] if isinstance(sizes, int) else take(sizes)
-
-
-def _step(layer, x: Any, states: list) -> tuple[Any, list]:
-    cell = layer.live.cell
-    out, after = layer.apply(lambda one, held: cell(one, held), x, _packed(states, cell.state_size))
-    return out, _leaves(after)
-
-
-def _leaves(tree: Any) -> list:
-    if isinstance(tree, list | tuple):
-        return [leaf for one in tree for leaf in _leaves(one)]
-    return [tree]
 
 
 # -- both directions

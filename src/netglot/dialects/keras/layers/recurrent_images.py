@@ -7,6 +7,7 @@ from typing import Any
 from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.functions.windows import channel_axis_of, each, paddings
 from netglot.dialects.keras.layers.recurrent import check_cell, returned, states_of
+from netglot.dialects.keras.layers.stepping import stepped
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
 from netglot.pivot.graph import Part
@@ -25,7 +26,8 @@ def _curve(function: Any) -> str:
 def conv_lstm(layer, sequences, initial_state=None, mask=None, training=None):
     check_cell(layer)
     if mask is not None:
-        raise Refusal(notimpl("a mask over the steps of a recurrence over images"))
+        out, last, final = stepped(layer, sequences, initial_state, mask)
+        return returned(layer.live, out if layer.live.return_sequences else last, final)
     live, cell = layer.live, layer.view(layer.live.cell)
     if getattr(live.cell, "dropout", 0):
         layer.note(f"{layer.path} drops a part of its input in training, which is left out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netglot.dialects.keras.dialect import keras
+from netglot.passes.composed.control import scan
 from netglot.pivot import ops
 from netglot.pivot.graph import Part
 from netglot.pivot.op import shape_of
@@ -109,3 +110,9 @@ def _update_first(rows):
         ops.Slice(rows, axis=0, start=gate * hidden, stop=(gate + 1) * hidden, step=1) for gate in range(3)
     )
     return ops.Concat((update, reset, new), axis=0)
+
+
+@keras.lowers(ops.Scan)
+def loop(op):
+    """A loop is written out: Keras's own takes its body as a class of cells, which would have to hold the weights."""
+    return scan(op)
