@@ -43,7 +43,8 @@ def fitted(
             _agree(name, shape, spec.shape)
             said = tuple(spec.shape)
             if not free:  # an open batch that the user wrote as a number
-                known = shape[axis] if len(shape) > axis and isinstance(shape[axis], int) and shape[axis] > 0 else 1
+                known = shape[axis] if len(shape) > axis and isinstance(shape[axis], int) and shape[axis] > 0 else 0
+                known = known or spec.first or 1
                 said = tuple(known if size == BATCH else size for size in said)
             shapes.append((said, spec.dtype if spec.dtype != "float32" else dtype, True))
             continue

@@ -17,6 +17,8 @@ from netglot.errors import InputError
 from netglot.formats.mapped import Cursor, mapped, text_of
 
 _LIST = 0x112
+_RESULTS = 2**16
+"""No operator has as many results; one that cuts a sequence into steps may have thousands."""
 _SPARSE_AWARE, _WITH_SHAPE, _WITH_NUMPY = 0xF993FAC9, 0xF993FAC8, 0xF993FACA
 _DTYPES = {0: "<f4", 1: "<f8", 2: "<f2", 3: "u1", 4: "<i4", 5: "i1", 6: "<i8", 7: "?"}
 
@@ -107,9 +109,9 @@ def read_symbol(path: Path) -> Symbol:
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} is no network of MXNet: {type(error).__name__}", advice="is it complete?") from error
     for number, node in enumerate(nodes):
-        if any(not 0 <= one < number or not 0 <= result < 64 for one, result in node.inputs):
+        if any(not 0 <= one < number or not 0 <= result < _RESULTS for one, result in node.inputs):
             raise InputError(f"{path}: {node.name} uses a node that does not stand before it")
-    if not heads or any(not 0 <= one < len(nodes) for one, _ in heads):
+    if not heads or any(not 0 <= one < len(nodes) or not 0 <= result < _RESULTS for one, result in heads):
         raise InputError(f"{path} says no output that it has")
     return Symbol(nodes, heads, version)
 

@@ -210,3 +210,30 @@ def test_damaged_files_are_errors(name, damage, tmp_path):
         whole = file.read_bytes()
         damage(file, lambda: read_mxnet(path, inputs=given), any_bytes=True)
         file.write_bytes(whole)
+
+
+def cut_into(folder, count, head):
+    """The file of a network that cuts a sequence into steps and gives one of them."""
+    nodes = [
+        {"op": "null", "name": "data", "inputs": []},
+        {
+            "op": "SliceChannel",
+            "name": "cut",
+            "attrs": {"num_outputs": str(count), "axis": "1"},
+            "inputs": [[0, 0, 0]],
+        },
+    ]
+    text = json.dumps({"nodes": nodes, "arg_nodes": [0], "heads": [[1, head, 0]]})
+    (folder / "net-symbol.json").write_text(text)
+    return folder / "net-symbol.json"
+
+
+def test_a_long_sequence_is_cut_into_its_steps(tmp_path):
+    graph = read_mxnet(cut_into(tmp_path, 200, 150), inputs="data=2!,200,3")
+    x = np.random.RandomState(0).randn(2, 200, 3)
+    np.testing.assert_array_equal(evaluate(graph, {"data": x}, precision="float64"), x[:, 150:151])
+
+
+def test_a_result_that_no_operator_has(tmp_path):
+    with pytest.raises(InputError, match="no output that it has"):
+        read_mxnet(cut_into(tmp_path, 200, 10**9), inputs="data=2!,200,3")

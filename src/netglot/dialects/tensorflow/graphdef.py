@@ -26,7 +26,7 @@ from netglot.errors import Refusal, RefusedOp, never, notimpl
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Value
-from netglot.pivot.op import shape_of, type_of
+from netglot.pivot.op import Op, shape_of
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _SKIPPED = {"NoOp", "Assert", "CheckNumerics"}
@@ -248,8 +248,18 @@ class Interpreter:
         given = {name: held for name, held in arguments.items() if name in parameters}
         scope = _scope(node.name, prefix)
         given = {name: self._operand(held, parameters[name], scope) for name, held in given.items()}
-        built = self.sink.build(reader(**given), scope)
+        built = self.sink.build(self._with_constants(reader(**given)), scope)
         return list(built) if isinstance(built, list | tuple) else [built]
+
+    def _with_constants(self, tree: Any) -> Any:
+        """What a reader returned, the arrays that it made as constants."""
+        if isinstance(tree, list | tuple):
+            return type(tree)(self._with_constants(one) for one in tree)
+        if isinstance(tree, np.ndarray):
+            return self.sink.constant(tree)
+        if not isinstance(tree, Op) or not any(_holds_arrays(getattr(tree, f.name)) for f in tree.operand_fields()):
+            return tree
+        return tree.replace(**{f.name: self._with_constants(getattr(tree, f.name)) for f in tree.operand_fields()})
 
     def _operand(self, held: Any, parameter: inspect.Parameter, scope: str) -> Any:
         """An argument as readers take it: known arrays stay known where the reader says so."""
@@ -261,6 +271,13 @@ class Interpreter:
         if not isinstance(held, np.ndarray | np.generic) or asked:
             return held
         return as_operand(held, self.sink.constant)
+
+
+def _holds_arrays(tree: Any) -> bool:
+    """Whether there are arrays among the operands that ops are nested in."""
+    if isinstance(tree, Op):
+        return any(_holds_arrays(getattr(tree, field.name)) for field in tree.operand_fields())
+    return isinstance(tree, np.ndarray) or (isinstance(tree, tuple) and any(map(_holds_arrays, tree)))
 
 
 def _makes_floats(node: Any) -> bool:
@@ -446,6 +463,3 @@ def _scope(name: str, prefix: str) -> str:
     parts = [part for part in name.split("/")[:-1] if not re.match(r"(Stateful)?PartitionedCall|cond|while", part)]
     parts = [re.sub(r"\W+", "_", part) for part in parts]
     return ".".join(([prefix] if prefix else []) + parts)
-
-
-_TYPES = type_of

@@ -6,7 +6,6 @@ import numpy as np
 
 from netglot.dialects.keras.functions import windows
 from netglot.dialects.tensorflow.dialect import tensorflow
-from netglot.dialects.tensorflow.known import plain
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
 from netglot.pivot.op import shape_of
@@ -180,31 +179,3 @@ def lrn(input, depth_radius=5, bias=1.0, alpha=1.0, beta=0.5):
     values = (float(f"{one:.7g}") for one in (alpha, beta, bias))
     alpha, beta, bias = values
     return ops.LocalResponseNorm(input, size, alpha * size, beta, bias, len(shape_of(input)) - 1)
-
-
-def _resized(images, size, mode, align_corners, half_pixel_centers):
-    axes = (1, 2)
-    new = tuple(plain(one) for one in size)
-    if mode == "nearest" and not align_corners:
-        return ops.Resize(images, new, None, "nearest-exact" if half_pixel_centers else "nearest", False, False, axes)
-    if mode == "linear" and (align_corners or half_pixel_centers):
-        return ops.Resize(images, new, None, "linear", bool(align_corners), False, axes)
-    old = shape_of(images)[1:3]
-    if mode == "linear" and all(
-        isinstance(size, int) and want % size == 0 for size, want in zip(old, new, strict=True)
-    ):
-        # the grid begins with the first pixel: one more at the end, and its corners are aligned
-        longer = ops.Pad(images, (0, 0, 0, 0), (0, 1, 1, 0), "edge", 0.0)
-        grown = ops.Resize(longer, tuple(want + 1 for want in new), None, "linear", True, False, axes)
-        return ops.Slice(ops.Slice(grown, 1, 0, new[0], 1), 2, 0, new[1], 1)
-    raise Refusal(notimpl(f"resizing by {mode} with TensorFlow 1's corners"))
-
-
-@tensorflow.reads("ResizeBilinear")
-def resize_bilinear(images, size: Known, align_corners=False, half_pixel_centers=False):
-    return _resized(images, size, "linear", align_corners, half_pixel_centers)
-
-
-@tensorflow.reads("ResizeNearestNeighbor")
-def resize_nearest(images, size: Known, align_corners=False, half_pixel_centers=False):
-    return _resized(images, size, "nearest", align_corners, half_pixel_centers)
