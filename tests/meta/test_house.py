@@ -25,7 +25,7 @@ LAYERS = {
 }
 """Which parts of the house each part may import."""
 
-HEIRS = {"tensorflow": ("keras",), "keras": ("tensorflow",), "tflite": ("tensorflow", "keras")}
+HEIRS = {"tensorflow": ("keras",), "keras": ("tensorflow",), "tflite": ("tensorflow", "keras"), "coreml": ("torch",)}
 """Dialects of one family: TensorFlow graphs cast as Keras casts, and raw TensorFlow stands inside Keras layers."""
 
 SHARED = ("netglot.source.spell", "netglot.source.hints")

@@ -38,3 +38,20 @@ def test_a_recurrence_over_any_batch_is_refused_for_tflite():
     assert report["verdict"] == "refused"
     assert "batch of any size" in report["refused"][0]["reason"]
     assert "1!" in report["refused"][0]["advice"]
+
+
+def test_an_ml_program_is_made_and_read_back(tmp_path):
+    pytest.importorskip("coremltools")
+    conversion = netglot.convert(drawn(Words("GRU")), "mlprogram", inputs=["int64 2!,3@0:20"])
+    report = conversion.report
+    assert report["verdict"] == "equivalent", report["differences"]
+    assert any("reading it back" in said for said in report["differences"])
+    folder = conversion.save(tmp_path / "out")
+    (words,) = netglot.read(str(folder / "model.mlpackage")).inputs
+    assert words.name == "words" and words.dtype == "int32"
+    assert "model.mlpackage" in (folder / "README.md").read_text()
+
+
+def test_what_core_ml_takes_no_input_of(tmp_path):
+    report = netglot.convert(drawn(Block(4).double()), "mlprogram", inputs=["float64 1,4,9,9"]).report
+    assert report["verdict"] == "refused" and "float64" in report["refused"][0]["reason"]

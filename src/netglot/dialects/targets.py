@@ -44,6 +44,11 @@ class Target:
         return self.worker == "file-target"
 
     @property
+    def is_made_by_others(self) -> bool:
+        """Whether a framework's own exporter or interpreter stands between what is written and what is run."""
+        return self.worker in ("file-target", "exported-target", "packaged-target")
+
+    @property
     def files(self) -> tuple[str, ...]:
         """The files of an emitted folder; those of `beside` are there where they are needed."""
         source = (self.source,) if self.source else ()
@@ -86,6 +91,18 @@ TARGETS = {
         _through_keras("tensorflow", "TensorFlow", "saved_model"),
         _through_keras("tflite", "TensorFlow Lite", "model.tflite"),
         _file("coreml", "Core ML", "model.mlmodel", needs="coreml", doubles=False),
+        Target(
+            "mlprogram",
+            "Core ML",
+            "netglot.dialects.coreml.package.write",
+            "model.mlpackage",
+            "packaged-target",
+            False,
+            source="",
+            trains=False,
+            doubles=False,
+            needs="coreml",
+        ),
         _file("mxnet", "MXNet", "model-0000.params", source="model-symbol.json", doubles=True, runs="MXNet 1.9"),
         _file("paddle", "PaddlePaddle", "model.npz", source="model.py", reads_back=False, runs="PaddlePaddle 3"),
         _file("cntk", "CNTK", "model.model", doubles=False, runs="CNTK 2.7"),

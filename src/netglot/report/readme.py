@@ -15,6 +15,9 @@ _TRAINING = {
 _FILE = "Train: the file says nothing of it; convert the source to PyTorch or Keras."
 _LOADING = {
     "coreml": "Load: drag `model.mlmodel` into Xcode, or `coremltools.models.MLModel` on a Mac.",
+    "mlprogram": "Load: drag `model.mlpackage` into Xcode, or `coremltools.models.MLModel` on a Mac.",
+    "tensorflow": 'Load: `serve = tf.saved_model.load("saved_model").signatures["serving_default"]`.',
+    "tflite": 'Load: `run = tf.lite.Interpreter("model.tflite").get_signature_runner("serving_default")`.',
     "paddle": "Load: `from model import load; model = load()` builds the network and reads `model.npz`.",
     "darknet": 'Load: `network = cv2.dnn.readNetFromDarknet("model.cfg", "model.weights")`, in OpenCV 4 or in Darknet.',
     "caffe": 'Load: `network = cv2.dnn.readNetFromCaffe("model.prototxt", "model.caffemodel")`, in OpenCV 4.',
@@ -24,6 +27,9 @@ _LOADING = {
 }
 _RUNNING = {
     "coreml": "Run: `model.predict({{{named}}})`, without the batch",
+    "mlprogram": "Run: `model.predict({{{named}}})`",
+    "tensorflow": "Run: `serve({keywords})`",
+    "tflite": "Run: `run({keywords})`",
     "darknet": "Run: `network.setInput(x); y = network.forward()`",
     "caffe": "Run: `network.setInput(x); y = network.forward()`",
     "cntk": "Run: `model.eval({{{named}}})`",
@@ -37,8 +43,9 @@ def readme(name: str, record: Mapping[str, Any], target: Target = TARGETS["keras
     inputs = list(record.get("inputs") or ())
     call = ", ".join(_argument(tensor) for tensor in inputs)
     named = ", ".join(f'"{_argument(tensor)}": {_argument(tensor)}' for tensor in inputs)
+    keywords = ", ".join("{0}={0}".format(_argument(tensor)) for tensor in inputs)
     loading = f"Load: `from model import load; model = load()` builds the network and reads `{target.weights}`."
-    running = _RUNNING[target.name].format(named=named) if target.name in _RUNNING else f"Run: `model({call})`"
+    running = _RUNNING.get(target.name, "Run: `model({call})`").format(named=named, keywords=keywords, call=call)
     shapes = "; ".join(f"`{tensor['name']}` {_kind(tensor)}" for tensor in inputs)
     return "\n".join(
         (

@@ -49,7 +49,7 @@ def verified(request, graph, sizes, written, folder, report, limits: Limits, pha
     with tempfile.TemporaryDirectory(prefix="netglot-source-") as aside:
         reader, load = _shipped(request, Path(aside))
         traceable = graph.origin is not None or request.kind in ("graph", *_SHOWING_NOTHING)
-        traceable = traceable and target_of(written).worker not in ("file-target", "exported-target")
+        traceable = traceable and not target_of(written).is_made_by_others
         stood_for = request.kind in _SHOWING_NOTHING
         tracing = _Tracing(graph, written, folder, Path(aside), stood_for) if traceable else None
         worker = target_of(written).worker
@@ -208,8 +208,8 @@ def _source_call(request: Request, names: list[str]) -> dict[str, Any]:
 def _target_call(graph: Graph, written: Any, runtimes: Mapping[str, str]) -> dict[str, Any]:
     target, names = target_of(written), [value.name for value in graph.inputs]
     returned = [name for name, _ in graph.outputs]
-    if target.worker == "exported-target":
-        told = {"target": target.name, "returns": returned, "keras": str(written.folder)}
+    if target.worker in ("exported-target", "packaged-target"):
+        told = {"target": target.name, "returns": returned, "behind": str(written.folder)}
         return {"args": list(names), "kwargs": {}, **told}
     if target.is_file:
         told = {"target": target.name, "returns": returned, "python": runtimes.get(target.name, "")}
@@ -230,7 +230,7 @@ def how_it_ran(target: Target, runtimes: Mapping[str, str]) -> list[str]:
     if target.is_file and not target.reads_back and target.name not in runtimes:
         advice = f"--runtime {target.name}=PATH/python runs it in {target.runs}"
         return [f"nothing was compared, because nothing ran it: {advice}"]
-    if target.is_file and target.name not in runtimes:
+    if target.worker == "packaged-target" or (target.is_file and target.name not in runtimes):
         advice = f" (--runtime {target.name}=PATH/python runs it in {target.runs})" if target.runs else ""
         notes.append(f"the written file was compared by reading it back, and not run in {target.title} itself{advice}")
     if not target.doubles:

@@ -26,7 +26,7 @@ class Runtime(runtime_keras.Runtime):
     def load(self, call, path, dtype="float32", entry="load", exact=()):
         """Takes the file in the folder `path`, and loads the Keras network behind it."""
         self.target = TARGETS[call["target"]]
-        self.file, self.keras = Path(path) / self.target.weights, Path(call["keras"])
+        self.file, self.keras = Path(path) / self.target.weights, Path(call["behind"])
         self.told = json.loads((self.keras / "export.json").read_text(encoding="utf-8"))
         self.returns, self.again = call["returns"], False
         self.serve = self._opened(str(self.file))

@@ -25,6 +25,7 @@ RUNTIMES = {
     "onnx": "netglot.verify.runtime_onnx",
     "onnx-target": "netglot.verify.runtime_onnx",
     "exported-target": "netglot.verify.runtime_exported",
+    "packaged-target": "netglot.verify.runtime_packaged",
     "file-target": "netglot.verify.runtime_file",
     "keras": "netglot.verify.runtime_keras",
     "keras-source": "netglot.verify.source_keras",

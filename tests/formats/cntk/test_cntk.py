@@ -71,7 +71,7 @@ def test_blocks_become_layers_with_names(tmp_path):
     graph = read(tmp_path, "dense")
     assert {"first.weight", "first.bias"} <= graph.parameters.keys()
     assert kinds(graph).count("Linear") == 3
-    assert [node.op.bias is None for node in graph.nodes if isinstance(node.op, ops.Linear)] == [False, True, True]
+    assert [node.op.bias is None for node in graph.nodes if isinstance(node.op, ops.Linear)] == [False, False, True]
     graph = read(tmp_path, "words")
     assert "Embedding" in kinds(graph) and "OneHot" not in kinds(graph)
 

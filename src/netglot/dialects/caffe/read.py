@@ -13,6 +13,7 @@ from netglot.dialects.caffe.options import understood
 from netglot.dialects.fitting import fitted
 from netglot.errors import InputError, WeightsError
 from netglot.formats.caffe import Blob, LayerSpec, Network, read_network, read_weights
+from netglot.passes.blocks import with_blocks
 from netglot.pivot import ops
 from netglot.pivot.graph import Graph, Node, Parameter, Value
 from netglot.pivot.op import shape_of
@@ -97,7 +98,7 @@ class _Reading:
         graph.inputs = [v for v in graph.inputs if v in used]
         if not graph.outputs:
             raise InputError("the network has no output")
-        return graph
+        return with_blocks(graph, frozenset(graph.parameters.values()))
 
     # -- inputs
 

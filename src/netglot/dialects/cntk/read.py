@@ -19,6 +19,7 @@ from netglot.dialects.cntk.weights import Weights
 from netglot.dialects.fitting import fitted
 from netglot.errors import InputError, Refusal, notimpl
 from netglot.formats.cntk import PLACEHOLDER, Function, Model, Variable, read_model
+from netglot.passes.blocks import with_blocks
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph, Node
 
@@ -87,7 +88,7 @@ class _Reading(Graphlike):
         used = {v for node in graph.nodes for v in node.operand_values()} | {v for _, v in graph.outputs}
         graph.inputs = [value for value in graph.inputs if value in used]
         self.weights.name(graph)
-        return graph
+        return with_blocks(graph, frozenset(graph.parameters.values()))
 
     # -- inputs
 

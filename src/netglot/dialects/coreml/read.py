@@ -15,6 +15,7 @@ from netglot.errors import InputError, Refusal, notimpl
 from netglot.formats.coreml import Feature, Network, is_program, read_network
 from netglot.formats.mlprogram import is_package, specification
 from netglot.formats.record import Record
+from netglot.passes.blocks import with_blocks
 from netglot.pivot import ops
 from netglot.pivot.graph import Graph
 from netglot.pivot.op import shape_of
@@ -74,7 +75,8 @@ def _read(path: Path, network: Network, given: Any, free: bool) -> Graph:
     if not network.layers or not asked:
         raise InputError(f"{path} has no layers or no output")
     values = list(found.values())
-    return assembly.finish(values[0] if len(values) == 1 else found)
+    graph = assembly.finish(values[0] if len(values) == 1 else found)
+    return with_blocks(graph, frozenset(graph.parameters.values()))
 
 
 def _kind(record: Record) -> str:

@@ -13,6 +13,7 @@ from netglot.dialects.darknet.options import understood
 from netglot.dialects.fitting import fitted
 from netglot.errors import InputError, WeightsError
 from netglot.formats.darknet import Section, Weights, read_sections
+from netglot.passes.blocks import with_blocks
 from netglot.pivot.graph import Graph
 
 _HEADS = ("yolo", "region", "detection", "softmax", "soft")
@@ -91,7 +92,7 @@ def _read(path: Path, sections: list[Section], file: Any, inputs: Any, free: boo
         outputs.append(before[-1])
     found = [assembly.tensors[str(index)] for index in outputs]
     named = {f"{layers[i].type}_{i}": one for i, one in zip(outputs, found, strict=True)}
-    return assembly.finish(found[0] if len(found) == 1 else named)
+    return with_blocks(assembly.finish(found[0] if len(found) == 1 else named))
 
 
 def _step(assembly: Assembly, layer: Layer, section: Section, source: str, index: int) -> None:

@@ -16,6 +16,7 @@ from netglot.dialects.mxnet.ops.recurrent import Packed
 from netglot.dialects.mxnet.work import Missing, Work
 from netglot.errors import InputError, Refusal, WeightsError, notimpl
 from netglot.formats.mxnet import CODES, Node, Symbol, read_params, read_symbol
+from netglot.passes.blocks import with_blocks
 from netglot.pivot import ops
 from netglot.pivot.graph import Graph
 
@@ -110,7 +111,7 @@ class _Reading:
         graph = self.assembly.finish(found[0] if len(found) == 1 else outputs)
         used = {v for node in graph.nodes for v in node.operand_values()} | {v for _, v in graph.outputs}
         graph.inputs = [value for value in graph.inputs if value in used]
-        return graph
+        return with_blocks(graph, frozenset(graph.parameters.values()))
 
     # -- variables
 

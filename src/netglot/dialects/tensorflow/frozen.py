@@ -26,6 +26,7 @@ from netglot.dialects.tensorflow.stored import Signature, checkpoint_of, has_var
 from netglot.dialects.tensorflow.unrolled import LOOP, Loop, Several, folded, steps
 from netglot.errors import InputError, Refusal, RefusedOp, UnsupportedOps, WeightsError, never, notimpl
 from netglot.frontend.inputs import Inputs, parse_inputs
+from netglot.passes.blocks import with_blocks
 from netglot.pivot import ops
 from netglot.pivot.graph import Graph, Parameter, Part, Value
 from netglot.pivot.op import TensorType
@@ -306,7 +307,7 @@ def _read(
     needed = {id(v) for node in graph.nodes for v in node.operand_values()} | {id(v) for _, v in graph.outputs}
     graph.inputs = [value for value in graph.inputs if id(value) in needed]
     graph.parameters = {name: one for name, one in graph.parameters.items() if id(one) in needed}
-    return graph
+    return with_blocks(graph, frozenset(graph.parameters.values()))
 
 
 def _told(nodes: list[Any], given: Any) -> tuple[list[Any], dict[str, np.ndarray], Any]:

@@ -14,6 +14,7 @@ from netglot.dialects.tflite.interpreter import RANGES, Interpreter, quantisatio
 from netglot.dialects.tflite.node import LEFT_OUT
 from netglot.errors import InputError, Refusal, notimpl
 from netglot.formats.tflite import Model, Tensor, read_model
+from netglot.passes.blocks import with_blocks
 from netglot.pivot import ops
 from netglot.pivot.graph import Graph
 
@@ -65,7 +66,8 @@ def _read(path: Path, model: Model, given: Any, free: bool) -> Graph:
             "weights are quantised; activations are not rounded, as TensorFlow Lite may do on the fly"
         )
     values = list(found.values())
-    return assembly.finish(values[0] if len(values) == 1 else found)
+    graph = assembly.finish(values[0] if len(values) == 1 else found)
+    return with_blocks(graph, frozenset(graph.parameters.values()))
 
 
 def _short(name: str) -> str:
