@@ -370,11 +370,10 @@ def _only_json(json_: bool) -> Iterator[None]:
 
 
 def _check_target(to: str) -> None:
-    from netglot.dialects.targets import TARGETS
+    from netglot.dialects.targets import target_called
 
-    if to not in TARGETS:
-        raise RequestError(f"netglot does not write {to!r}", advice=f"--to {' or '.join(TARGETS)}")
-    needs = TARGETS[to].needs or ("" if TARGETS[to].is_file else to)
+    target = target_called(to, "--to {}")
+    needs = target.needs or ("" if target.is_file else to)
     if needs:
         require(needs, "writing its networks")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from dataclasses import dataclass
 from typing import Any
@@ -112,16 +113,34 @@ TARGETS = {
 }
 
 
-def target_called(name: str) -> Target:
-    """The target of this name.
+_ALSO = {
+    "pytorch": "torch",
+    "tf": "tensorflow",
+    "tf.keras": "keras",
+    "tf-keras": "keras",
+    "lite": "tflite",
+    "paddlepaddle": "paddle",
+    "mlpackage": "mlprogram",
+    "mlmodel": "coreml",
+}
+"""Other names that people type."""
+_THROUGH_KERAS = ("jax", "flax")
+
+
+def target_called(name: str, option: str = "to={!r}") -> Target:
+    """The target of this name; `option` is how the user writes one.
 
     Raises:
         RequestError: there is none.
     """
-    if name not in TARGETS:
-        known = " or ".join(f"to={one!r}" for one in TARGETS)
-        raise RequestError(f"netglot does not write {name!r}", advice=known)
-    return TARGETS[name]
+    if name in TARGETS:
+        return TARGETS[name]
+    advice = f"one of {', '.join(TARGETS)}"
+    if name.lower() in _THROUGH_KERAS:
+        advice = f"{option.format('keras')}; what is written runs on JAX with KERAS_BACKEND=jax"
+    elif near := _ALSO.get(name.lower()) or next(iter(difflib.get_close_matches(name.lower(), TARGETS, 1)), None):
+        advice = f"{option.format(near)}? Others: {', '.join(one for one in TARGETS if one != near)}"
+    raise RequestError(f"netglot does not write {name!r}", advice=advice)
 
 
 def target_of(written: Any) -> Target:
