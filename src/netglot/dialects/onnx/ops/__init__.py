@@ -4,6 +4,7 @@ from netglot.dialects.onnx.ops import (
     activation,
     arithmetic,
     attention,
+    classical,
     conv,
     fused,
     index,
@@ -18,12 +19,14 @@ from netglot.dialects.onnx.ops import (
     regions,
     resize,
     shape,
+    trees,
 )
 
 __all__ = [
     "activation",
     "arithmetic",
     "attention",
+    "classical",
     "conv",
     "fused",
     "index",
@@ -38,4 +41,5 @@ __all__ = [
     "regions",
     "resize",
     "shape",
+    "trees",
 ]
