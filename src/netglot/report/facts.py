@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from netglot.errors import Refusal, RefusedOp, UnsupportedOps
-from netglot.pivot.graph import Graph
+from netglot.pivot.graph import Graph, Parameter, Part
+from netglot.pivot.op import Op
+from netglot.pivot.ops.arithmetic import Add
 from netglot.report.phases import Phases
 
 
@@ -23,6 +25,7 @@ def facts(graph: Graph, written) -> dict[str, Any]:
             "permutation": list(permutation),
         }
 
+    counts = _parameters(graph, written)
     return {
         "verdict": "unverified",
         "inputs": [described(v.name, v, p) for v, p in zip(graph.inputs, arranged.inputs, strict=True)],
@@ -31,10 +34,10 @@ def facts(graph: Graph, written) -> dict[str, Any]:
         "float32": None,
         "gradients": None,
         "training": None,
-        "parameters": _parameters(graph, written),
+        "parameters": counts,
         "transposes": arranged.transposes,
         "phases": [],
-        "differences": [],
+        "differences": _counted(counts, written),
         "refused": [],
     }
 
@@ -53,6 +56,35 @@ def _parameters(graph: Graph, written) -> dict[str, Any]:
     for variable in written.variables:
         target["trainable" if variable.trainable else "frozen"] += size(shape_of(variable.recipe))
     return {"source": source, "target": target}
+
+
+def _counted(counts: dict[str, Any], written) -> list[str]:
+    """A sentence where the target trains more or fewer numbers than the source."""
+    source, target = counts["source"]["trainable"], counts["target"]["trainable"]
+    if source == target:
+        return []
+    sums = [variable.path for variable in written.variables if variable.trainable and _adds(variable.recipe)]
+    shown = ", ".join(sums[:3]) + (f" and {len(sums) - 3} more" if len(sums) > 3 else "")
+    why = f": what the source keeps apart and adds, two biases of one gate, is one in {shown}" if sums else ""
+    return [f"{target:,} numbers are trained, and {source:,} in the source{why}"]
+
+
+def _adds(recipe: Any) -> bool:
+    """Whether a variable holds the sum of several trained ones."""
+    if isinstance(recipe, Part):
+        return _adds(recipe.op)
+    if not isinstance(recipe, Op):
+        return False
+    trained = [one for one in recipe.operands() if _trained(one)]
+    return (isinstance(recipe, Add) and len(trained) > 1) or any(_adds(one) for one in trained)
+
+
+def _trained(tree: Any) -> bool:
+    if isinstance(tree, Part):
+        return _trained(tree.op)
+    if isinstance(tree, Op):
+        return any(_trained(one) for one in tree.operands())
+    return isinstance(tree, Parameter) and tree.trainable
 
 
 def refused_report(refusal: UnsupportedOps | Refusal, phases: Phases) -> dict[str, Any]:

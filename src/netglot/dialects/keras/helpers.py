@@ -118,23 +118,27 @@ def resize(x, size, axes, mode="linear", align_corners=False, antialias=False, s
         return ops.where(distance <= 1, near, ops.where(distance < 2, far, ops.zeros_like(far)))
 
     for i, (axis, new) in enumerate(zip(axes, size)):
-        old = x.shape[axis]
+        old, largest = ops.shape(x)[axis], max
+        before, after = old, new
+        if not isinstance(old, int) or not isinstance(new, int):  # sizes that are known when it runs
+            before, after, largest = ops.cast(old, dtype), ops.cast(new, dtype), ops.maximum
         if align_corners:
-            step = (old - 1) / max(new - 1, 1)
+            step = (before - 1) / largest(after - 1, 1)
         else:
-            step = 1 / scale[i] if scale else old / new
+            step = 1 / scale[i] if scale else before / after
         places, elements = ops.arange(0, new, dtype=dtype)[:, None], ops.arange(0, old, dtype=dtype)
         if antialias:
-            weights = kernel(ops.abs(elements + 0.5 - (places + 0.5) * step) / max(step, 1))
+            weights = kernel(ops.abs(elements + 0.5 - (places + 0.5) * step) / largest(step, 1))
             weights = weights / ops.sum(weights, axis=1, keepdims=True)
         else:
             centres = places * step if align_corners else (places + 0.5) * step - 0.5
             if mode == "linear":
-                weights = kernel(ops.abs(elements - ops.clip(centres, 0, old - 1)))
+                weights = kernel(ops.abs(elements - ops.clip(centres, 0, before - 1)))
             else:  # the border elements are repeated
                 taps = ops.arange(-2, old + 2, dtype="int32")
                 weights = kernel(ops.abs(ops.cast(taps, dtype) - centres))
-                weights = weights @ ops.one_hot(ops.clip(taps, 0, old - 1), old, dtype=dtype)
+                nearest = ops.clip(taps, 0, old - 1)[:, None]
+                weights = weights @ ops.cast(ops.equal(nearest, ops.arange(0, old, dtype="int32")), dtype)
         x = ops.moveaxis(ops.tensordot(x, ops.cast(weights, x.dtype), [[axis], [1]]), -1, axis)
     return x
 '''

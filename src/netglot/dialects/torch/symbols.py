@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from fractions import Fraction
 
 import sympy
 import torch
@@ -30,11 +32,27 @@ def _convert(expression: sympy.Expr, symbol) -> Size:
         if str(expression).startswith("u"):
             raise Refusal(never("a size depends on the values of a tensor"))
         return symbol(expression)
+    if type(expression).__name__ == "TruncToInt":
+        return dims.floordiv(*_ratio(expression.args[0], symbol))
     parts = [_convert(argument, symbol) for argument in expression.args]
     convert = _FUNCTIONS.get(type(expression).__name__)
     if convert is None:
         raise Refusal(never(f"the size {expression} has no form in the pivot"))
     return convert(parts)
+
+
+def _ratio(expression: sympy.Expr, symbol) -> tuple[Size, int]:
+    """A size that is scaled, before it is rounded: over a number."""
+    if expression.is_Float:
+        whole = Fraction(float(expression)).limit_denominator(1 << 12)
+        if float(whole) != float(expression):
+            raise Refusal(never(f"a size is scaled by {float(expression)}, which no ratio of small numbers is"))
+        return whole.numerator, whole.denominator
+    if expression.is_Mul:
+        parts = [_ratio(argument, symbol) for argument in expression.args]
+        return dims.product([top for top, _ in parts]), math.prod(bottom for _, bottom in parts)
+    inner = expression.args[0] if type(expression).__name__ == "ToFloat" else expression
+    return _convert(inner, symbol), 1
 
 
 _FUNCTIONS = {

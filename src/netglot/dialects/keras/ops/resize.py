@@ -10,7 +10,6 @@ import numpy as np
 
 from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.windows import channels_last, compact, options
-from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim
 from netglot.pivot.op import dtype_of, shape_of
@@ -95,9 +94,6 @@ def resize(op):
     found = factors(op)
     if found:
         return Layer(f"layers.UpSampling{len(found)}D", (op.x,), arguments=(compact(found),))
-    if any(isinstance(size, Dim) for pair in _pairs(op) for size in pair):
-        why = f"an axis of unknown length is resized in mode {op.mode}"
-        raise Refusal(notimpl(why, "give the input a fixed size along that axis"))
     given = options(
         mode=unless(op.mode, "linear"),
         align_corners=unless(op.align_corners, False),
