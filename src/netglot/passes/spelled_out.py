@@ -46,18 +46,19 @@ def _everywhere(value: Any, wanted: float) -> bool:
 
 
 def channel_scale(op: ops.Multiply, find: Any) -> Op | None:
-    """GroupNorm(x) * w = GroupNorm(x, w)"""
+    """GroupNorm(x) * w = GroupNorm(x, w), and so for InstanceNorm"""
     for inner, weight in _sides(op):
-        norm = find.op(inner, ops.GroupNorm)
-        if norm is not None and norm.scale is None and norm.offset is None and _of_channels(weight, norm):
-            return norm.replace(scale=_flat(weight))
+        norm = find.op(inner, ops.GroupNorm) or find.op(inner, ops.InstanceNorm)
+        plain = norm is not None and _everywhere(norm.scale, 1.0) and _everywhere(norm.offset, 0.0)
+        if plain and _of_channels(weight, norm):
+            return norm.replace(scale=_flat(weight), offset=None)
     return None
 
 
 def channel_offset(op: ops.Add, find: Any) -> Op | None:
-    """GroupNorm(x, w) + b = GroupNorm(x, w, b)"""
+    """GroupNorm(x, w) + b = GroupNorm(x, w, b), and so for InstanceNorm"""
     for inner, weight in _sides(op):
-        norm = find.op(inner, ops.GroupNorm)
+        norm = find.op(inner, ops.GroupNorm) or find.op(inner, ops.InstanceNorm)
         if norm is not None and norm.scale is not None and norm.offset is None and _of_channels(weight, norm):
             return norm.replace(offset=_flat(weight))
     return None

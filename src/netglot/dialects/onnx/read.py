@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from netglot.dialects.onnx import told
 from netglot.dialects.onnx.common import ELEMENT_TYPES, NARROW, decimal
 from netglot.dialects.onnx.interpret import Frame, Interpreter, Sink
 from netglot.dialects.onnx.known import BIND, Sizes, Stored
@@ -107,6 +107,8 @@ class _Reading:
         self.refused: list[RefusedOp] = []
         self.notes: list[str] = []
         self.scopes = Scopes(model.proto)
+        self._not_trained = told.kinds(model.proto)
+        self._told: dict[Parameter, str] = {}
         self._made: dict[int, Parameter] = {}
         self._kept: list[Any] = []
 
@@ -266,6 +268,8 @@ class _Reading:
             trainable=trained,
         )
         self.parameters[name] = made
+        if one.name in self._not_trained:
+            self._told[made] = self._not_trained[one.name]
         self._made[id(one)] = made
         self._kept.append(one)
         return made
@@ -320,7 +324,7 @@ class _Reading:
     def _tidy_parameters(self, output: Any) -> None:
         """Statistics of batch norms are no trained parameters."""
         roles: dict[Parameter, set[str]] = {}
-        frozen = self._frozen()
+        frozen = told.frozen(self.model.proto)
         for node in self.nodes:
             for field in node.op.operand_fields():
                 held = getattr(node.op, field.name)
@@ -332,18 +336,12 @@ class _Reading:
         for parameter, used in roles.items():
             if parameter.name in frozen:
                 parameter.trainable = False
+            if parameter in self._told and parameter.kind == "parameter":
+                parameter.kind, parameter.trainable = self._told[parameter], False
             if used == {"mask"} and _forbids(parameter):
                 parameter.kind, parameter.trainable = "constant", False
             if used <= {"mean", "variance"} and parameter.kind == "parameter":
                 parameter.kind, parameter.trainable = "buffer", False
-
-    def _frozen(self) -> set[str]:
-        """The initialisers that the model says are not trained."""
-        held = next((one.value for one in self.model.proto.metadata_props if one.key == "netglot.frozen"), "[]")
-        try:
-            return {name for name in json.loads(held) if isinstance(name, str)}
-        except (ValueError, TypeError, RecursionError):
-            return set()
 
     def _drop_unused(self, graph: Graph) -> None:
         used = set(graph.consumers()) | {value for _, value in flatten_tree(graph.output)}
