@@ -12,6 +12,7 @@ from netglot.errors import InputError, NetglotError, UnsupportedOps
 from netglot.formats.registry import format_of
 from netglot.frontend.extending import extended
 from netglot.pivot import ops
+from netglot.pivot.dims import Dim
 from netglot.pivot.evaluate import evaluate
 
 tf = pytest.importorskip("tensorflow")
@@ -93,6 +94,29 @@ def test_loops_over_known_cells_are_layers(name, kind, count, tmp_path):
     assert "B" in str(graph.inputs[0].type)
 
 
+LAYERS = {
+    "keras_words": "Lstm Lstm",
+    "keras_sequences": "Gru Gru Gru Lstm Rnn",
+    "keras_states": "Lstm Lstm",
+    "keras_masked": "Gru Gru Lstm",
+    "masked_within": "Gru Lstm",
+    "block_cells": "Gru Lstm",
+    "compatible_cells": "Gru Lstm",
+    "residual_cells": "Gru Gru",
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_loops_of_keras_and_of_other_cells_are_layers(name, tmp_path):
+    graph = read_tensorflow(written(tmp_path, name))
+    found = [type(node.op).__name__ for node in graph.nodes]
+    assert sorted(one for one in found if one in ("Lstm", "Gru", "Rnn")) == LAYERS[name].split()
+    masked = [node.op for node in graph.nodes if getattr(node.op, "mask", None) is not None]
+    assert len(masked) == {"keras_masked": 3, "masked_within": 2}.get(name, 0)
+    if name != "keras_states":
+        assert all(isinstance(size, Dim) for size in graph.inputs[0].shape[:2])
+
+
 def test_weights_of_cells_have_the_names_of_their_cells(tmp_path):
     graph = read_tensorflow(written(tmp_path, "deep"))
     assert "rnn.multi_rnn_cell.cell_1.lstm_cell.weight_hh" in graph.parameters
@@ -105,7 +129,10 @@ def test_rows_of_weights_are_an_embedding(tmp_path):
 
 @pytest.mark.parametrize("change", ["forget", "gates", "axis"])
 def test_a_loop_that_computes_something_else_is_none(change, tmp_path):
-    """A cell is known by its formula: where one operation differs, the loop is written out."""
+    """A cell is known by its formula: where one operation differs, the loop is written out.
+
+    Gates that are computed from the same columns are no other formula.
+    """
     definition = tf.compat.v1.GraphDef.FromString(RECORDED["basic_lstm/file"].tobytes())
     nodes = {node.name.rpartition("basic_lstm_cell/")[2]: node for node in definition.node}
     if change == "forget":
@@ -116,7 +143,7 @@ def test_a_loop_that_computes_something_else_is_none(change, tmp_path):
         nodes["Mul_1"].op = "AddV2"
     (tmp_path / "net.pb").write_bytes(definition.SerializeToString())
     graph = read_tensorflow(tmp_path / "net.pb")
-    assert not any(isinstance(node.op, ops.Lstm) for node in graph.nodes)
+    assert any(isinstance(node.op, ops.Lstm) for node in graph.nodes) == (change == "gates")
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         tf.import_graph_def(definition, name="")
         wanted = session.run(["out00:0", "out01:0"], {"x0:0": given("basic_lstm")["x0"]})

@@ -7,6 +7,7 @@ choose their branch. No function of the file is run; TensorFlow itself only take
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,17 @@ import tensorflow as tf
 from google.protobuf import text_format
 
 from netglot.dialects.assembly import class_name, with_open_batch
+from netglot.dialects.cells import Cell
 from netglot.dialects.fitting import fitted
+from netglot.dialects.keras.capture import Poisoned
 from netglot.dialects.tensorflow.graphdef import Interpreter, Resource, Sink
 from netglot.dialects.tensorflow.joining import joined
 from netglot.dialects.tensorflow.known import known
-from netglot.dialects.tensorflow.loops import CELL, Cell, gru_weights, lstm_weights, plain_weights, raised
 from netglot.dialects.tensorflow.noise import Noise, decided
 from netglot.dialects.tensorflow.read import _Reading
+from netglot.dialects.tensorflow.stepwise import Raising, Unknown
 from netglot.dialects.tensorflow.stored import Signature, checkpoint_of, has_variables, name_of, saved
-from netglot.dialects.tensorflow.unrolled import LOOP, Loop, Several, folded, steps
+from netglot.dialects.tensorflow.unrolled import LOOP, Loop, Several, folded, settled, steps
 from netglot.errors import InputError, Refusal, RefusedOp, UnsupportedOps, WeightsError, never, notimpl
 from netglot.frontend.inputs import Inputs, parse_inputs
 from netglot.passes.blocks import with_blocks
@@ -124,20 +127,17 @@ class _Walker(Interpreter):
     def __init__(self, library: Any, sink: Sink, reading: _Frozen, checkpoint: dict[str, Any]):
         super().__init__(library, sink)
         self.reading, self.checkpoint = reading, checkpoint
-        self.cells: dict[str, Cell] = {}
         self.loops: dict[str, Loop] = {}
 
     def _step(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
         if node.op in _WRITES:
             return []
-        if node.op == CELL:
-            return self._cell(node, inputs, prefix)
         if node.op == "RandomUniform":
             return [Noise()]
         if any(isinstance(one, Noise) for one in inputs):
             return [decided(node.op, inputs)]
         if node.op == LOOP:
-            return self._loop(self.loops[node.name], inputs, prefix)
+            return self._loop(self.loops[node.name], node, inputs, prefix)
         if node.op in _VARIABLES:
             return [self._variable(node)]
         if node.op == "Merge":
@@ -163,7 +163,7 @@ class _Walker(Interpreter):
         plain = [one.value if isinstance(one, Resource) and node.op != "ReadVariableOp" else one for one in inputs]
         return super()._step(node, plain, prefix)
 
-    def _loop(self, loop: Loop, inputs: list[Any], prefix: str) -> list[Any]:
+    def _loop(self, loop: Loop, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
         """What the variables of a loop are when it ends."""
         held = dict(zip(loop.enters, inputs, strict=True))
 
@@ -182,35 +182,46 @@ class _Walker(Interpreter):
             results = self.run(loop.body, feeds(states), prefix)
             return [self._input(state.after, results) for state in loop.states]
 
+        starts = [held[state.enter] for state in loop.states]
+        found = self._as_layers(starts, goes_on, step, node, prefix)
+        if found is not None:
+            return found
+        held = {name: settled(lambda tree: self._built(tree, node, prefix), one) for name, one in held.items()}
         return steps([held[state.enter] for state in loop.states], goes_on, step, len(loop.body))
 
-    def _cell(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
+    def _as_layers(
+        self, states: list[Any], goes_on: Callable, step: Callable, node: Any, prefix: str
+    ) -> list[Any] | None:
+        """What the states are when a loop of known cells along sequences has ended; None where it is none."""
+        if self.reads is not None:  # a loop within a loop
+            raise Unknown
+        try:
+            scope = [part for part in node.name.split("/")[:-1] if not part.startswith("while")]
+            return Raising(self, states).run(goes_on, step, _path("/".join(scope)))
+        except (Unknown, Poisoned, Refusal):
+            return None
+
+    def layer(
+        self, cell: Cell, x: Any, starts: list[Any], title: str, mask: Any = None, held: bool = False
+    ) -> list[Any]:
         """A recurrent layer over the whole sequence: its outputs, and its last states."""
-        cell = self.cells[node.name]
-        count = len(cell.states)
-        x, starts, given = inputs[0], inputs[1 : count + 1], inputs[count + 1 :]
-        if known(x):
-            raise Refusal(notimpl("a recurrence over a constant"))
-        given = [one.value if isinstance(one, Resource) else one for one in given]
-        if not all(known(one) or isinstance(one, Parameter) for one in given):
-            raise Refusal(notimpl("a recurrence whose weights are computed"))
-        arrays = [np.asarray(one.load() if isinstance(one, Parameter) else one) for one in given]
-        title = re.sub("/(gates|candidate)$", "", self._title(given[0])) or node.name
-        make = {"lstm": lstm_weights, "gru": gru_weights}.get(cell.kind, plain_weights)
-        made = make(*arrays, cell.forget) if cell.kind == "lstm" else make(*arrays)
-        weights = [
-            self._weight(f"{title}/{role}", one)
-            for role, one in zip(("weight_ih", "weight_hh", "bias_ih"), made, strict=True)
-        ]
+        roles = (("w_ih", "weight_ih"), ("w_hh", "weight_hh"), ("b_ih", "bias_ih"), ("b_hh", "bias_hh"))
+        made = [(role, getattr(cell, name)) for name, role in roles]
+        w_ih, w_hh, b_ih, b_hh = (() if one is None else (self._weight(f"{title}/{r}", one),) for r, one in made)
         h0 = self._starts(starts)
-        w_ih, w_hh, bias = ((one,) for one in weights)
         if cell.kind == "lstm":
-            op: Any = ops.Lstm(x, h0[:1], h0[1:], w_ih, w_hh, bias, (), "forward", 0, None, False)
-        elif cell.kind == "gru":
-            op = ops.Gru(x, h0, w_ih, w_hh, bias, (), False, "forward", 0, None, False)
+            op: Any = ops.Lstm(x, h0[:1], h0[1:], w_ih, w_hh, b_ih, b_hh, "forward", 0, mask, held)
+        elif cell.kind.startswith("gru"):
+            op = ops.Gru(x, h0, w_ih, w_hh, b_ih, b_hh, cell.kind == "gru_after", "forward", 0, mask, held)
         else:
-            op = ops.Rnn(x, h0, w_ih, w_hh, bias, (), cell.kind, "forward", 0, None, False)
-        return list(self.sink.build([Part(op, i) for i in range(count + 1)], _path(f"{title}/x").rpartition(".")[0]))
+            op = ops.Rnn(x, h0, w_ih, w_hh, b_ih, b_hh, cell.kind, "forward", 0, mask, held)
+        parts = [Part(op, i) for i in range(len(starts) + 1)]
+        return list(self.sink.build(parts, _path(f"{title}/x").rpartition(".")[0]))
+
+    def title_of(self, weights: list[Parameter]) -> str:
+        """The scope of the weights of a cell."""
+        found = [re.sub("/(gates|candidate)$", "", self._title(one)) for one in weights]
+        return next((one for one in found if one), "")
 
     def _title(self, held: Any) -> str:
         """The scope of a weight."""
@@ -275,7 +286,6 @@ def _read(
     if signature is not None:
         wanted_ends = {name_of(reference) for reference in signature.outputs.values()}
         ends = [node for node in nodes if node.name in wanted_ends]
-    nodes, walker.cells = raised(nodes)
     nodes, walker.loops = folded(nodes)
     wanted_nodes = _needed(nodes, ends)
     for node in wanted_nodes:

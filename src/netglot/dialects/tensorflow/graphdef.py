@@ -21,7 +21,8 @@ import netglot.dialects.tensorflow.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.keras.capture import Poisoned
 from netglot.dialects.tensorflow.dialect import tensorflow as dialect
 from netglot.dialects.tensorflow.known import FOLDED, known
-from netglot.dialects.tensorflow.unrolled import ARRAYS, Several, steps
+from netglot.dialects.tensorflow.stepwise import Symbolic, Unknown, symbolic
+from netglot.dialects.tensorflow.unrolled import ARRAYS, Several, settled, steps
 from netglot.errors import Refusal, RefusedOp, never, notimpl
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim
@@ -29,6 +30,7 @@ from netglot.pivot.graph import Value
 from netglot.pivot.op import Op, shape_of
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+_WHILE = ("While", "StatelessWhile")
 _SKIPPED = {"NoOp", "Assert", "CheckNumerics"}
 _STATELESS_IDENTITY = {"Identity", "PreventGradient", "Snapshot", "EnsureShape", "ReadVariableOp"}
 
@@ -75,6 +77,8 @@ class Interpreter:
         self.library = {function.signature.name: function for function in library}
         self.sink = sink
         self.total = 0
+        self.reads: dict[Value, Value] | None = None
+        """What the step of a loop has read of sequences, while one is walked with stand-ins."""
         self._function = ""
         self._arrays: dict[tuple[str, str], np.ndarray] = {}
 
@@ -127,6 +131,8 @@ class Interpreter:
     _nodes: dict[str, Any] = {}
 
     def _step(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
+        if any(isinstance(one, Symbolic) for one in inputs) and node.op not in (*_CALLS, *_WHILE):
+            return self._of_stand_ins(node, inputs)
         if node.op in _CALLS:
             return self._call(node.attr["f"].func.name, inputs, prefix)
         if node.op in _SKIPPED:
@@ -136,7 +142,7 @@ class Interpreter:
             return self.sink.call(node.attr["token"].s.decode(), held)
         if node.op == "Const":
             return [self._array(node)]
-        if node.op in ("While", "StatelessWhile"):
+        if node.op in _WHILE:
             return self._while(node, inputs, prefix)
         if node.op in ARRAYS:
             return ARRAYS[node.op](lambda tree: self._built(tree, node, prefix), node, *inputs)
@@ -162,6 +168,16 @@ class Interpreter:
             if not symbolic or FOLDED[node.op] is not None:
                 return _folded(node, inputs, symbolic)
         return self._read(node, inputs, prefix)
+
+    def _of_stand_ins(self, node: Any, inputs: list[Any]) -> list[Any]:
+        """What an op makes of stand-ins for what the steps of a loop read and write."""
+        try:
+            return symbolic(node.op, inputs, self.reads)
+        except Unknown:
+            if self.reads is not None:
+                raise
+            advice = "fix the sizes: --input 1,20,8"
+            raise Refusal(notimpl("a sequence whose length is not known", advice)) from None
 
     def _array(self, node: Any) -> np.ndarray:
         """The array of a constant, the same one in each step of a loop."""
@@ -193,6 +209,7 @@ class Interpreter:
             return held
 
         size = len(self.library[body].node_def)
+        inputs = [settled(lambda tree: self._built(tree, node, prefix), one) for one in inputs]
         return steps(inputs, goes_on, lambda states: self._call(body, states, prefix), size)
 
     def _tensor_of(self, held: Counted, scope: str) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from netglot.dialects.tensorflow.known import known
+from netglot.dialects.tensorflow.stepwise import Blank, Whole, plain
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim
@@ -151,6 +152,8 @@ def _number(held: Any, what: str) -> int:
 
 
 def _new(build, node, size, *rest):
+    if known(size) and not _settled(size):
+        return [Blank(plain(size))] * 2
     count = _number(size, "an array of tensors with a length")
     if not 0 <= count <= 2**16:
         raise Refusal(notimpl(f"an array of {count} tensors"))
@@ -159,6 +162,19 @@ def _new(build, node, size, *rest):
 
 def _listed(build, node, shape, size=0):
     return _new(build, node, size)[:1] if node.op == "TensorListReserve" else [Items()]
+
+
+def settled(build, held: Any) -> Any:
+    """A tensor or array of tensors as the steps of a loop want it, one after the other.
+
+    Raises:
+        Refusal: it is an array of tensors, and nobody knows of how many.
+    """
+    if not isinstance(held, Whole | Blank):
+        return held
+    size = held.value.shape[0] if isinstance(held, Whole) else held.size
+    count = _number(np.asarray(size, dtype=object), "a sequence whose length")
+    return Items(_cut(build, held.value, count)) if isinstance(held, Whole) else Items((None,) * count)
 
 
 def _cut(build, value, count: int) -> list[Any]:
@@ -174,6 +190,8 @@ def _scattered(build, node, handle, indices, value, flow):
         raise Refusal(notimpl("a sequence whose length is not known", "fix the sizes: --input 1,20,8"))
     if _length(value) != np.size(indices):
         raise Refusal(notimpl("a sequence whose length is not known", "fix the sizes: --input 1,20,8"))
+    if not known(value) and np.array_equal(np.ravel(indices), np.arange(len(flow))):
+        return [Whole(value)]
     made = list(flow)
     for place, one in zip(np.ravel(indices).tolist(), _cut(build, value, np.size(indices)), strict=True):
         made[int(place)] = one
@@ -181,6 +199,8 @@ def _scattered(build, node, handle, indices, value, flow):
 
 
 def _from_tensor(build, node, value, shape):
+    if not known(value):
+        return [Whole(value)]
     return [Items(_cut(build, value, _number(_length(value), "a sequence whose length")))]
 
 

@@ -42,6 +42,7 @@ def export_model(model: Any, told: dict[str, Any], out: str) -> None:
         shape = [coremltools.RangeDim(1, LARGEST, example) if size is None else size for size, example in pairs]
         kind = {"int64": "int32"}.get(one["dtype"], one["dtype"])
         inputs.append(coremltools.TensorType(one["name"], tuple(shape), getattr(np, kind)))
+    torch.backends.mha.set_fastpath_enabled(False)  # which coremltools does not know
     with torch.no_grad():
         traced = torch.jit.trace(_flat(model), tuple(examples), check_trace=False)
     made = coremltools.convert(
