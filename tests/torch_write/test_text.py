@@ -259,3 +259,20 @@ def test_values_are_called_what_the_source_calls_them(tmp_path):
     written, _ = emit(netglot.read(Turned, ["B,T,8"]), tmp_path)
     for text in ("q = self.query(x)", "k = self.key(x)", "low = torch.sigmoid(q)", "high = torch.tanh(k)"):
         assert text in written.source
+
+
+class Columns(nn.Module):
+    """An embedding for each column of a table."""
+
+    def __init__(self):
+        super().__init__()
+        self.embeds = nn.ModuleList([nn.Embedding(5, 3), nn.Embedding(7, 4)])
+
+    def forward(self, ids):
+        return torch.cat([embed(ids[:, i]) for i, embed in enumerate(self.embeds)], 1)
+
+
+def test_what_members_of_a_list_take_is_written_where_they_take_it(tmp_path):
+    written, _ = emit(netglot.read(Columns, ["int64 B,2@0:5"]), tmp_path)
+    for text in ("self.embeds[0](ids[:, 0])", "self.embeds[1](ids[:, 1])"):
+        assert text in written.source

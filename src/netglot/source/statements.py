@@ -252,18 +252,12 @@ class BodyPrinter:
             return False
         if value in self.body.outputs and statement is not self.body.statements[-1]:
             return False
-        if self._feeds_loop_or_flag(value):
+        user = self.first_user.get(value)
+        if user is not None and _occurrences(user, value) > 1:
             return False
         text = ast.unparse(expression)
         depth = text.count("(")
         return len(text) <= _WIDTH - 30 and depth <= 5
-
-    def _feeds_loop_or_flag(self, value: Value) -> bool:
-        statement = self.first_user.get(value)
-        if statement is None:
-            return False
-        in_list = statement.member is not None and statement.member.index is not None
-        return in_list or _occurrences(statement, value) > 1
 
     def _assign(self, results, expression: ast.expr, hint, used) -> Iterator[str]:
         names = []
