@@ -138,3 +138,23 @@ def test_network_is_right(name):
     inputs = tuple(Value(f"v{number}", shape) for number, shape in enumerate(shapes))
     outcome = prove(Network(textwrap.dedent(source), inputs))
     assert outcome.verdict == "right", f"{outcome.detail}\n{outcome.emitted}"
+
+
+OPEN = {
+    "the halves of an axis of any size": (
+        """
+        class Net(nn.Module):
+            def forward(self, v0):
+                return F.glu(v0, -2) + 1
+        """,
+        (2, 4, 6, 3),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_network_of_any_size_is_right(name):
+    source, *shapes = OPEN[name]
+    inputs = tuple(Value(f"v{number}", shape) for number, shape in enumerate(shapes))
+    outcome = prove(Network(textwrap.dedent(source), inputs, "all"))
+    assert outcome.verdict == "right", f"{outcome.detail}\n{outcome.emitted}"

@@ -113,6 +113,17 @@ def log_softmax(op):
     return _activation("log_softmax", function) if axis == -1 else function
 
 
+@keras.lowers(ops.Glu)
+def lower_glu(op):
+    """Keras halves axes of known sizes alone."""
+    size = shape_of(op.x)[op.axis]
+    if isinstance(size, int):
+        return None
+    halves = (ops.Slice(op.x, op.axis, start, stop, 1) for start, stop in ((0, size // 2), (size // 2, size)))
+    value, gate = halves
+    return ops.Multiply(value, ops.Sigmoid(gate))
+
+
 @keras.writes(ops.Glu)
 def glu(op):
     axis = from_end(op.axis, len(shape_of(op.x)))
