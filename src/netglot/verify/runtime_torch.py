@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -76,8 +77,7 @@ class Runtime:
             self.module = torch.export.load(path).module()
         self.call = call
         for module in self.module.modules():
-            if hasattr(getattr(module, "config", None), "use_cache"):
-                module.config.use_cache = False
+            _settled(module)
         self.dtype, self.exact = "float32", ()
         torch.save({name: tensor.detach() for name, tensor in self._tensors()}, self.saved)
         return self.describe()
@@ -285,6 +285,15 @@ class Runtime:
 
     def _write(self, tensors):
         return write_arrays(self.folder, {name: _array(tensor) for name, tensor in tensors.items()})
+
+
+def _settled(module):
+    """Makes a module of transformers keep no cache, and gives back what its constructor noted and no pickle carries."""
+    if hasattr(getattr(module, "config", None), "use_cache"):
+        module.config.use_cache = False
+    library = sys.modules.get("transformers.utils.output_capturing")
+    if library is not None and getattr(module, "_can_record_outputs", None):
+        library._CAN_RECORD_REGISTRY[module] = module._can_record_outputs
 
 
 _libraries = []

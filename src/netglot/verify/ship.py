@@ -22,14 +22,12 @@ def pickle_source(model: Any, path: str | Path) -> dict[str, Any]:
     Raises:
         InputError: the module holds something that cannot leave its process: a lock, an open file, a weak reference.
     """
-    import pickle
-
-    import cloudpickle
+    from netglot.verify.pickling import Pickler
 
     try:
         with open(path, "wb") as file, _by_value(_loose_modules(model)):
-            cloudpickle.dump(model, file)
-    except (TypeError, pickle.PicklingError) as error:
+            Pickler(file).dump(model)
+    except Exception as error:  # whatever an object of the user's raises that is asked for its state
         raise InputError(
             f"the model cannot be handed to the process that runs it: {error}",
             advice="give it by its file, net.py:Net, or leave the proof out (verify=False)",

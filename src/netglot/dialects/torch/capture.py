@@ -14,7 +14,6 @@ import io
 import os
 import sys
 import traceback
-import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +26,7 @@ from torch.overrides import TorchFunctionMode
 
 from netglot.dialects.torch.argument_names import naming_arguments
 from netglot.dialects.torch.custom_gradients import carried
+from netglot.dialects.torch.kept import kept_tensors
 from netglot.dialects.torch.training import Draws, Places, marked, observe
 from netglot.dialects.torch.whole import STAND_INS, without_looks
 from netglot.errors import Refusal, UserCodeError, never, notimpl
@@ -273,10 +273,10 @@ def capture(model: torch.nn.Module, args: tuple, kwargs: dict, dynamic: Any) -> 
         Refusal: the network branches on data, or uses a custom autograd function with a gradient of its own.
         UserCodeError: the forward pass itself raises.
     """
-    with carried(_user_line), _quiet(), _kept_tensors(model):
+    with carried(_user_line), _quiet(), kept_tensors(model):
         draws = observe(model, args, kwargs)
     places = Places(model)
-    with _inference(model), carried(_user_line), _quiet(), marked(model, draws), _kept_tensors(model) as tensors:
+    with _inference(model), carried(_user_line), _quiet(), marked(model, draws), kept_tensors(model) as tensors:
         try:
             observer = _Observer(places, draws)
             with places.watching(), naming_arguments(model), without_looks(), observer.watching(model), _any_size():
@@ -298,35 +298,6 @@ def _any_size():
         yield
     finally:
         torch.backends.opt_einsum.enabled = chosen
-
-
-@contextlib.contextmanager
-def _kept_tensors(model: torch.nn.Module):
-    """Every tensor by its paths; afterwards all modules are what they were.
-
-    PyTorch leaves stand-ins in modules that a network holds twice, and in what a forward pass keeps in an attribute.
-    """
-    held = [(m, dict(m._parameters), dict(m._buffers), dict(vars(m))) for m in model.modules()]
-    others = {id(o): (o, dict(vars(o))) for _, _, _, attributes in held for o in attributes.values() if _is_plain(o)}
-    named = (model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False))
-    tensors = {path: tensor for pairs in named for path, tensor in pairs}
-    try:
-        yield tensors
-    finally:
-        for module, parameters, buffers, attributes in held:
-            vars(module).clear()
-            vars(module).update(attributes)
-            module._parameters.update(parameters)
-            module._buffers.update(buffers)
-        for other, attributes in others.values():
-            vars(other).clear()
-            vars(other).update(attributes)
-
-
-def _is_plain(held: Any) -> bool:
-    """Whether a module holds it as an object of its own making, which may keep tensors of a forward pass."""
-    kinds = (torch.nn.Module, torch.Tensor, type, types.ModuleType, types.FunctionType)
-    return isinstance(getattr(held, "__dict__", None), dict) and not isinstance(held, kinds)
 
 
 @contextlib.contextmanager
