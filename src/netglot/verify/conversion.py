@@ -45,6 +45,7 @@ def verified(request, graph, sizes, written, folder, report, limits: Limits, pha
         input_permutations=dict(zip(names, arranged.inputs, strict=True)),
         output_permutations={n: p for (n, _), p in zip(graph.outputs, arranged.outputs, strict=True)},
         ranges=_ranges(request, names),
+        written=arranged.graph,
     )
     with tempfile.TemporaryDirectory(prefix="netglot-source-") as aside:
         reader, load = _shipped(request, Path(aside))

@@ -127,8 +127,8 @@ class _Verification:
     def __init__(self, pair: Pair, options: Options, findings: Findings):
         self.pair, self.spec, self.options, self.findings = pair, pair.spec, options, findings
         self.report: dict[str, Any] = {}
-        sides = pair.source.dialect, pair.target.dialect
-        self.known = known_imprecisions(self.spec.graph, *sides) if self.spec.graph else []
+        sides = (pair.source.dialect, self.spec.graph), (pair.target.dialect, self.spec.written or self.spec.graph)
+        self.known = [one for side, graph in sides if graph for one in known_imprecisions(graph, side)]
         self.runs = _runs(self.spec, options)
         self.single: dict[tuple[str, Run], tuple[Arrays, Arrays]] = {}
         self.wrong: Run | None = None

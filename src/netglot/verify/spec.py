@@ -53,8 +53,8 @@ class Spec:
 
     `sizes` are the symbols' sizes in the traced example. `parameters` are the source's, by the path under which its
     framework knows them; constants (kind "constant") are no state of the source and stay as they are. `graph`, where
-    given, names the first node that differs and counts the known imprecisions. `source_call` and `target_call` are
-    JSON trees, see `arrays.build_call`.
+    given, names the first node that differs; it, and `written`, the target's form of it, count the known
+    imprecisions of the two sides. `source_call` and `target_call` are JSON trees, see `arrays.build_call`.
     """
 
     inputs: tuple[Input, ...]
@@ -66,6 +66,7 @@ class Spec:
     sizes: Mapping[str, int] = field(default_factory=dict)
     roles: Mapping[str, str] = field(default_factory=dict)
     graph: Graph | None = None
+    written: Graph | None = None
 
     @property
     def batch_symbols(self) -> set[str]:
@@ -94,6 +95,7 @@ def spec_from_graph(
     input_permutations: Mapping[str, Permutation] | None = None,
     output_permutations: Mapping[str, Permutation] | None = None,
     ranges: Mapping[str, tuple[float, float]] | None = None,
+    written: Graph | None = None,
 ) -> Spec:
     """A `Spec` for the source's graph, as it was read and before any pass changed it.
 
@@ -119,6 +121,7 @@ def spec_from_graph(
         target_call=target_call or positional_call(names),
         roles=roles(graph),
         graph=graph,
+        written=written,
     )
     usual = {symbol: 2 if symbol in spec.batch_symbols else 16 for symbol in spec.symbols}
     return Spec(**{**vars(spec), "sizes": {**usual, **(sizes or {})}})

@@ -74,6 +74,21 @@ class GLU(layers.Layer):
         return ops.glu(inputs)
 '''
 
+HELPERS["root"] = '''
+def root(x):
+    """The square root, with gradient 0 where `x` is 0: a norm of zeros or the spread of a constant; Keras has NaN."""
+    zero = ops.equal(x, 0)
+    return ops.where(zero, 0.0, ops.sqrt(ops.where(zero, 1.0, x)))
+'''
+
+HELPERS["angle"] = '''
+def angle(y, x):
+    """The angle of the point `(y, x)`, with gradient 0 where both are 0; that of `ops.arctan2` is NaN there."""
+    origin = ops.logical_and(ops.equal(x, 0), ops.equal(y, 0))
+    y = ops.where(origin, ops.stop_gradient(y), y)
+    return ops.arctan2(y, ops.where(origin, ops.where(ops.signbit(x), -1.0, 1.0), x))
+'''
+
 HELPERS["masked_attention"] = '''
 def masked_attention(query, key, value, mask, scale=None):
     """Attention in which a query that may see no key gives zeros; Keras gives the mean of all values."""

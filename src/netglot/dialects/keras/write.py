@@ -9,6 +9,7 @@ from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.initialisers import usual_mode
 from netglot.dialects.keras.padding import global_vectors, pad_alike, zero_padded_maxima
 from netglot.dialects.keras.style import KerasStyle
+from netglot.dialects.keras.ties import shared_ties
 from netglot.dialects.keras.unsigned import refuse_wide_unsigned
 from netglot.errors import Refusal, never
 from netglot.passes.canonical import canonicalise
@@ -36,7 +37,7 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
     if not graph.inputs:
         raise Refusal(never("a Keras network is called with something, and this one has no input"))
     graph = refuse_wide_unsigned(graph)
-    graph = raise_ops(raise_patterns(canonicalise(fold(canonicalise(graph)))))
+    graph = raise_ops(raise_patterns(canonicalise(fold(canonicalise(shared_ties(graph))))))
     graph = canonicalise(lower(pad_alike(global_vectors(spell_out(graph))), keras))
     graph = zero_padded_maxima(graph)
     arranged = arrange(graph, keras.layouts, keep_interface=keep_layout)

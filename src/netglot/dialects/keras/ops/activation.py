@@ -56,10 +56,10 @@ def elu(x, alpha=1.0):
     return ops.Elu(x, alpha=alpha)
 
 
-@keras.writes(ops.Celu)
-def celu(op):
-    function = call("ops.celu", op.x, alpha=unless(op.alpha, 1.0))
-    return _activation("celu", function) if op.alpha == 1 else function
+@keras.lowers(ops.Celu)
+def lower_celu(op):
+    """Keras's own function has the gradient 2 where `x` is 0."""
+    return ops.Multiply(ops.Elu(ops.Divide(op.x, op.alpha), 1.0), op.alpha) if op.alpha != 1 else ops.Elu(op.x, 1.0)
 
 
 @keras.writes(ops.Hardshrink)

@@ -118,7 +118,6 @@ _FUNCTIONS = {
     ops.Fmod: "ops.fmod",
     ops.Maximum: "ops.maximum",
     ops.Minimum: "ops.minimum",
-    ops.Atan2: "ops.arctan2",
     ops.Hypot: "ops.hypot",
     ops.Gcd: "ops.gcd",
     ops.Lcm: "ops.lcm",
@@ -138,6 +137,12 @@ def operator(op):
 @keras.writes(*_FUNCTIONS)
 def function(op):
     return call(_FUNCTIONS[type(op)], *adapted(op))
+
+
+@keras.writes(ops.Atan2)
+def angle(op):
+    # Keras's own function has the gradient NaN where both operands are 0.
+    return Call("angle", tuple(adapted(op)), helper="angle")
 
 
 @keras.writes(ops.LogAddExp)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.ops.shape import from_end
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import dims, ops
+from netglot.pivot.graph import is_weight
 from netglot.pivot.op import dtype_of, shape_of
 from netglot.source.spell import OMIT, Call, Layer, Name, call, unless
 
@@ -19,7 +22,6 @@ _FOLDS = {
     ops.All: "ops.all",
     ops.LogSumExp: "ops.logsumexp",
     ops.Variance: "ops.var",
-    ops.StandardDeviation: "ops.std",
 }
 _GLOBAL = {ops.Mean: "GlobalAveragePooling", ops.Max: "GlobalMaxPooling"}
 """Folds over all axes between the batch and the channels, as layers."""
@@ -68,7 +70,32 @@ def _deviations(op):
 
 @keras.lowers(ops.StandardDeviation)
 def standard_deviation(op):
-    return ops.Sqrt(ops.Variance(op.x, op.axes, op.keepdims, op.correction)) if op.correction else None
+    """The divisor that Keras lacks is a factor; where it is no number, the root keeps clear of 0 by itself."""
+    if not op.correction:
+        return None
+    count = dims.product(shape_of(op.x)[a] for a in op.axes)
+    if isinstance(count, int) and count > op.correction:
+        return ops.Multiply(op.replace(correction=0), math.sqrt(count / (count - op.correction)))
+    variance = ops.Variance(op.x, op.axes, op.keepdims, op.correction)
+    return _power(variance, 0.5)
+
+
+def _power(x, exponent: float):
+    """A root whose gradient is 0 where `x` is 0."""
+    zero = ops.Equal(x, 0.0)
+    return ops.Where(zero, 0.0, ops.Power(ops.Where(zero, 1.0, x), exponent))
+
+
+@keras.writes(ops.StandardDeviation)
+def deviation(op):
+    if not op.axes:
+        raise Refusal(notimpl("a reduction over no axes"))
+    return _root(call("ops.var", op.x, axis=axis_of(op), keepdims=unless(op.keepdims, False)))
+
+
+def _root(squared) -> Call:
+    # Keras's own gradient is NaN where the vector is zero, or constant.
+    return Call("root", (squared,), helper="root")
 
 
 _MOST_AXES_OF_A_NORM = 2
@@ -82,19 +109,22 @@ def lower_norm(op):
     how = {"axes": op.axes, "keepdims": op.keepdims}
     size = ops.Abs(op.x)
     if op.p == 2:
-        return ops.Sqrt(ops.Sum(ops.Square(op.x), **how))
+        return _power(ops.Sum(ops.Square(op.x), **how), 0.5)
     if op.p == 1:
         return ops.Sum(size, **how)
     if op.p in (float("inf"), float("-inf")):
         return (ops.Max if op.p > 0 else ops.Min)(size, **how)
     if op.p == 0:
         return ops.Sum(ops.Cast(ops.NotEqual(op.x, 0.0), dtype=dtype_of(op.x)), **how)
-    return ops.Power(ops.Sum(ops.Power(size, op.p), **how), 1 / op.p)
+    return _power(ops.Sum(ops.Power(size, op.p), **how), 1 / op.p)
 
 
 @keras.writes(ops.Norm)
 def norm(op):
-    return call("ops.norm", op.x, axis=axis_of(op), keepdims=unless(op.keepdims, False))
+    how = {"axis": axis_of(op), "keepdims": unless(op.keepdims, False)}
+    if is_weight(op.x):  # which is not zero
+        return call("ops.norm", op.x, **how)
+    return _root(call("ops.sum", call("ops.square", op.x), **how))
 
 
 NAN_IS_PASSED_OVER = "where a value is NaN, other frameworks' argmax gives its place and TensorFlow's passes over it"
