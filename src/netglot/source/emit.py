@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netglot.errors import RefusedOp, UnsupportedOps, notimpl
-from netglot.source.classes import COUNT, EACH, Blueprint, Parameter, runs, value_expression
+from netglot.source.blueprint import COUNT, EACH, Blueprint, Parameter, runs, value_expression
 from netglot.source.outline import Outline
 from netglot.source.parts import Instance, Member
 from netglot.source.statements import BodyPrinter
@@ -245,7 +245,7 @@ def _closed(table: dict[Any, ast.expr]) -> dict[str, ast.expr]:
 
 
 def _has_default(parameter: Parameter) -> bool:
-    from netglot.source.classes import NOTHING
+    from netglot.source.blueprint import NOTHING
 
     return parameter.default is not NOTHING
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netglot.passes.layout import Arranged
-from netglot.source.classes import Blueprint, class_order
+from netglot.source.blueprint import Blueprint
+from netglot.source.classes import class_order
 from netglot.source.emit import ClassEmitter
 from netglot.source.format import tidy_source
 from netglot.source.outline import Outline

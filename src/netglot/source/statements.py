@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netglot.pivot.graph import Value
-from netglot.source.classes import Blueprint, Parameter
+from netglot.source.blueprint import Blueprint, Parameter
 from netglot.source.hints import assigned_names, rearranged_name
 from netglot.source.outline import Outline
 from netglot.source.parts import Body, Member, Statement

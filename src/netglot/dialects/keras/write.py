@@ -21,7 +21,8 @@ from netglot.passes.patterns import raise_patterns
 from netglot.passes.raising import raise_ops
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph, Parameter, Value
-from netglot.source.classes import Blueprint, blueprints
+from netglot.source.blueprint import Blueprint
+from netglot.source.classes import blueprints
 from netglot.source.module_file import TargetVariable, Written, frozen_parts, helpers_used, module_text
 from netglot.source.outline import Outline
 from netglot.source.parts import Instance, Member

@@ -28,7 +28,8 @@ from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import Builder, Graph, Node, Parameter, names_of
 from netglot.pivot.op import FLOATS, Op, TensorType, numpy_dtype, type_of
 from netglot.pivot.storage import Stretch, write_tensors
-from netglot.source.classes import Blueprint, blueprints
+from netglot.source.blueprint import Blueprint
+from netglot.source.classes import blueprints
 from netglot.source.module_file import TargetVariable, Written, frozen_parts, helpers_used, module_text
 from netglot.source.outline import Outline
 from netglot.source.parts import Instance, Member
