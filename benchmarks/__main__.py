@@ -39,12 +39,20 @@ def steps(rounds: int) -> Iterator[Step]:
     for family in GROWING:
         yield "growth", family, lambda family=family: fresh("benchmarks.growth", family)
     for name in APPLICATIONS:
-        yield "from keras", name, lambda name=name: fresh("benchmarks.from_keras", name, str(rounds))
+        yield "from keras", name, lambda name=name: _from_keras(name, rounds)
     for name in (*NETWORKS, "gigabyte"):
         yield "onnx", name, lambda name=name: _onnx(name, rounds)
     for converter, name in [("netglot", name) for name in (*NETWORKS, "resnet18")] + others.RUNS:
         key = f"{converter} {name}"
         yield "others", key, lambda converter=converter, name=name: others.measure(converter, name)
+
+
+def _from_keras(name: str, rounds: int) -> Any:
+    try:
+        python = others.python_of("tf2onnx")
+    except RuntimeError:  # the route through ONNX then says what it lacks
+        python = sys.executable
+    return fresh("benchmarks.from_keras", name, str(rounds), python=python)
 
 
 def _onnx(name: str, rounds: int) -> Any:

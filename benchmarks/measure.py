@@ -101,7 +101,9 @@ def fresh(module: str, *arguments: str, python: str = sys.executable, limit: flo
     Raises:
         RuntimeError: the process failed or took too long; the message is the last line that it wrote.
     """
-    environment = os.environ | SETTINGS | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+    environment = (
+        os.environ | SETTINGS | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", "PYTHONWARNINGS": "ignore"}
+    )
     command = [python, "-m", module, *arguments]
     try:
         done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=limit)

@@ -13,6 +13,7 @@ FOLDER = ROOT / "build" / "benchmarks"
 PACKAGES = {
     "nobuco": ["tensorflow-cpu==2.15.1", "numpy<2", "nobuco==0.17.0", "sty"],  # it needs Keras 2
     "onnx2torch": ["--no-deps", "onnx2torch==1.5.15"],
+    "tf2onnx": ["--no-deps", "onnx2torch==1.5.15", "tf2onnx==1.17.0"],
     "onnx2tf": [
         "--no-deps", "onnx2tf==1.29.24", "onnx==1.19.1", "onnxruntime", "onnxscript", "onnx-ir", "onnx-graphsurgeon",
         "onnxsim", "onnxoptimizer", "simple-onnx-processing-tools", "sne4onnx", "sng4onnx", "ai-edge-litert", "tf-keras",  # noqa: E501

@@ -212,17 +212,33 @@ _RIVALS = ("keras.applications", "PyTorch")
 def _from_keras(found: dict[str, Any]) -> str:
     text = (
         "## From Keras to PyTorch\n\nWithout verification, beside what Keras itself does to have the network: build it and "
-        "read its weights.\n\n"
+        "read its weights. *Through ONNX* is Keras's own export, which is tf2onnx's, and onnx2torch.\n\n"
     )
+    keys = ("build", "read weights", "convert", "through ONNX")
     rows = (
         [
             name,
-            *(_seconds(one["seconds"][key]) for key in ("build", "read weights", "convert")),
+            *(_seconds(one["seconds"][key]) if key in one["seconds"] else "" for key in keys),
             f"{one['ratio']['cpu']:.2f}",
         ]
         for name, one in found.items()
     )
-    return text + _table(["network", "build", "read weights", "netglot", "ratio"], rows)
+    text += _table(["network", "build", "read weights", "netglot", "through ONNX", "ratio"], rows)
+    results = (
+        [f"{name}, {route}", *_came_out(outcome, one["weights"])]
+        for name, one in found.items()
+        for route, outcome in one.get("outcomes", {}).items()
+    )
+    return f"{text}\nWhat came out:\n\n" + _table(
+        ["network and route", "trainable parameters", "apart from Keras"], results
+    )
+
+
+def _came_out(outcome: dict[str, Any], weights: int) -> tuple[str, str]:
+    if "failed" in outcome:
+        return "", f"none: {outcome['failed']}"
+    trained = f"{outcome['trained'] / 1e6:.2f} of {weights / 1e6:.2f} M"
+    return trained, f"{outcome['apart']:.1e}" if "apart" in outcome else f"does not run: {outcome['unrunnable']}"
 
 
 def _onnx(found: dict[str, Any]) -> str:

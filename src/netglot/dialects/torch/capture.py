@@ -27,6 +27,7 @@ from torch.overrides import TorchFunctionMode
 from netglot.dialects.torch.argument_names import naming_arguments
 from netglot.dialects.torch.custom_gradients import carried
 from netglot.dialects.torch.kept import kept_tensors
+from netglot.dialects.torch.own_helpers import kept_whole
 from netglot.dialects.torch.training import Draws, Places, marked, observe
 from netglot.dialects.torch.whole import STAND_INS, without_looks
 from netglot.errors import Refusal, UserCodeError, never, notimpl
@@ -279,7 +280,14 @@ def capture(model: torch.nn.Module, args: tuple, kwargs: dict, dynamic: Any) -> 
     with _inference(model), carried(_user_line), _quiet(), marked(model, draws), kept_tensors(model) as tensors:
         try:
             observer = _Observer(places, draws)
-            with places.watching(), naming_arguments(model), without_looks(), observer.watching(model), _any_size():
+            with (
+                places.watching(),
+                naming_arguments(model),
+                without_looks(),
+                observer.watching(model),
+                _any_size(),
+                kept_whole(model),
+            ):
                 program = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic, strict=False)
         except Refusal:
             raise

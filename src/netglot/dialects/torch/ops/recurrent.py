@@ -9,7 +9,7 @@ from netglot.dialects.torch.dialect import torch
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
 from netglot.pivot.graph import Part
-from netglot.pivot.op import shape_of
+from netglot.pivot.op import dtype_of, shape_of
 
 _PACKED = notimpl(
     "packed sequences of different lengths",
@@ -117,3 +117,22 @@ def rnn_tanh_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
 @torch.reads("aten.rnn_relu_cell.default")
 def rnn_relu_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
     return ops.Relu(_sum(input, hx, w_ih, w_hh, b_ih, b_hh))
+
+
+@torch.reads("netglot.own_lstm.default", "netglot.own_recurrence.default")
+def own(kind, x, mask, states, params, has_biases, bidirectional, batch_first, held, nonlinearity):
+    """A recurrent layer that skips steps, or whose reset gate comes first, as netglot writes it."""
+
+    def layer(x, held_states, weights, **options):
+        options |= weights | {"mask": mask, "held": held}
+        initial = held_states if states else [()] * len(held_states)
+        if kind == "MaskedLSTM":
+            return ops.Lstm(x, *initial, **options)
+        if kind == "MaskedRNN":
+            return ops.Rnn(x, *initial, activation=nonlinearity, **options)
+        return ops.Gru(x, *initial, reset_after=kind == "MaskedGRU", **options)
+
+    count, directions = 2 if kind == "MaskedLSTM" else 1, 2 if bidirectional else 1
+    batch, hidden = shape_of(x)[0 if batch_first else 1], shape_of(params[1])[1]
+    initial = list(states) or [ops.Full((directions, batch, hidden), 0.0, dtype_of(x))] * count
+    return stacked(layer, x, initial, params, has_biases, 1, 0.0, bidirectional, batch_first)
