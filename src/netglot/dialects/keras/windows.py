@@ -9,11 +9,10 @@ from netglot.pivot.windows import Pairs, reach
 from netglot.source.spell import compact, options, unless_all
 
 
-def channels_last(rank: int, axis: int, batch: int = 0, spatial: Sequence[int] | None = None) -> tuple[int, ...] | None:
-    """The permutation that puts batch, spatial axes and channels in this order; None where they are."""
+def channels_last(rank: int, axis: int, batch: int = 0, spatial: Sequence[int] | None = None) -> tuple[int, ...]:
+    """The permutation that puts batch, spatial axes and channels in this order; asked for also where they are."""
     spatial = [i for i in range(rank) if i not in (batch, axis)] if spatial is None else spatial
-    order = (batch, *spatial, axis)
-    return None if order == tuple(range(rank)) else order
+    return (batch, *spatial, axis)
 
 
 def is_same(kernel, stride, dilation, padding: Pairs) -> bool:

@@ -17,7 +17,7 @@ from netglot.source.spell import OMIT, Call, Layer, call, unless
 @keras.arranges(ops.Conv, ops.ConvTranspose)
 def arrange(op):
     order = channels_last(len(shape_of(op.x)), op.axis)
-    return {"x": order, "out": order} if order else None
+    return {"x": order, "out": order}
 
 
 def _kernel(op) -> tuple[int, ...]:

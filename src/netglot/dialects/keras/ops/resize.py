@@ -51,7 +51,7 @@ def arrange_resize(op):
         return None
     rest = [axis for axis in range(len(shape_of(op.x))) if axis not in op.axes]
     order = channels_last(len(shape_of(op.x)), rest[1], rest[0], op.axes)
-    return {"x": order, "out": order} if order else None
+    return {"x": order, "out": order}
 
 
 @keras.lowers(ops.Resize)
@@ -106,7 +106,7 @@ def resize(op):
 @keras.arranges(ops.PixelShuffle, ops.PixelUnshuffle, ops.GridSample)
 def arrange_channels(op):
     order = channels_last(len(shape_of(op.x)), op.axis)
-    return {"x": order, "out": order} if order else None
+    return {"x": order, "out": order}
 
 
 @keras.writes(ops.PixelShuffle)
