@@ -6,6 +6,8 @@ import inspect
 import re
 from typing import TYPE_CHECKING, Any
 
+import keras
+import numpy as np
 from keras.src.ops.operation import Operation
 
 from netglot.dialects.keras.dialect import keras as dialect
@@ -96,6 +98,24 @@ def arguments_of(operation: Operation, args: tuple, kwargs: dict) -> dict[str, A
     options = dict(config.config) if config is not None else {}
     options.pop("name", None)
     return options | bound_arguments(operation.call, args, kwargs)
+
+
+_OPERANDS = ("x1", "x2", "x_min", "x_max", "indices", "bins", "sorted_sequence", "values", "updates", "segment_ids")
+"""Arguments that are tensors, of which Keras takes lists of numbers too."""
+
+
+def tensor_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments, with arrays for lists of numbers where a tensor is meant."""
+    return {name: _array(held) if name in _OPERANDS else held for name, held in arguments.items()}
+
+
+def _array(held: Any) -> Any:
+    flat = keras.tree.flatten(held) if isinstance(held, list | tuple) else []
+    kinds = {type(one) for one in flat}
+    if not kinds or not kinds <= {bool, int, float}:
+        return held
+    kind = "bool" if kinds == {bool} else "int32" if kinds == {int} else keras.config.floatx()
+    return np.asarray(held, dtype=kind)
 
 
 def bound_arguments(function: Any, args: tuple, kwargs: dict) -> dict[str, Any]:

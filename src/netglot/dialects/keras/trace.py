@@ -24,6 +24,7 @@ from netglot.dialects.keras.arguments import (
     function_name,
     layer_arguments,
     reader_name,
+    tensor_arguments,
 )
 from netglot.dialects.keras.capture import (
     Poisoned,
@@ -236,7 +237,7 @@ class Tracer:
             reader = dialect.readers.get(spelling)
             if reader is None:
                 return self._composed(operation, args, kwargs, spelling)
-            arguments = self.value(arguments_of(operation, args, kwargs))
+            arguments = self.value(tensor_arguments(arguments_of(operation, args, kwargs)))
             read = call_reader(reader, declared_arguments(reader, arguments, operation, spelling))
             built = self.build(read)
             held = next((one for one in args if isinstance(one, Traced) and one.held is built), None)

@@ -16,4 +16,5 @@ from netglot.dialects.keras.functions import (  # noqa: F401
     shape,
     sort,
     spectral,
+    statistics,
 )

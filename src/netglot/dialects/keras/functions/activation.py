@@ -6,10 +6,9 @@ import math
 
 from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.functions.arithmetic import unary
-from netglot.dialects.keras.functions.axes import axes_of, axis_of, rank
-from netglot.errors import Refusal, notimpl
+from netglot.dialects.keras.functions.axes import axes_of, axis_of, moved, rank
 from netglot.pivot import ops
-from netglot.pivot.op import shape_of
+from netglot.pivot.op import shape_of, type_of
 
 _PLAIN = {
     "sigmoid": ops.Sigmoid,
@@ -112,7 +111,20 @@ def sparse_plus(x):
 
 @keras.reads("ops.sparsemax")
 def sparsemax(x, axis=-1):
-    raise Refusal(notimpl("sparsemax sorts and sums; the pivot has no reading of it yet"))
+    """The closest point of the simplex (Martins and Astudillo, 2016), as Keras 3.15 has it.
+
+    It adds up the running sums of what is above the threshold, where the paper adds what is above it.
+    """
+    last, axis, dtype = rank(x) - 1, axis_of(x, axis), type_of(x).dtype
+    z = moved(x, axis, last)
+    ordered = ops.Flip(ops.Sort(z, last, False), (last,))
+    places = ops.Arange(1, shape_of(z)[last] + 1, 1, dtype)
+    summed = ops.CumulativeSum(ordered, last)
+    inside = ops.Greater(ops.Subtract(ordered, ops.Divide(ops.Subtract(summed, 1.0), places)), 0.0)
+    number = ops.Sum(ops.Cast(inside, dtype), (last,), True)
+    total = ops.Sum(ops.Where(inside, summed, 0.0), (last,), True)
+    found = ops.Relu(ops.Subtract(z, ops.Divide(ops.Subtract(total, 1.0), number)))
+    return moved(found, last, axis)
 
 
 @keras.reads("ops.softmax")

@@ -15,6 +15,9 @@ from netglot.pivot.op import shape_of, type_of
 LARGE = {"float16": -0.7 * 65504.0, "bfloat16": -0.7 * 3.3895313892515355e38, "float32": -0.7 * 3.4028234663852886e38}
 """What stands for minus infinity where Keras masks attention: absorbs every logit, and overflows nowhere."""
 
+EPSILON = 1e-7
+"""What Keras adds before it divides, where a function is given no other number (`keras.config.epsilon`)."""
+
 
 @keras.reads("ops.conv")
 def conv_(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
@@ -61,7 +64,7 @@ def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_sca
     if rms_scaling:
         raise Refusal(notimpl("rms_scaling=True, which divides by the deviation and does not centre"))
     axes = axes_of(x, axis)
-    epsilon = 1e-3 if epsilon is None else epsilon
+    epsilon = EPSILON if epsilon is None else epsilon
     sizes = tuple(shape_of(x)[axis] for axis in axes)
     if all(weight is None or shape_of(weight) == sizes for weight in (gamma, beta)):
         return ops.LayerNorm(x, gamma, beta, epsilon, axes)
@@ -79,7 +82,7 @@ def _broadcast(weight, x, axes):
 @keras.reads("ops.rms_normalization")
 def rms_normalization(x, scale=None, axis=-1, epsilon=None):
     axes = axes_of(x, axis)
-    epsilon = 1e-7 if epsilon is None else epsilon
+    epsilon = EPSILON if epsilon is None else epsilon
     if scale is None or (shape_of(scale) == tuple(shape_of(x)[a] for a in axes)):
         return ops.RmsNorm(x, scale, epsilon, axes)
     return ops.Multiply(ops.RmsNorm(x, None, epsilon, axes), scale)
