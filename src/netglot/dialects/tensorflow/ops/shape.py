@@ -142,8 +142,10 @@ def _gathered_by_batch(params, indices, axis: int, batch_dims: int):
 
 
 @tensorflow.reads("ResourceGather")
-def resource_gather(resource, indices):
-    return ops.Take(resource, indices, 0)
+def resource_gather(resource, indices, batch_dims=0):
+    return (
+        _gathered_by_batch(resource, indices, batch_dims, batch_dims) if batch_dims else ops.Take(resource, indices, 0)
+    )
 
 
 @tensorflow.reads("GatherNd")
