@@ -18,6 +18,7 @@ from netglot.formats.onnx_file import OnnxModel, read_file
 from netglot.frontend.inputs import Inputs, as_numpy, tensors_only
 from netglot.passes.blocks import with_blocks
 from netglot.passes.growing import grow
+from netglot.passes.lifted import lift
 from netglot.passes.scales import merge_scales
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim, Size, parse
@@ -134,7 +135,7 @@ class _Reading:
         self.scopes.finish(grow(merge_scales(graph)))
         if proto.training_info:
             graph.notes.append("the model's training information is left out")
-        return with_blocks(graph, kept)
+        return lift(with_blocks(graph, kept))
 
     def _frame(self) -> Frame:
         proto = self.model.proto
