@@ -6,6 +6,8 @@ of many. Then that layer would have to hand them on, and be unlike the others.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from netglot.pivot.graph import Graph, Node, Parameter, Scope, Value
 
 _MOST = 12
@@ -64,3 +66,23 @@ def _closure(node: Node, inner: Scope, first: int, producers: dict[Value, Node],
                 found.add(maker)
                 stack.append(maker)
     return found
+
+
+def settle_constants(graph: Graph, nameless: Callable[[str], bool]) -> Graph:
+    """The graph, changed in place, with constants that nobody named in the modules that use them."""
+    users, taken = graph.consumers(), {value.name for value in graph.values()} | set(graph.parameters)
+    settled: dict[str, Parameter] = {}
+    for name, parameter in graph.parameters.items():
+        scopes = [user.scope for user in users.get(parameter, ())]
+        around = _common(scopes) if scopes else ()
+        if parameter.kind == "constant" and around and nameless(name):
+            wanted, number = f"{around[-1].path}.constant", 1
+            name = wanted
+            while name in taken:
+                number += 1
+                name = f"{wanted}_{number}"
+            parameter.name = name
+            taken.add(name)
+        settled[name] = parameter
+    graph.parameters = settled
+    return graph

@@ -18,7 +18,7 @@ from netglot.formats.onnx_file import OnnxModel, read_file
 from netglot.frontend.inputs import Inputs, as_numpy, tensors_only
 from netglot.passes.blocks import with_blocks
 from netglot.passes.growing import grow
-from netglot.passes.lifted import lift
+from netglot.passes.lifted import lift, settle_constants
 from netglot.passes.scales import merge_scales
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim, Size, parse
@@ -135,7 +135,7 @@ class _Reading:
         self.scopes.finish(grow(merge_scales(graph)))
         if proto.training_info:
             graph.notes.append("the model's training information is left out")
-        return lift(with_blocks(graph, kept))
+        return settle_constants(lift(with_blocks(graph, kept)), _nameless)
 
     def _frame(self) -> Frame:
         proto = self.model.proto
@@ -462,6 +462,11 @@ def _identifier(name: str) -> str:
     """A name of the file as a Python name."""
     plain = re.sub(r"\W+", "_", name).strip("_")
     return plain if plain and not plain[0].isdigit() else f"x_{plain}" if plain else "x"
+
+
+def _nameless(name: str) -> bool:
+    """Whether a tensor has the name of what computed it."""
+    return made_up(name) or "/" in name or "::" in name or re.fullmatch(r"onnx__\w+", name) is not None
 
 
 def _title(stem: str) -> str:
