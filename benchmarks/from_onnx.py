@@ -44,21 +44,47 @@ def _network(name: str, rounds: int) -> dict[str, Any]:
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                 torch.onnx.export(model, (x,), to, dynamo=True, external_data=False, verbose=False)
 
-        torch.onnx.export(model, (x,), path, dynamo=False, opset_version=13)  # what onnx2torch reads
+        _export_old(model, x, path)
         candidates = {
             "export": export,
             "to onnx": lambda: netglot.convert(model, to="onnx", inputs=[(1, *IMAGE)], verify=False),
             "onnx2torch": lambda: onnx2torch.convert(str(path)),
             "from onnx": lambda: netglot.convert(path, to="torch", verify=False),
         }
+        failed = _why_not(candidates["onnx2torch"])
+        if failed:
+            del candidates["onnx2torch"]
         samples = in_turns(candidates, rounds)
         memory = {key: _peak(run) / weight_bytes(model) for key, run in candidates.items()}
     return {
         "seconds": {candidate: one.medians for candidate, one in samples.items()},
         "ratio to": ratio(samples, "to onnx", "export"),
-        "ratio from": ratio(samples, "from onnx", "onnx2torch"),
+        "ratio from": None if failed else ratio(samples, "from onnx", "onnx2torch"),
         "memory": memory,
+        "failed": failed,
     }
+
+
+def _export_old(model: Any, x: Any, path: Path) -> None:
+    """Writes the model in version 13, the newest that onnx2torch reads whole; in 14 where PyTorch cannot."""
+    import torch
+
+    for version in (13, 14):
+        try:
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                return torch.onnx.export(model, (x,), path, dynamo=False, opset_version=version)
+        except torch.onnx.errors.UnsupportedOperatorError:
+            if version == 14:
+                raise
+
+
+def _why_not(run: Callable[[], Any]) -> str:
+    """Why a converter fails; empty where it does not."""
+    try:
+        run()
+    except Exception as error:
+        return " ".join(str(error).split()) or type(error).__name__
+    return ""
 
 
 def _gigabyte(rounds: int) -> dict[str, Any]:

@@ -250,10 +250,19 @@ def _onnx(found: dict[str, Any]) -> str:
     head = ["network", *(f"{title}, {'to' if i < 2 else 'from'} ONNX" for i, title in enumerate(titles.values()))]
     nets = {name: one for name, one in found.items() if name != "gigabyte"}
     rows = (
-        [TITLES[n], *(f"{_seconds(one['seconds'][k])}, {one['memory'][k]:.2f}" for k in titles)]
+        [
+            TITLES[n],
+            *(
+                f"{_seconds(one['seconds'][k])}, {one['memory'][k]:.2f}" if k in one["seconds"] else "fails"
+                for k in titles
+            ),
+        ]
         for n, one in nets.items()
     )
     text += _table(head, rows) if nets else ""
+    text += "".join(
+        f"\nonnx2torch fails on {TITLES[n]}: {one['failed']}\n" for n, one in nets.items() if one.get("failed")
+    )
     if "gigabyte" not in found:
         return text
     one = found["gigabyte"]

@@ -1,6 +1,7 @@
 """What several modules use is computed around them; tables that were laid out flat are found again."""
 
 import numpy as np
+import pytest
 
 from netglot.passes.lifted import lift, settle_constants
 from netglot.passes.patterns import raise_patterns
@@ -83,3 +84,32 @@ def test_a_table_that_was_laid_out_flat_is_found_again():
         made = raise_patterns(graph)
         assert [type(node.op).__name__ for node in made.nodes] == ["Reshape"]
         np.testing.assert_array_equal(evaluate(made, {"mask": mask}), before)
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_mask_that_is_looked_up_by_rows_and_columns_is_the_mask(joined):
+    batch, time, more = (Dim.symbol(name) for name in "BTN")
+    mask, names, nodes = value("mask", (more, time), "bool"), Names(), []
+
+    def add(op):
+        (kind,) = op.result_types()
+        nodes.append(Node(op, (Value(names.unique(type(op).__name__), kind),), (), ()))
+        return nodes[-1].results[0]
+
+    other = value("other", (batch, 4))
+    row = add(ops.Reshape(add(ops.Arange(0, batch, 1, "int64")), (batch, 1, 1)))
+    column = add(ops.Reshape(add(ops.Arange(0, time, 1, "int64")), (1, 1, time)))
+    if joined:
+        apart = [
+            add(ops.Reshape(add(ops.Broadcast(one, (batch, 1, time))), (batch, 1, time, 1))) for one in (row, column)
+        ]
+        whole = add(ops.Concat(tuple(apart), 3))
+        row, column = add(ops.Select(whole, 3, 0)), add(ops.Select(whole, 3, 1))
+    taken = add(ops.AdvancedIndex(mask, (row, column)))
+    seen = add(ops.GreaterEqual(add(ops.Reshape(add(ops.Arange(0, time, 1, "int64")), (1, time, 1))), 0))
+    graph = Graph("net", [mask, other], {}, nodes, add(ops.LogicalAnd(seen, taken)), {}, [])
+    arrays = {"mask": np.random.default_rng(0).random((3, 5)) < 0.5, "other": np.zeros((2, 4), "float32")}
+    before = evaluate(graph, arrays)
+    made = raise_patterns(graph)
+    assert {type(node.op).__name__ for node in made.nodes} <= {"Reshape", "Slice", "Broadcast", "Identity"}
+    np.testing.assert_array_equal(evaluate(made, arrays), before)

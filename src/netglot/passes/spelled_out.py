@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from netglot.passes import lookups
 from netglot.pivot import ops
 from netglot.pivot.dims import product
 from netglot.pivot.graph import Parameter, Value
@@ -192,51 +193,10 @@ def same_everywhere(op: Any, find: Any) -> Op | None:
     return ops.Full(tuple(shape), held[0].item(), table.dtype) if (held == held[0]).all() else None
 
 
-# -- places in a table that was laid out flat
-
-
-def table_of_rows(op: ops.Take, find: Any) -> Op | None:
-    """What is taken from a flat table at row * columns + column, for all rows and columns = the table"""
-    flat = find.anywhere(op.x, ops.Reshape)
-    if flat is None or op.axis != 0 or not isinstance(flat.x, Value) or flat.x.type.rank < 2:
-        return None
-    (rows, columns, *rest), found = flat.x.shape, find.anywhere(op.indices, ops.Add)
-    if tuple(flat.shape) != (rows * columns, *rest) and tuple(flat.shape) != (rows * columns, 1, *rest):
-        return None
-    for column, scaled in _sides(found) if found is not None else ():
-        times = find.anywhere(scaled, ops.Multiply)
-        across = _counted(column, columns, find)
-        for row, count in _sides(times) if times is not None else ():
-            down = _counted(row, rows, find)
-            if across is not None and down is not None and down < across and _is_size(count, columns, find):
-                return ops.Reshape(flat.x, op.result_types()[0].shape)
-    return None
-
-
-def _counted(value: Any, size: Any, find: Any) -> int | None:
-    """Counted from the end, the axis along which a tensor counts from 0 to a size; None where it does not."""
-    if not isinstance(value, Value):
-        return None
-    line = find.anywhere(value, ops.Reshape)
-    counts = find.anywhere(value if line is None else line.x, ops.Arange)
-    long = [axis - value.type.rank for axis, one in enumerate(value.shape) if one == size]
-    if counts is None or len(long) != 1 or any(one != 1 and one != size for one in value.shape):
-        return None
-    return long[0] if (counts.start, counts.stop, counts.step) == (0, size, 1) else None
-
-
-def _is_size(value: Any, size: Any, find: Any) -> bool:
-    """Whether something is a size: as a number, or as the one element of a tensor."""
-    if not isinstance(value, Value):
-        return value == size
-    apart = find.anywhere(value, ops.Reshape)
-    counts = find.anywhere(value if apart is None else apart.x, ops.Arange)
-    return counts is not None and (counts.start, counts.stop, counts.step) == (size, size + 1, 1)
-
-
 RULES: dict[type[Op], list[Any]] = {
+    **lookups.RULES,
     ops.TakeAlongAxis: [same_everywhere],
-    ops.Take: [same_everywhere, table_of_rows],
+    ops.Take: [same_everywhere, *lookups.RULES[ops.Take]],
     ops.Reshape: [group_norm],
     ops.Multiply: [channel_scale, gate],
     ops.Add: [channel_offset, conv_bias],
