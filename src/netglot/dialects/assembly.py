@@ -28,26 +28,27 @@ LARGEST = 2**36
 _POISON = object()
 
 
+_STUMBLES = (TypeError, AttributeError, LookupError, RecursionError)
+"""What comes up where a reader meets something that nobody thought of."""
+
+
 @contextlib.contextmanager
 def fitting() -> Iterator[None]:
     """Around what a reader makes of a layer: where its options and its operands do not fit together, that is refused.
 
+    A reader asserts what it takes for granted; any other error in it is told as what it is.
+
     Raises:
-        Refusal: they do not.
+        Refusal: they do not, or the reader fails.
     """
     try:
         yield
-    except (
-        ValueError,
-        AssertionError,
-        LookupError,
-        ArithmeticError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:
+    except (ValueError, AssertionError, ArithmeticError, *_STUMBLES) as error:
         detail = str(error).partition("\n")[0] or type(error).__name__
-        raise Refusal(notimpl(f"its options do not fit its input: {detail}")) from error
+        if not isinstance(error, _STUMBLES):
+            raise Refusal(notimpl(f"its options do not fit its input: {detail}")) from error
+        advice = "the file is damaged, or this is a defect of netglot: please report it"
+        raise Refusal(notimpl(f"its reader fails: {type(error).__name__}: {detail}", advice)) from error
 
 
 class Poisoned(Exception):
@@ -158,22 +159,27 @@ class Assembly:
         before = len(self.nodes)
         builder.nodes = self.nodes
         try:
-            made = _built(tree, builder, done)
-            for node in self.nodes[before:]:
-                if isinstance(node.op, ops.Reshape) and product(shape_of(node.op.x)) != product(node.op.shape):
-                    raise Refusal(notimpl(f"a reshape of {list(shape_of(node.op.x))} to {list(node.op.shape)}"))
-                if isinstance(node.op, Elementwise):
-                    self._meeting([shape_of(one) for one in node.operand_values()])
-                for value in node.results:
-                    checked(value.shape, f"the result of {type(node.op).__name__}")
+            with fitting():
+                made = _built(tree, builder, done)
+                self._check(before)
         except (Refusal, InputError):
             del self.nodes[before:]
             raise
-        except (ValueError, AssertionError, IndexError, ZeroDivisionError, TypeError, OverflowError) as error:
-            del self.nodes[before:]
-            detail = str(error).partition("\n")[0] or type(error).__name__
-            raise Refusal(notimpl(f"its options do not fit its input: {detail}")) from error
         return made
+
+    def _check(self, before: int) -> None:
+        """Asserts that the nodes from a place on have results of sizes that tensors have.
+
+        Raises:
+            Refusal: one has not.
+        """
+        for node in self.nodes[before:]:
+            if isinstance(node.op, ops.Reshape) and product(shape_of(node.op.x)) != product(node.op.shape):
+                raise Refusal(notimpl(f"a reshape of {list(shape_of(node.op.x))} to {list(node.op.shape)}"))
+            if isinstance(node.op, Elementwise):
+                self._meeting([shape_of(one) for one in node.operand_values()])
+            for value in node.results:
+                checked(value.shape, f"the result of {type(node.op).__name__}")
 
     def step(self, where: str, what: str, names: Iterable[str], run: Callable[[], Any]) -> None:
         """Reads one layer: `run` gives its results, which become the tensors `names`. Refusals are kept."""

@@ -6,13 +6,14 @@ The table below states the fields that are used, numbered as in Apple's schema.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from netglot.errors import InputError, Refusal, notimpl
 from netglot.formats import wire
+from netglot.formats.coreml_stages import PIPELINES, joined, network_of
 from netglot.formats.mapped import mapped
 from netglot.formats.record import Record
 from netglot.pivot.dims import product
@@ -20,8 +21,21 @@ from netglot.pivot.dims import product
 SCHEMA = wire.schema("""
 Model
   1 version int32  2 description Description  303 regressor Network  403 classifier Network  500 network Network
-  502 program Empty  200 pipelineClassifier Empty  201 pipelineRegressor Empty  202 pipeline Empty
+  502 program Empty  200 pipelineClassifier Pipelined  201 pipelineRegressor Pipelined  202 pipeline Pipeline
+  300 glmRegressor Empty  301 supportVectorRegressor Empty  302 treeEnsembleRegressor Empty  400 glmClassifier Empty
+  401 supportVectorClassifier Empty  402 treeEnsembleClassifier Empty  404 nearestNeighbors Empty
+  501 recommender Empty  555 customModel Empty  556 linkedModel Empty  600 oneHotEncoder Empty  601 imputer Empty
+  602 featureVectorizer Empty  603 dictVectorizer Empty  604 scaler Empty  606 categoricalMapping Empty
+  607 normalizer Empty  609 arrayFeatureExtractor Empty  610 suppression Suppression  900 identity Empty
+  2002 featurePrint Empty
 Empty
+Pipelined
+  1 pipeline Pipeline
+Pipeline
+  1 models Model*  2 names string*
+Suppression
+  110 iouThreshold double  111 confidenceThreshold double  200 confidenceInputFeatureName string
+  201 coordinatesInputFeatureName string
 Description
   1 input Feature*  10 output Feature*
 Feature
@@ -248,6 +262,8 @@ class Network:
     probabilities: str = ""
     exact: bool = False
     """Whether arrays have the shapes that the file says, and not those of pictures."""
+    notes: list[str] = field(default_factory=list)
+    """What is to be told of what the file holds beside the network."""
 
 
 def is_program(path: Path) -> bool:
@@ -267,22 +283,24 @@ def _model(path: Path) -> Record:
 
 
 def read_network(path: Path) -> Network:
-    """The neural network in a `.mlmodel`. No weight is copied.
+    """The neural network in a `.mlmodel`, or those of a pipeline as one. No weight is copied.
 
     Raises:
         InputError: the file is missing or damaged.
         Refusal: it holds a model of another kind.
     """
-    record = _model(path)
-    kind = next((name for name in ("network", "classifier", "regressor") if name in record), None)
+    record, notes = _model(path), []
+    if any(name in record for name in PIPELINES):
+        record, notes = joined(record)
+    kind = network_of(record)
     if kind is None:
-        raise Refusal(notimpl("a model that is no neural network, such as a pipeline or a tree"))
+        raise Refusal(notimpl("a model that is no neural network, such as an ensemble of trees"))
     network, description = record.record(kind), record.record("description")
     outputs = [one.text("name") for one in description.records("output")]
     inputs = [_feature(one) for one in description.records("input")]
     return Network(
         network.records("layers"), inputs, outputs, network.records("preprocessing"),
-        network.text("labelProbabilityLayerName"), network.integer("arrayMapping", 0) == 1,
+        network.text("labelProbabilityLayerName"), network.integer("arrayMapping", 0) == 1, notes,
     )  # fmt: skip
 
 

@@ -181,9 +181,61 @@ def test_what_is_not_read_is_refused_by_name(tmp_path):
         run(tmp_path, data, X)
     assert [(one.where, one.what) for one in refused.value.refused] == [("mine", "custom")]
     with pytest.raises(Refusal, match="no neural network"):
-        run(tmp_path, encoded("Model", version=7, pipeline={}), X)
+        run(tmp_path, encoded("Model", version=7, treeEnsembleClassifier={}), X)
     with pytest.raises(InputError, match="2 numbers"):
         run(tmp_path, model(("fc", "innerProduct", dict(inputChannels=90, outputChannels=4, weights=one(drawn(2))))), X)
+
+
+def feature(name, *shape):
+    return {"name": name, "type": {"multiArrayType": {"shape": list(shape)}}}
+
+
+def stage(given, made, layers, preprocessing=()):
+    """A network in a pipeline; its tensors are called as those of the others."""
+    network = {"layers": layers, "preprocessing": list(preprocessing)}
+    return encoded("Model", description={"input": [given], "output": [feature(made)]}, network=network)
+
+
+def pipeline(*stages, outputs, kind="pipeline"):
+    description = {"input": [feature("data", 3, 6, 5)], "output": [feature(name) for name in outputs]}
+    held = {"models": list(stages), "names": [f"part{i}" for i in range(len(stages))]}
+    return encoded("Model", description=description, **{kind: held if kind == "pipeline" else {"pipeline": held}})
+
+
+def test_networks_of_a_pipeline_are_one(tmp_path):
+    w = drawn(4, 90)
+    dense = {"inputChannels": 90, "outputChannels": 4, "weights": one(w)}
+    first = stage(
+        feature("data", 3, 6, 5), "features",
+        [{"name": "1", "input": ["data"], "output": ["1"], "activation": {"ReLU": {}}},
+         {"name": "2", "input": ["1"], "output": ["features"], "innerProduct": dense}],
+    )  # fmt: skip
+    second = stage(feature("features", 4), "1", [{"name": "1", "input": ["features"], "output": ["1"], "softmax": {}}])
+    _, found = run(tmp_path, pipeline(first, second, outputs=["1"], kind="pipelineClassifier"), X)
+    y = np.maximum(X.astype("float64"), 0).reshape(2, 90) @ w.T.astype("float64")
+    np.testing.assert_allclose(found, np.exp(y) / np.exp(y).sum(1, keepdims=True), rtol=1e-6)
+
+
+def test_boxes_of_a_pipeline_are_left_to_the_caller(tmp_path):
+    layers = [{"name": n, "input": ["data"], "output": [n], "activation": {n: {}}} for n in ("tanh", "ReLU")]
+    network = stage(feature("data", 3, 6, 5), "tanh", layers)
+    told = {"confidenceInputFeatureName": "tanh", "coordinatesInputFeatureName": "ReLU"}
+    graph, found = run(tmp_path, pipeline(network, encoded("Model", suppression=told), outputs=["boxes"]), X)
+    np.testing.assert_allclose(found["tanh"], np.tanh(X), rtol=1e-6)
+    assert found["ReLU"].min() == 0 and any("overlapping boxes" in note for note in graph.notes)
+
+
+def test_other_models_of_a_pipeline_are_refused_by_name(tmp_path):
+    network = stage(feature("data", 3, 6, 5), "1", [])
+    with pytest.raises(Refusal, match="stage part1 is an ensemble of trees"):
+        run(tmp_path, pipeline(network, encoded("Model", treeEnsembleClassifier={}), outputs=["1"]), X)
+    with pytest.raises(Refusal, match=r"stage part0 is Apple's own feature print.*not in the file"):
+        run(tmp_path, pipeline(encoded("Model", featurePrint={}), network, outputs=["1"]), X)
+    inner = stage(feature("1", 3, 6, 5), "2", [], [{"featureName": "1", "scaler": {"channelScale": 2.0}}])
+    with pytest.raises(Refusal, match="changes pictures between"):
+        run(tmp_path, pipeline(network, inner, outputs=["2"]), X)
+    with pytest.raises(InputError, match="'other', which no stage makes"):
+        run(tmp_path, pipeline(network, stage(feature("other", 4), "2", []), outputs=["2"]), X)
 
 
 def test_damaged_files_are_errors(damage, tmp_path):

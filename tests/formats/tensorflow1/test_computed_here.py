@@ -61,3 +61,30 @@ def test_a_sequence_in_one_op(tmp_path):
         return [made.h, made.cs[-1]]
 
     compared(tmp_path, make, drawn(6, 2, 5), inputs=[(6, 2, 5)])
+
+
+def test_what_a_bias_is_added_to_may_be_an_output_itself(tmp_path):
+    kernel, bias = drawn(3, 3, 2, 4), drawn(4)
+
+    def make(x):
+        convolved = tf.nn.conv2d(x, kernel, 2, "SAME")
+        return [convolved, tf.nn.relu(tf.nn.bias_add(convolved, bias)), tf.matmul(x[:, 0, 0], drawn(2, 3)) + drawn(3)]
+
+    read = compared(tmp_path, make, drawn(2, 7, 8, 2))
+    assert sum(getattr(node.op, "bias", None) is not None for node in read.nodes) == 1
+
+
+def test_a_checkpoint_of_a_training_graph_gives_what_depends_on_its_inputs(tmp_path):
+    with v1.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder("float32", (None, 3), name="x")
+        weight = v1.get_variable("weight", (3, 4), use_resource=True)
+        v1.is_variable_initialized(weight)
+        tf.identity(1e-3 * tf.nn.l2_loss(weight), name="penalty")
+        tf.zeros((tf.shape(x)[0], 4), name="start")
+        y = tf.nn.relu(tf.matmul(x, weight), name="y")
+        session.run(v1.global_variables_initializer())
+        array = drawn(2, 3)
+        want = session.run(y, {x: array})
+        v1.train.Saver().save(session, str(tmp_path / "model"))
+    graph = read_tensorflow(tmp_path / "model.meta")
+    np.testing.assert_allclose(evaluate(graph, {"x": array}), want, rtol=1e-5)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import netglot.dialects.cntk.ops  # noqa: F401  (fills the dialect)
-from netglot.dialects.assembly import Assembly, class_name, identifier, with_open_batch
+from netglot.dialects.assembly import Assembly, class_name, fitting, identifier, with_open_batch
 from netglot.dialects.cntk.dialect import cntk
 from netglot.dialects.cntk.loops import Cell, Unknown, raised, unrolled
 from netglot.dialects.cntk.network import Graphlike
@@ -201,7 +199,7 @@ class _Reading(Graphlike):
             return [found[one] for one in wanted]
 
         first = next(iter(cell.delays.values()), self.functions[group[0]])
-        self.assembly.step(self._where(first), "recurrence", wanted, _fitting()(run))
+        self.assembly.step(self._where(first), "recurrence", wanted, fitting()(run))
         self._remember()
 
     # -- names
@@ -247,23 +245,8 @@ def _called(function: Function, reader, work: _Work, operands: list[Sample]) -> 
         inspect.signature(reader).bind(work, *operands)
     except TypeError as error:
         raise InputError(f"{function.uid} has {len(operands)} operands: {error}") from error
-    with _fitting():
+    with fitting():
         return reader(work, *operands)
-
-
-_MISFITS = (
-    ValueError, AssertionError, LookupError, ArithmeticError, TypeError, AttributeError, RecursionError,
-)  # fmt: skip
-
-
-@contextlib.contextmanager
-def _fitting() -> Iterator[None]:
-    """Refuses what fails because options do not fit."""
-    try:
-        yield
-    except _MISFITS as error:
-        detail = str(error).partition("\n")[0] or type(error).__name__
-        raise Refusal(notimpl(f"its options do not fit its input: {detail}")) from error
 
 
 def _number(uid: str) -> tuple:

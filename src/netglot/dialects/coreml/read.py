@@ -54,6 +54,7 @@ def _read(path: Path, network: Network, given: Any, free: bool) -> Graph:
     for one in network.inputs:
         if one.colours:
             assembly.notes.append(f"{one.name} is a picture: {one.colours}, from 0 to 255")
+    assembly.notes += network.notes
     assembly.notes += [_preprocessing(one) for one in network.preprocessing]
     names = [layer.text("name") for layer in network.layers]
     weighted = {

@@ -63,7 +63,7 @@ def read_call(tracer: Any, layer: Any, args: tuple, kwargs: dict, error: Excepti
         call=lambda token, inputs: within.read(tracer, token, inputs),
     )
     traced = [tracer.traced(value) for value in results]
-    tracer.nodes[start:] = joined(tracer.nodes[start:])
+    tracer.nodes[start:] = joined(tracer.nodes[start:], results)
     return tf.nest.pack_sequence_as(function.structured_outputs, traced)
 
 

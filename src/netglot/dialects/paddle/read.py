@@ -11,8 +11,8 @@ import numpy as np
 
 import netglot.dialects.paddle.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.assembly import Assembly, class_name, identifier, with_open_batch
+from netglot.dialects.biases import with_biases
 from netglot.dialects.fitting import fitted
-from netglot.dialects.paddle.biases import with_biases
 from netglot.dialects.paddle.chains import with_sequences
 from netglot.dialects.paddle.dialect import paddle
 from netglot.dialects.paddle.known import folded, known

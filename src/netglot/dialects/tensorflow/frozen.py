@@ -31,13 +31,15 @@ from netglot.errors import InputError, Refusal, RefusedOp, UnsupportedOps, Weigh
 from netglot.frontend.inputs import Inputs, parse_inputs
 from netglot.passes.blocks import with_blocks
 from netglot.pivot import ops
-from netglot.pivot.graph import Graph, Parameter, Part, Value
+from netglot.pivot.graph import Graph, Node, Parameter, Part, Value
 from netglot.pivot.op import TensorType
 
 _LOOPS = {"Enter", "Exit", "NextIteration", "LoopCond", "RefEnter", "RefExit"}
 _VARIABLES = {"VariableV2", "Variable", "VarHandleOp"}
 _WRITES = {
     "Assign",
+    "IsVariableInitialized",
+    "VarIsInitializedOp",
     "AssignVariableOp",
     "SaveV2",
     "RestoreV2",
@@ -297,27 +299,47 @@ def _read(
     try:
         results = walker.run(wanted_nodes, feeds)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, tf.errors.OpError) as error:
-        raise InputError(f"{path}: the graph does not fit together: {type(error).__name__}") from error
+        detail = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+        raise InputError(f"{path}: the graph does not fit together: {detail}") from error
     if reading.refused:
         raise UnsupportedOps(reading.refused, len(reading.nodes) + len(reading.refused), "pivot")
     _name_embeddings(reading.nodes)
     said = signature.outputs if signature is not None else {node.name: node.name for node in ends}
     outputs: dict[str, Value] = {}
+    if signature is None:
+        said = _without_ends_of_loops(said, nodes)
     for title, reference in said.items():
         name, _, index = reference.partition(":")
         held = [one for one in results.get(name, [])[int(index or 0) :] if isinstance(one, Value)]
         if held and not isinstance(held[0], Parameter):
             outputs[re.sub(r"\W+", "_", title)] = held[0]
+    if signature is None:
+        outputs = _computed_from(inputs, reading.nodes, outputs)
     if not outputs:
         raise InputError(f"{path}: the graph has no output that depends on its inputs")
     found = list(outputs.values())
     tree: Any = found[0] if len(found) == 1 else outputs
-    graph = Graph(reading.name, inputs, reading.parameters, joined(reading.nodes), tree, reading.modules())
+    graph = Graph(reading.name, inputs, reading.parameters, joined(reading.nodes, found), tree, reading.modules())
     graph.prune()
     needed = {id(v) for node in graph.nodes for v in node.operand_values()} | {id(v) for _, v in graph.outputs}
     graph.inputs = [value for value in graph.inputs if id(value) in needed]
     graph.parameters = {name: one for name, one in graph.parameters.items() if id(one) in needed}
     return with_blocks(graph, frozenset(graph.parameters.values()))
+
+
+def _without_ends_of_loops(said: dict[str, str], nodes: list[Any]) -> dict[str, str]:
+    """The ends of a graph but for variables of loops that nobody asks for afterwards, if others are left."""
+    exits = {node.name for node in nodes if node.op == "Identity" and node.input[0].partition(":")[0].endswith(LOOP)}
+    return {title: one for title, one in said.items() if one not in exits} or said
+
+
+def _computed_from(inputs: list[Value], nodes: list[Node], outputs: dict[str, Value]) -> dict[str, Value]:
+    """The ends of a graph that its inputs are in: not what only weights are in, such as a penalty of training."""
+    held = set(inputs)
+    for node in nodes:
+        if any(value in held for value in node.operand_values()):
+            held.update(node.results)
+    return {name: value for name, value in outputs.items() if value in held}
 
 
 def _told(nodes: list[Any], given: Any) -> tuple[list[Any], dict[str, np.ndarray], Any]:

@@ -87,7 +87,7 @@ def read_signature(
         output = dict(zip(sorted(structure), results, strict=True))
     if len(results) == 1 and not isinstance(structure, dict):
         output = results[0]
-    graph = Graph(name, inputs, reading.parameters, joined(reading.nodes), output, reading.modules())
+    graph = Graph(name, inputs, reading.parameters, joined(reading.nodes, results), output, reading.modules())
     graph.prune()
     return graph
 

@@ -147,6 +147,10 @@ class Raising:
         Raises:
             Unknown: it is no loop of known cells along sequences.
         """
+        with np.errstate(all="ignore"):  # damaged weights
+            return self._run(goes_on, step, scope)
+
+    def _run(self, goes_on: Callable, step: Callable, scope: str) -> list[Any]:
         for _ in range(2):
             fed = [self._fed(place, state) for place, state in enumerate(self.states)]
             until, after, nodes = self._walked(fed, goes_on, step)

@@ -1,4 +1,4 @@
-"""Convolutions with the bias that PaddlePaddle adds in an operator of its own."""
+"""Convolutions and products with the bias that a file adds in an operator of its own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from netglot.pivot import ops
 from netglot.pivot.graph import Node, Parameter, Value
 from netglot.pivot.op import shape_of
 
+_BIASED = (ops.Conv, ops.ConvTranspose, ops.Linear)
+
 
 def with_biases(nodes: list[Node], outputs: list[Any]) -> list[Node]:
-    """The nodes with each sum of a convolution and a weight for each channel made that convolution's bias."""
+    """The nodes with each sum of such an op and a weight for each channel made that op's bias."""
     uses = Counter(value for node in nodes for value in node.operand_values())
     uses.update(one for one in outputs if isinstance(one, Value))
     producers = {value: node for node in nodes for value in node.results}
@@ -26,15 +28,16 @@ def with_biases(nodes: list[Node], outputs: list[Any]) -> list[Node]:
 
 
 def _biased(node: Node, producers: dict[Value, Node], uses: Counter) -> tuple[Node, Parameter] | None:
-    """The convolution and its bias, where `node` adds one to the other and nothing else uses the sum's parts."""
+    """The op and its bias, where `node` adds one to the other and nothing else uses the sum's parts."""
     if not isinstance(node.op, ops.Add):
         return None
     x, added = node.op.x, node.op.y
     inner = producers.get(x) if isinstance(x, Value) else None
-    if inner is None or not isinstance(inner.op, ops.Conv | ops.ConvTranspose) or inner.op.bias is not None:
+    if inner is None or not isinstance(inner.op, _BIASED) or inner.op.bias is not None:
         return None
     bias = _vector(added, producers)
-    rank, axis = len(shape_of(x)), inner.op.axis
+    rank = len(shape_of(x))
+    axis = getattr(inner.op, "axis", rank - 1)
     if bias is None or uses[x] != 1 or bias.shape != (shape_of(x)[axis],):
         return None
     shape = shape_of(added)
