@@ -6,6 +6,8 @@ import pytest
 from netglot.pivot.evaluate import evaluate
 
 tf = pytest.importorskip("tensorflow")
+from tensorflow.python.framework import op_def_registry  # noqa: E402
+
 from netglot.dialects.tensorflow.frozen import read_tensorflow  # noqa: E402
 
 v1, raw = tf.compat.v1, tf.raw_ops
@@ -16,6 +18,14 @@ def drawn(*shape):
     return DRAWN.uniform(-1, 1, shape).astype("float32")
 
 
+def without_defaults(definition):
+    """Leaves attributes out that are what their op has anyway, as exporters do."""
+    for node in definition.node:
+        for attribute in op_def_registry.get(node.op).attr:
+            if attribute.HasField("default_value") and node.attr[attribute.name] == attribute.default_value:
+                del node.attr[attribute.name]
+
+
 def compared(folder, make, *arrays, inputs=None):
     """Asserts that a graph of placeholders for arrays is read as what TensorFlow computes of it; the graph."""
     with v1.Graph().as_default() as graph:
@@ -23,7 +33,9 @@ def compared(folder, make, *arrays, inputs=None):
         made = [tf.identity(one, name=f"out{i}") for i, one in enumerate(make(*places))]
         with v1.Session() as session:
             expected = session.run(made, dict(zip(places, arrays, strict=True)))
-    (folder / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    definition = graph.as_graph_def()
+    without_defaults(definition)
+    (folder / "net.pb").write_bytes(definition.SerializeToString())
     read = read_tensorflow(folder / "net.pb", inputs=inputs)
     found = evaluate(read, {f"x{i}": array for i, array in enumerate(arrays)}, precision="float64")
     found = found if isinstance(found, dict) else {"out0": found}
@@ -85,6 +97,27 @@ def test_a_checkpoint_of_a_training_graph_gives_what_depends_on_its_inputs(tmp_p
         session.run(v1.global_variables_initializer())
         array = drawn(2, 3)
         want = session.run(y, {x: array})
+        v1.train.Saver().save(session, str(tmp_path / "model"))
+    graph = read_tensorflow(tmp_path / "model.meta")
+    np.testing.assert_allclose(evaluate(graph, {"x": array}), want, rtol=1e-5)
+
+
+def test_columns_of_buckets_and_sizes_by_slices(tmp_path):
+    def make(x):
+        buckets = raw.Bucketize(input=x, boundaries=[-0.5, 0.0, 0.25])
+        return [buckets, tf.reshape(tf.one_hot(buckets, 4), [tf.shape(x)[0], 12])]
+
+    compared(tmp_path, make, drawn(4, 3))
+
+
+def test_a_variable_in_parts_is_whole_in_its_checkpoint(tmp_path):
+    with v1.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder("float32", (None, 3), name="x")
+        with v1.variable_scope("layer", partitioner=v1.fixed_size_partitioner(1)):
+            weight = v1.get_variable("weight", (3, 4))
+        y = tf.matmul(x, tf.convert_to_tensor(weight), name="y")
+        session.run(v1.global_variables_initializer())
+        want = session.run(y, {x: (array := drawn(2, 3))})
         v1.train.Saver().save(session, str(tmp_path / "model"))
     graph = read_tensorflow(tmp_path / "model.meta")
     np.testing.assert_allclose(evaluate(graph, {"x": array}), want, rtol=1e-5)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from google.protobuf import text_format
+from tensorflow.python.framework import op_def_registry
 
 from netglot.dialects.assembly import class_name, with_open_batch
 from netglot.dialects.cells import Cell
@@ -38,6 +39,7 @@ _LOOPS = {"Enter", "Exit", "NextIteration", "LoopCond", "RefEnter", "RefExit"}
 _VARIABLES = {"VariableV2", "Variable", "VarHandleOp"}
 _WRITES = {
     "Assign",
+    "DisableCopyOnRead",
     "IsVariableInitialized",
     "VarIsInitializedOp",
     "AssignVariableOp",
@@ -246,7 +248,8 @@ class _Walker(Interpreter):
 
     def _variable(self, node: Any) -> Any:
         name = node.attr["shared_name"].s.decode("utf-8", "replace") or node.name
-        key = next((one for one in (name, node.name) if one in self.checkpoint), None)
+        whole = re.sub(r"/part_\d+$", "", name)  # of variables in parts a checkpoint holds the whole
+        key = next((one for one in (name, node.name, whole) if one in self.checkpoint), None)
         if key is None:
             raise Refusal(never(f"the variable {name} has no value in the file", "freeze the graph, or give --weights"))
         array = self.checkpoint[key]()
@@ -262,6 +265,8 @@ def _read(
 ) -> Graph:
     reading = _Frozen(class_name(path.stem) or "Network")
     nodes = list(definition.node)
+    for node in (*nodes, *(one for function in definition.library.function for one in function.node_def)):
+        _fill(node)
     used = {name_of(reference) for node in nodes for reference in node.input}
     places, known_places, given = _told(nodes, given)
     if signature is not None:
@@ -325,6 +330,14 @@ def _read(
     graph.inputs = [value for value in graph.inputs if id(value) in needed]
     graph.parameters = {name: one for name, one in graph.parameters.items() if id(one) in needed}
     return with_blocks(graph, frozenset(graph.parameters.values()))
+
+
+def _fill(node: Any) -> None:
+    """Gives a node the attributes that the file leaves out because they are what its op has anyway."""
+    known_op = op_def_registry.get(node.op)
+    for attribute in known_op.attr if known_op is not None else ():
+        if attribute.HasField("default_value") and attribute.name not in node.attr:
+            node.attr[attribute.name].CopyFrom(attribute.default_value)
 
 
 def _without_ends_of_loops(said: dict[str, str], nodes: list[Any]) -> dict[str, str]:

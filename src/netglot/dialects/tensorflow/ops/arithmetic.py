@@ -8,7 +8,7 @@ from netglot.dialects.tensorflow.dialect import tensorflow
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
 from netglot.pivot.graph import Parameter
-from netglot.pivot.op import normal_axes, shape_of, type_of
+from netglot.pivot.op import dtype_of, normal_axes, shape_of, type_of
 
 Known = np.ndarray
 
@@ -258,3 +258,13 @@ def top_k(input, k: Known, sorted=True):
 
 
 _declare()
+
+
+@tensorflow.reads("Bucketize")
+def bucketize(input, boundaries=()):
+    if not boundaries:
+        return ops.Full(shape_of(input), 0, "int32")
+    bounds = np.asarray(boundaries, dtype_of(input) if dtype_of(input).startswith("float") else "float32")
+    each = ops.Reshape(input, (*shape_of(input), 1))
+    each = each if dtype_of(input) == bounds.dtype.name else ops.Cast(each, "float32")
+    return ops.Sum(ops.Cast(ops.GreaterEqual(each, bounds), "int32"), (len(shape_of(input)),), False)
