@@ -27,7 +27,9 @@ from netglot.dialects.torch.capture import _PLACES, Captured, capture
 from netglot.dialects.torch.casting import Casting, dtype_name
 from netglot.dialects.torch.complex_numbers import PARTS, REAL, Complex
 from netglot.dialects.torch.construction import arguments_of, as_the_others, initialiser_of
+from netglot.dialects.torch.described import describe, unused
 from netglot.dialects.torch.dialect import torch as dialect
+from netglot.dialects.torch.picked import Picked, is_pick, picked, put_back
 from netglot.dialects.torch.prepare import dynamic_shapes, without_cache
 from netglot.dialects.torch.storage import POISON, Poisoned, Storage, is_write
 from netglot.dialects.torch.symbols import size
@@ -128,7 +130,7 @@ class Reader:
             parameters.update({one.name: one for one in (pair.real, pair.imaginary)})
         graph = Graph(self.title, inputs, parameters, self.nodes, output, self._modules(), self.notes)
         graph.prune()
-        graph.notes.extend(_unused(graph))
+        graph.notes.extend(unused(graph))
         graph.origin = Origin(self.program, self._value_names())
         graph.arguments = self._argument_names()
         call_by_one_path(graph)
@@ -292,9 +294,9 @@ class Reader:
         fake = node.meta.get("val")
         target = str(node.target)
         if isinstance(fake, torch.SymInt | int) and not isinstance(fake, bool) and not isinstance(fake, torch.Tensor):
-            for argument in node.all_input_nodes:
-                self.argument(argument)  # a size of what was refused is no second refusal
-            return size(fake, self._symbol)
+            held = [self.argument(argument) for argument in node.all_input_nodes]
+            # a size of what was refused is no second refusal; how many elements a mask picked, nobody asks
+            return fake if any(isinstance(one, Picked) for one in held) else size(fake, self._symbol)
         if isinstance(fake, torch.SymFloat | torch.SymBool) or target in _IGNORED or (fake is None and "sym" in target):
             return fake
         if node.target is operator.getitem:
@@ -343,6 +345,10 @@ class Reader:
         if first is not None:
             arguments[0] = first
         options = {k: self.argument(v) for k, v in node.kwargs.items() if k not in _DROPPED_OPTIONS}
+        if len(arguments) == 3 and isinstance(arguments[2], Picked):
+            return self.build(node, put_back(self, arguments[0], arguments[1], arguments[2]), [node.meta.get("val")])
+        if is_pick(node) and (picks := picked(node, arguments)):
+            return picks
         pairs = complex_numbers.concerns(
             target.removeprefix("aten.").partition(".")[0], [*arguments, *options.values()]
         )
@@ -488,46 +494,3 @@ class Reader:
     def _tensors_in(self, tree: Any) -> bool:
         leaves = torch.utils._pytree.tree_leaves(tree)
         return any(isinstance(leaf, Value) for leaf in leaves)
-
-
-def describe(path: str, module: torch.nn.Module, arguments: dict[str, Any]) -> Module:
-    """What a live module says of itself."""
-    plain = {
-        k: v
-        for k, v in vars(module).items()
-        if isinstance(v, bool | int | float | str | tuple) and not k.startswith("_") and k != "training"
-    }
-    container = ""
-    if isinstance(module, torch.nn.Sequential):
-        container = "sequential"
-    elif isinstance(module, torch.nn.ModuleList):
-        container = "list"
-    elif isinstance(module, torch.nn.ModuleDict):
-        container = "dict"
-    kind = type(module)
-    try:
-        inputs = tuple(inspect.signature(module.forward).parameters)
-    except (TypeError, ValueError):
-        inputs = ()
-    own_doc = kind.__doc__ if not kind.__module__.startswith("torch.") else None
-    return Module(
-        path,
-        kind.__name__,
-        f"{kind.__module__}.{kind.__qualname__}",
-        arguments,
-        plain,
-        own_doc or "",
-        inputs,
-        container,
-    )
-
-
-def _unused(graph: Graph) -> list[str]:
-    """A sentence for the parameters that inference never uses."""
-    used = set(graph.consumers()) | {v for _, v in graph.outputs}
-    names = [p.name for p in graph.parameters.values() if p.kind == "parameter" and p not in used]
-    if not names:
-        return []
-    tops = dict.fromkeys(name.rpartition(".")[0] or name for name in names)
-    shown = ", ".join(list(tops)[:4]) + (f" and {len(tops) - 4} more" if len(tops) > 4 else "")
-    return [f"{len(names)} parameters take no part in inference and are left out: {shown}"]

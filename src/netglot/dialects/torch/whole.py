@@ -90,12 +90,16 @@ if hasattr(F, "linear_cross_entropy"):
 
 @contextlib.contextmanager
 def without_looks():
-    """While it lasts, a transformer does not look whether a mask that it is given happens to be causal."""
+    """While it lasts, nothing looks into tensors: no transformer whether a mask that it is given happens to be causal,
+    no distribution whether its parameters and values are allowed ones.
+    """
     import torch.nn.modules.transformer as home
+    from torch.distributions import Distribution
 
-    original = home._detect_is_causal_mask
+    original, checked = home._detect_is_causal_mask, Distribution._validate_args
     home._detect_is_causal_mask = lambda mask, is_causal=None, size=None: is_causal is True
+    Distribution._validate_args = False
     try:
         yield
     finally:
-        home._detect_is_causal_mask = original
+        home._detect_is_causal_mask, Distribution._validate_args = original, checked

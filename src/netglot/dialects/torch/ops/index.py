@@ -10,13 +10,13 @@ from netglot.errors import Refusal, never, notimpl
 from netglot.pivot import dims, ops
 from netglot.pivot.op import FLOATS, broadcast_shapes, dtype_of, is_scalar, normal_axis, numpy_dtype, shape_of, type_of
 
-_DATA = never(
+DATA = never(
     "the size of the result depends on the numbers in a tensor",
     "keep the size and use torch.where(mask, x, 0), or select outside the network",
 )
 for _name in ("nonzero.default", "nonzero_numpy.default", "masked_select.default", "argwhere.default"):
-    torch.refuses_reading(f"aten.{_name}", _DATA)
-torch.refuses_reading("aten.where.default", _DATA)
+    torch.refuses_reading(f"aten.{_name}", DATA)
+torch.refuses_reading("aten.where.default", DATA)
 torch.refuses_reading("aten.narrow.Tensor", notimpl("a range that starts where a tensor says"))
 
 # --- ranges and positions
@@ -162,7 +162,7 @@ def is_mask(index) -> bool:
 @torch.reads("aten.index.Tensor_hacked_twin", "aten._unsafe_index.Tensor_hacked_twin")
 def index_tensor(self, indices):
     if any(is_mask(index) for index in indices):
-        raise Refusal(_DATA)
+        raise Refusal(DATA)
     given = [axis for axis, index in enumerate(indices) if index is not None]
     if not given:
         return self
@@ -195,7 +195,7 @@ def _masked_put(x, indices, given, values, accumulate: bool):
         shape = shape_of(values)
         lead, masked, trail = shape[: -trailing - 1], shape[-trailing - 1], shape[len(shape) - trailing :]
         if masked != 1:
-            raise Refusal(_DATA)
+            raise Refusal(DATA)
         values = reshaped(values, (*lead, *(1,) * rank_of(mask), *trail))
     mask = reshaped(mask, (*shape_of(mask), *(1,) * trailing))
     return ops.Where(mask, ops.Add(x, values) if accumulate else values, x)
