@@ -106,7 +106,7 @@ class _Reading:
                 held = self.assembly.tensor(f"{number}:{result}")
                 if isinstance(held, Missing | Packed):
                     raise InputError(f"the output {node.name} is no tensor")
-                outputs[name] = held
+                outputs[name if name not in outputs else f"{name}_head{len(outputs)}"] = held
         found = list(outputs.values())
         graph = self.assembly.finish(found[0] if len(found) == 1 else outputs)
         used = {v for node in graph.nodes for v in node.operand_values()} | {v for _, v in graph.outputs}
