@@ -203,6 +203,34 @@ def test_both_compute_the_same(make, tmp_path):
     assert sum(p.numel() for p in module.parameters() if p.requires_grad) == ours
 
 
+KEEPING = {
+    "standard": lambda: [layers.LSTM(4, stateful=True, return_sequences=True), layers.GRU(3, stateful=True)],
+    "backwards": lambda: [layers.SimpleRNN(3, stateful=True, go_backwards=True)],
+    "both": lambda: [layers.Bidirectional(layers.GRU(3, stateful=True, return_sequences=True)), layers.Dense(2)],
+    "any_cell": lambda: [layers.RNN([layers.LSTMCell(3, activation="relu"), layers.GRUCell(2)], stateful=True)],
+}
+
+
+@pytest.mark.parametrize("name", KEEPING)
+def test_states_that_are_kept_between_calls(name, tmp_path):
+    given = keras.Input(batch_shape=(2, 5, 4))
+    x, generator = given, np.random.default_rng(0)
+    for layer in KEEPING[name]():
+        x = layer(x)
+    model = keras.Model(given, x)
+    for variable in model.trainable_variables:
+        variable.assign(generator.normal(0, 0.5, variable.shape))
+    _, load = emit(read_keras(model), tmp_path)
+    module = load()
+    for _ in range(3):
+        array = generator.normal(size=(2, 5, 4))
+        (found,) = outputs(module, [torch.from_numpy(array)]).values()
+        np.testing.assert_allclose(found, np.asarray(model(array)), atol=1e-12)
+    assert all(buffer.abs().sum() > 0 for buffer in module.buffers())
+    for _ in range(2):  # what a call keeps is no part of the next one's gradients
+        module.train()(torch.from_numpy(array)).sum().backward()
+
+
 TEXTS = {
     "attention": (attention, ["nn.MultiheadAttention(", "need_weights=False"]),
     "kept_starts": (

@@ -86,9 +86,23 @@ class Runtime:
         return self._write({path: resolve(self.model, path) for path in paths})
 
     def run(self, inputs, training=False, steady=False):
-        """The outputs by name. `steady` switches all random dropping off."""
-        with self._patched(steady):
-            return self._write(self._outputs(self._inputs(inputs), training))
+        """The outputs by name; of a network that keeps states between calls, those of a second call.
+
+        `steady` switches all random dropping off."""
+        with self._patched(steady), self._kept_states() as states:
+            given = self._inputs(inputs)
+            outputs = self._outputs(given, training)
+            return self._write(self._outputs(given, training) if states and not training else outputs)
+
+    @contextlib.contextmanager
+    def _kept_states(self):
+        """Puts the states back that recurrent layers keep between calls; yields them."""
+        layers = [layer for layer in self.model._flatten_layers() if getattr(layer, "stateful", False)]
+        states = [one for layer in layers for one in keras.tree.flatten(getattr(layer, "states", None) or [])]
+        before = [np.array(one) for one in states]
+        yield states
+        for one, array in zip(states, before, strict=True):
+            one.assign(array)
 
     def gradients(self, inputs, cotangents, paths):
         """Gradients of `sum(output * cotangent)` to the variables at `paths` and to every input of floats, in
@@ -97,7 +111,7 @@ class Runtime:
         given = self._inputs(inputs)
         watched = {f"input:{name}": t for name, t in given.items() if t.dtype.is_floating}
         variables = {path: resolve(self.model, path).value for path in paths}
-        with self._patched(steady=True), tf.GradientTape(watch_accessed_variables=False) as tape:
+        with self._patched(steady=True), self._kept_states(), tf.GradientTape(watch_accessed_variables=False) as tape:
             for tensor in (*watched.values(), *variables.values()):
                 tape.watch(tensor)
             outputs = self._outputs(given, False)

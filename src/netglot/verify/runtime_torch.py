@@ -124,10 +124,13 @@ class Runtime:
         return self._write({n: t for n, t in self._tensors() if names is None or n in names})
 
     def run(self, inputs, training=False, steady=False):
-        """The outputs by name. `steady` switches all random dropping off."""
+        """The outputs by name; of a network that keeps states between calls, those of a second call.
+
+        `steady` switches all random dropping off."""
         self._mode(training)
         with torch.no_grad(), self._watch(steady):
-            return self._write(self._outputs(self._inputs(inputs)))
+            given = self._inputs(inputs)
+            return self._write(self._outputs(given) if training else self._settled(given))
 
     def gradients(self, inputs, cotangents):
         """Gradients of `sum(output * cotangent)` to every parameter and every input of floats, in inference mode.
@@ -139,7 +142,7 @@ class Runtime:
         given = self._inputs(inputs)
         watched = {f"input:{name}": t.requires_grad_() for name, t in given.items() if t.is_floating_point()}
         watched.update({name: p for name, p in self.module.named_parameters() if p.requires_grad})
-        with self._watch(steady=True):
+        with self._watch(steady=True), self._kept_buffers():
             outputs = self._outputs(given)
             total = sum((outputs[name] * weight).sum() for name, weight in weights.items())
             found = torch.autograd.grad(total, list(watched.values()), allow_unused=True)
@@ -234,6 +237,15 @@ class Runtime:
 
     def _trainable(self, frozen):
         return [p for n, p in self.module.named_parameters() if p.requires_grad and n not in frozen]
+
+    def _settled(self, given):
+        """The outputs in inference, of a second call where the first changes buffers, which are put back."""
+        before = {name: tensor.clone() for name, tensor in self.module.named_buffers()}
+        with self._kept_buffers():
+            outputs = self._outputs(given)
+            if any(not torch.equal(tensor, before[name]) for name, tensor in self.module.named_buffers()):
+                outputs = self._outputs(given)
+        return outputs
 
     @contextlib.contextmanager
     def _kept_buffers(self):

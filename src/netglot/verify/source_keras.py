@@ -92,7 +92,7 @@ class Runtime(runtime_keras.Runtime):
         given = self._inputs(inputs)
         watched = {f"input:{name}": t for name, t in given.items() if t.dtype.is_floating}
         variables = {name: v.value for name, v in self._trained()}
-        with self._patched(steady=True), tf.GradientTape(watch_accessed_variables=False) as tape:
+        with self._patched(steady=True), self._kept_states(), tf.GradientTape(watch_accessed_variables=False) as tape:
             for tensor in (*watched.values(), *variables.values()):
                 tape.watch(tensor)
             outputs = self._outputs(given, False)
@@ -114,8 +114,8 @@ class Runtime(runtime_keras.Runtime):
             stepper.apply(found, variables)
             losses.append(float(loss))
             if step == 0:
-                kept = {id(v) for v in self.model.non_trainable_variables}
-                result["first"] = self._write({n: v for n, v in self.variables.items() if id(v) in kept})
+                trained = {id(v) for v in self.model.trainable_variables}  # Keras counts no states of recurrent layers
+                result["first"] = self._write({n: v for n, v in self.variables.items() if id(v) not in trained})
         return {
             "losses": losses, "outputs": list(outputs), **result, "last": self.state(), "biased_first": [],
             "biased_last": [],

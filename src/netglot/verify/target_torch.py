@@ -75,7 +75,7 @@ class Runtime(runtime_torch.Runtime):
         given = self._inputs(inputs)
         watched = {f"input:{name}": t.requires_grad_() for name, t in given.items() if t.is_floating_point()}
         watched.update({path: resolve(self.module, path) for path in paths})
-        with self._watch(steady=True):
+        with self._watch(steady=True), self._kept_buffers():
             outputs = self._outputs(given)
             total = sum((outputs[name] * weight).sum() for name, weight in weights.items())
             found = torch.autograd.grad(total, list(watched.values()), allow_unused=True)

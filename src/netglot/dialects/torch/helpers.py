@@ -107,6 +107,15 @@ class ConvLSTM(nn.Module):
         return torch.stack(steps, dim=1), (h, c)
 '''
 
+HELPERS["remember"] = '''
+def remember(x, states, memory):
+    """Keeps states for the next call in the buffers `memory`; zeros in these begin a new sequence."""
+    with torch.no_grad():
+        for held, state in zip(memory, states):
+            held.copy_(state)
+    return (x, *states)
+'''
+
 HELPERS["Recurrence"] = '''
 class Recurrence(nn.Module):
     """Runs a cell over the steps of a sequence, (batch, time, ...), or of several, and hands its states on."""

@@ -10,7 +10,7 @@ from netglot.pivot.dims import Dim, substitute, symbols_of
 from netglot.pivot.graph import Graph
 from netglot.pivot.op import Op, Tensor, TensorType, rand, shape_of, type_of
 
-__all__ = ["Scan", "body_graph"]
+__all__ = ["Recall", "Remember", "Scan", "body_graph"]
 
 
 class Scan(Op):
@@ -90,6 +90,38 @@ output((out, h))
 """,
         )
     ]  # fmt: skip
+
+
+class Recall(Op):
+    """What a buffer holds when the network is called: what the call before gave to `Remember`."""
+
+    random = True  # it is not the same at each call, so it is not computed once
+    memory: Tensor
+
+    def infer(self):
+        return type_of(self.memory)
+
+    def reference(self):
+        return self.memory
+
+    cases = [dict(memory=rand(3, 4))]
+
+
+class Remember(Op):
+    """Hands `x` and the `states` on; at the next call the buffers `memory` hold the states."""
+
+    random = True
+    x: Tensor
+    states: tuple[Tensor, ...]
+    memory: tuple[Tensor, ...]
+
+    def infer(self):
+        return (type_of(self.x), *map(type_of, self.states))
+
+    def reference(self):
+        return (self.x, *self.states)
+
+    cases = [dict(x=rand(3, 5), states=(rand(3, 2, seed=1),), memory=(rand(3, 2, seed=2),))]
 
 
 @functools.lru_cache(maxsize=64)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras as framework
+
 from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.layers.core import transposed
 from netglot.dialects.keras.layers.stepping import stepped
@@ -75,16 +77,8 @@ def _is_standard(live: Any) -> bool:
 
 
 def check_cell(layer) -> None:
-    """Tells what a layer's cell does in training that is left out.
-
-    Raises:
-        Refusal: it keeps its states between calls.
-    """
+    """Tells what a layer's cell does in training that is left out."""
     live = layer.live
-    if live.stateful:
-        raise Refusal(
-            notimpl("stateful=True keeps the states between calls", "return the states and give them to the next call")
-        )
     if getattr(live.cell, "recurrent_dropout", 0):
         layer.note(f"{layer.path} drops recurrent connections in training, which is left out")
 
@@ -93,6 +87,36 @@ def _dropped(layer, x: Any) -> Any:
     """The input with the dropout that is drawn once for all steps."""
     rate = float(getattr(layer.live.cell, "dropout", 0) or 0)
     return ops.Dropout(x, rate, (0, 2)) if rate else x
+
+
+def recalled(layer, initial_state: Any) -> Any:
+    """The states that a layer begins with where none are given: those of the call before, if it keeps them.
+
+    Raises:
+        Refusal: it is called twice while the network runs once.
+    """
+    if not layer.live.stateful:
+        return initial_state
+    if layer.tracer.calls[id(layer.live)] > 0:
+        raise Refusal(
+            notimpl("a layer that keeps its states is called twice at once", "use a layer of its own for each call")
+        )
+    layer.note(
+        f"{layer.path} keeps its states between calls: zeros in its buffers begin a new sequence, as reset_state() does"
+    )
+    if initial_state is not None:
+        return initial_state
+    return framework.tree.map_structure(lambda one: layer.emit(ops.Recall(layer.tracer.value(one))), layer.live.states)
+
+
+def remembered(layer, out: Any, states: list) -> tuple[Any, list]:
+    """The output and the final states, which are kept for the next call where the layer does that."""
+    if not layer.live.stateful:
+        return out, states
+    memory = tuple(layer.tracer.value(one) for one in framework.tree.flatten(layer.live.states))
+    kept = ops.Remember(out, tuple(framework.tree.flatten(states)), memory)
+    parts = [Part(kept, 1 + place) for place in range(len(memory))]
+    return Part(kept, 0), framework.tree.pack_sequence_as(states, parts)
 
 
 def states_of(initial_state: Any) -> list:
@@ -106,6 +130,7 @@ def states_of(initial_state: Any) -> list:
 def recurrent(layer, sequences, initial_state=None, mask=None, training=None):
     check_cell(layer)
     live = layer.live
+    initial_state = recalled(layer, initial_state)
     if _is_standard(live):
         direction = "backward" if live.go_backwards else "forward"
         states = states_of(initial_state)
@@ -117,9 +142,9 @@ def recurrent(layer, sequences, initial_state=None, mask=None, training=None):
             out = ops.Flip(out, (1,)) if live.go_backwards else out  # in the order in which Keras made them
         else:
             out = _last(live, run, bool(states), mask)
-        return returned(live, out, final)
+        return returned(live, *remembered(layer, out, final))
     out, last, final = stepped(layer, sequences, initial_state, mask)
-    return returned(live, out if live.return_sequences else last, final)
+    return returned(live, *remembered(layer, out if live.return_sequences else last, final))
 
 
 def _last(live: Any, run: Any, started: bool, mask: Any) -> Any:
@@ -149,6 +174,7 @@ def bidirectional(layer, sequences, initial_state=None, mask=None, training=None
         and type(forward.live) is type(backward.live)
         and _alike(forward.live, backward.live)
         and not forward.live.go_backwards
+        and not forward.live.stateful
     )
     states = states_of(initial_state)
     if not together:

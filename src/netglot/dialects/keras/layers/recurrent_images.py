@@ -6,7 +6,7 @@ from typing import Any
 
 from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.functions.windows import channel_axis_of, each, paddings
-from netglot.dialects.keras.layers.recurrent import check_cell, returned, states_of
+from netglot.dialects.keras.layers.recurrent import check_cell, recalled, remembered, returned, states_of
 from netglot.dialects.keras.layers.stepping import stepped
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
@@ -25,9 +25,10 @@ def _curve(function: Any) -> str:
 @keras.reads("layers.ConvLSTM1D", "layers.ConvLSTM2D", "layers.ConvLSTM3D")
 def conv_lstm(layer, sequences, initial_state=None, mask=None, training=None):
     check_cell(layer)
+    initial_state = recalled(layer, initial_state)
     if mask is not None:
         out, last, final = stepped(layer, sequences, initial_state, mask)
-        return returned(layer.live, out if layer.live.return_sequences else last, final)
+        return returned(layer.live, *remembered(layer, out if layer.live.return_sequences else last, final))
     live, cell = layer.live, layer.view(layer.live.cell)
     if getattr(live.cell, "dropout", 0):
         layer.note(f"{layer.path} drops a part of its input in training, which is left out")
@@ -56,4 +57,5 @@ def conv_lstm(layer, sequences, initial_state=None, mask=None, training=None):
         _curve(live.cell.recurrent_activation),
         channel + 1,
     )
-    return returned(live, Part(run, 0 if live.return_sequences else 1), [Part(run, 1), Part(run, 2)])
+    out = Part(run, 0 if live.return_sequences else 1)
+    return returned(live, *remembered(layer, out, [Part(run, 1), Part(run, 2)]))

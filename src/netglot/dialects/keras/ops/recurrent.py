@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netglot.dialects.keras.dialect import keras
+from netglot.errors import notimpl
 from netglot.passes.composed.control import scan
 from netglot.pivot import ops
 from netglot.pivot.graph import Part
@@ -110,6 +111,10 @@ def _update_first(rows):
         ops.Slice(rows, axis=0, start=gate * hidden, stop=(gate + 1) * hidden, step=1) for gate in range(3)
     )
     return ops.Concat((update, reset, new), axis=0)
+
+
+for _kind in (ops.Recall, ops.Remember):
+    keras.refuses(_kind, notimpl("a state that each call changes", "return the states and give them to the next call"))
 
 
 @keras.lowers(ops.Scan)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from netglot.dialects.torch.cells import cell_of, weight_of
 from netglot.dialects.torch.dialect import torch
 from netglot.pivot import ops
-from netglot.source.spell import Layer, Unpacks
+from netglot.source.spell import Call, Layer, Method, Unpacks
+
+
+@torch.writes(ops.Recall)
+def recall(op):
+    """A copy: the buffer itself is written to before gradients are taken."""
+    return Method(op.memory, "clone", (), {})
+
+
+@torch.writes(ops.Remember)
+def remember(op):
+    return Call("remember", (op.x, tuple(op.states), tuple(op.memory)), {}, helper="remember")
 
 
 @torch.writes(ops.Scan)
