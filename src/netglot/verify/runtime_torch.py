@@ -243,7 +243,8 @@ class Runtime:
         before = {name: tensor.clone() for name, tensor in self.module.named_buffers()}
         with self._kept_buffers():
             outputs = self._outputs(given)
-            if any(not torch.equal(tensor, before[name]) for name, tensor in self.module.named_buffers()):
+            after = dict(self.module.named_buffers())
+            if any(name in after and not torch.equal(after[name], tensor) for name, tensor in before.items()):
                 outputs = self._outputs(given)
         return outputs
 
@@ -254,7 +255,8 @@ class Runtime:
         yield
         with torch.no_grad():
             for name, tensor in self.module.named_buffers():
-                tensor.copy_(before[name])
+                if name in before and tensor.shape == before[name].shape:  # a table may have grown
+                    tensor.copy_(before[name])
 
     def _placeholders(self, exported, given):
         """The values of the program's placeholders: state by name, then the call's tensors in order."""
