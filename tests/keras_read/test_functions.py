@@ -42,7 +42,6 @@ SHAPED = {
     "array_split": lambda x: ops.array_split(x, 3, axis=2),
     "unstack": lambda x: ops.unstack(x, axis=1),
     "roll": lambda x: ops.roll(x, 2, axis=-1),
-    "take-list": lambda x: ops.take(x, [2, 0, -1], axis=1),
     "roll-flat": lambda x: ops.roll(x[0], 2),
     "repeat": lambda x: ops.repeat(x, 3, axis=1),
     "repeat-unevenly": lambda x: ops.repeat(x, [1, 0, 2], axis=1),
