@@ -7,6 +7,7 @@ which function it called. It is plain data, to travel between processes.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,6 +70,13 @@ class Framework:
 
     def note_call(self, fact: Fact, function: Any) -> None:
         """Remembers more of a module that is called, before it runs."""
+
+    def note_tensor(self, fact: Fact, value: Any) -> None:
+        """Remembers more of a tensor: what it was made of."""
+
+    def note_weights(self, fact: Fact, owner: Any, args: tuple, frame: Any) -> None:
+        """Remembers by which names the weights are known of a loss whose gradients are about to be taken, or of an
+        optimiser that is about to step."""
 
     def note(self, fact: Fact, owner: Any, name: str, value: Any) -> None:
         """Remembers more of an attribute, or of what a call gave."""
@@ -145,6 +153,8 @@ class Recorder:
             training = getattr(function, "training", None)
             if isinstance(training, bool):
                 fact.add("modes", training)
+        if name in ("backward", "step", "zero_grad") and fact.count <= FEW:
+            self.framework.note_weights(fact, owner, args, sys._getframe(2))
         self.shared.depth += 1
         try:
             result = self.shared.around(callee, function, args, kwargs)
@@ -227,6 +237,7 @@ class Recorder:
             fact.add("ranks", len(shape))
             fact.add("dtypes", dtype)
             fact.add("shapes", shape)
+            self.framework.note_tensor(fact, value)
         elif kind in ("int", "float", "bool", "str", "none", "name"):
             fact.add("values", value if kind != "name" else self.framework.name(value))
         elif kind in ("function", "class"):

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from netglot.migrate.observe import Framework
+from netglot.migrate.observe_leaves import named_leaves
 
 NAMESPACES = (
     "torch.nn", "torch.nn.functional", "torch", "torch.nn.init", "torch.nn.utils", "torch.nn.utils.rnn",
@@ -127,6 +128,24 @@ class Torch(Framework):
     def note_call(self, fact: Any, function: Any) -> None:
         if isinstance(function, nn.Module):
             fact.extra["moody"] = fact.extra.get("moody", False) or any(map(_moody, function.modules()))
+
+    def note_tensor(self, fact: Any, value: Any) -> None:
+        if value.is_leaf and (value.requires_grad or isinstance(value, nn.Parameter)):
+            fact.extra["leaf"] = True
+        elif value.requires_grad:
+            fact.extra["grown"] = True
+
+    def note_weights(self, fact: Any, owner: Any, args: tuple, frame: Any) -> None:
+        if args and isinstance(args[0], torch.optim.Optimizer):
+            owner = args[0]
+        if not isinstance(owner, (torch.Tensor, torch.optim.Optimizer)):
+            return
+        found = named_leaves(owner, frame)
+        known = fact.extra.get("leaves", [])
+        if found is None or known is None:
+            fact.extra["leaves"] = None
+        else:
+            fact.extra["leaves"] = known + [one for one in found if one not in known]
 
     def replaced(self, value: Any) -> Any:
         if self.double and value is torch.float32:

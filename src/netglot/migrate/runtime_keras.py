@@ -266,6 +266,8 @@ class Runtime(Observing, Side):
         """Gives a network its weights at its first call."""
         if any(isinstance(one, keras.KerasTensor) for one in args):
             return
+        if any(layer is part for one in self.met for part in one["model"]._flatten_layers()):
+            return  # a part of a network that has its weights
         with self.draws.held():
             for training in (True, False) if "training" in kwargs else (None,):
                 call(layer, *args, **({**kwargs, "training": training} if training is not None else kwargs))

@@ -256,7 +256,7 @@ class Runtime(Observing, Side):
         """Takes the weights of a network at its first call, or gives it those that it starts from."""
         if (
             _written_down()
-            or any(one["model"] is module for one in self.met)
+            or any(module is part for one in self.met for part in one["model"].modules())
             or any(type(one).__name__ == "Symbol" for one in args)
         ):
             return
@@ -431,8 +431,21 @@ def known_draws(draws: Any) -> None:
         with draws.held() if _written_down() else contextlib.nullcontext():
             return draws.take(*what)
 
-    torch.randn = lambda *size, **kw: tensor(take("normal", sizes(size, kw)))
-    torch.rand = lambda *size, **kw: tensor(take("uniform", sizes(size, kw)))
+    def drawn(kind: str) -> Any:
+        def draw(*size: Any, **kw: Any) -> torch.Tensor:
+            return tensor(take(kind, sizes(size, kw))).requires_grad_(kw.get("requires_grad", False))
+
+        return draw
+
+    torch.randn, torch.rand = drawn("normal"), drawn("uniform")
+    own = torch.normal
+
+    def normal(mean: Any, std: Any, size: Any = None, **kw: Any) -> torch.Tensor:
+        if size is None or isinstance(mean, torch.Tensor) or isinstance(std, torch.Tensor):
+            return own(mean, std, **({"size": size} if size is not None else {}), **kw)
+        return (tensor(take("normal", size)) * std + mean).requires_grad_(kw.get("requires_grad", False))
+
+    torch.normal = normal
 
     def integers(*given: Any, size: Any = None, low: Any = None, high: Any = None, **kwargs: Any) -> torch.Tensor:
         values = list(given)

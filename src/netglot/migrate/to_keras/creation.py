@@ -133,7 +133,9 @@ for _name, _dtype in {"FloatTensor": "float32", "Tensor": "float32", "LongTensor
         {"float32": "float_tensor({data})", "int64": "long_tensor({data})"}.get(_dtype, "float_tensor({data})"),
         when={} if _dtype in ("float32", "int64") else {"data": "none of this kind"},
     )
-declare("torch.normal(mean, std, size)", "keras.random.normal({size}, {mean}, {std})")
+declare(
+    "torch.normal(mean, std, size, generator=None)", "keras.random.normal({size}, {mean}, {std}<, seed={generator}>)"
+)
 declare("torch.bernoulli|torch.Tensor.bernoulli(x)", "keras.random.binomial(ops.shape({x}), 1, {x})")
 declare("torch.is_tensor(x)", "keras.ops.is_tensor({x})")
 declare("torch.manual_seed|torch.random.manual_seed(seed)", "keras.utils.set_random_seed({seed})")

@@ -353,4 +353,4 @@ declare(
 )
 mark(f"{_R}pack_sequence {_R}PackedSequence", "netglot has no form of it")
 mark("torch.utils.checkpoint.checkpoint", "Keras recomputes by keras.remat")
-mark("torch.autograd.grad torch.autograd.Function.apply", "netglot does not carry over gradients taken by hand")
+mark("torch.autograd.Function.apply", "netglot does not carry over gradients that are computed by hand")

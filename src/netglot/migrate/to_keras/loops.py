@@ -7,18 +7,19 @@ import builtins
 from typing import Any
 
 from netglot.migrate.rewrite import Rewriter
+from netglot.migrate.to_keras import leaves, tapes
+from netglot.migrate.to_keras.tapes import GONE, Tape, gives, words
 
 BACKWARD = "torch.Tensor.backward"
 STEP = "torch.optim.Optimizer.step"
 SCALED_STEP = "torch.amp.GradScaler.step"
 STEPS = (STEP, SCALED_STEP)
-RESETS = ("torch.optim.Optimizer.zero_grad", "torch.nn.Module.zero_grad")
+RESETS = ("torch.optim.Optimizer.zero_grad", "torch.nn.Module.zero_grad", "torch.nn.Sequential.zero_grad")
 CLIPS = {
     "torch.nn.utils.clip_grad_norm_": ("clip_grad_norm", "max_norm"),
     "torch.nn.utils.clip_grad_norm": ("clip_grad_norm", "max_norm"),
     "torch.nn.utils.clip_grad_value_": ("clip_grad_value", "clip_value"),
 }
-GONE = "\0gone\0"
 
 
 def callee(r: Rewriter, statement: ast.stmt) -> str:
@@ -49,14 +50,17 @@ def bodies(tree: ast.AST) -> Any:
 class Plan:
     """What becomes of each statement of the training loops of one file.
 
-    `tapes` says which statements begin and end under a tape, `backwards`, `steps` and `resets` what `backward`, `step`
+    `tapes` are put around statements, `asked` is the tape of each call of `torch.autograd.grad`; `backwards`, `steps` and `resets` what `backward`, `step`
     and `zero_grad` become, `begins` what is said before a loop in which gradients gather.
     """
 
     def __init__(self, r: Rewriter):
         self.r = r
-        self.tapes: dict[int, tuple[ast.stmt, bool]] = {}
-        """The number of a first statement to the last one under the same tape, and whether it is asked twice."""
+        self.kept = leaves.kept(r)
+        self.alone: set[int] = set()
+        """The `backward` of a loss that is computed where it stands."""
+        self.under: dict[int, Tape] = {}
+        """The tape whose last line computes what a `backward` differentiates."""
         self.backwards: dict[int, str] = {}
         self.steps: dict[int, str] = {}
         self.resets: dict[int, str] = {}
@@ -67,10 +71,14 @@ class Plan:
         """The weights of a single optimiser, by the same."""
         self.places = {id(one): body for _, body in bodies(r.file.tree) for one in body}
         self.functions = {id(one): r.around(one, ast.FunctionDef) for _, body in bodies(r.file.tree) for one in body}
+        self.tapes, self.asked = leaves.planned(r, self.places)
         found = [one for _, body in bodies(r.file.tree) for one in body if callee(r, one) == BACKWARD]
         lists: dict[int, list[tuple[ast.stmt, ast.stmt]]] = {}
         for backward in found:
             holder, boundary = self._forward_list(backward)
+            if holder is None and self._runs(backward):
+                self.alone.add(id(backward))
+                holder = self.places[id(backward)]
             if holder is None:
                 r.mark(backward, "backward", "netglot does not see what it differentiates")
                 continue
@@ -85,7 +93,7 @@ class Plan:
             body = self.places.get(id(boundary))
             if body is None:
                 return None, boundary
-            if any(self._runs(one) for one in body[: body.index(boundary)]):
+            if any(self._runs(one) or self._grows(one, backward) for one in body[: body.index(boundary)]):
                 return body, boundary
             parent = self.r.parent(boundary)
             if not isinstance(parent, (ast.If, ast.With)):
@@ -108,19 +116,30 @@ class Plan:
                     return True
         return False
 
+    def _grows(self, statement: ast.stmt, backward: ast.stmt) -> bool:
+        """Whether a statement computes with weights that stand alone."""
+        alone = self.r.fact(backward.value).extra.get("leaves") or ()  # type: ignore[attr-defined]
+        if all(kind == "module" for kind, _ in alone) or isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            return False
+        return any(self.r.fact(node).extra.get("grown") for node in ast.walk(statement) if hasattr(node, "number"))
+
     def _plan(self, pairs: list[tuple[ast.stmt, ast.stmt]]) -> None:
         body = self.places[id(pairs[0][1])]
-        first = self._first(body, pairs)
-        last = body.index(pairs[-1][1]) - 1
-        several = len({id(boundary) for _, boundary in pairs}) > 1
-        self.tapes[id(body[first])] = (body[last], several)
+        self._watch(body, pairs)
         previous: list[ast.stmt] = []
         for backward, _boundary in pairs:
+            if self.kept:
+                above, loss = self.differentiated(backward)
+                if (text := leaves.backward(self.r, backward, loss)) is None:
+                    self.r.mark(backward, "backward", "netglot does not see by which names its weights are known")
+                else:
+                    self.backwards[id(backward)] = above + text
+                continue
             steps, gathers = self._steps_after(backward)
             if not steps:
                 self.r.mark(backward, "backward", "netglot does not see which step takes these gradients")
                 continue
-            variables = [self._variables(one, body) for one in steps]
+            variables = [self.weights_of(one, body) for one in steps]
             if None in variables:
                 self.r.mark(steps[variables.index(None)], "step", "netglot does not see which weights it changes")
                 continue
@@ -134,17 +153,57 @@ class Plan:
             self._write(backward, steps, variables, gathers or previous == steps)  # type: ignore[arg-type]
             previous = steps
 
+    def _watch(self, body: list[ast.stmt], pairs: list[tuple[ast.stmt, ast.stmt]]) -> None:
+        """Puts tapes around what is differentiated: one for each loss, where they share nothing of what made them."""
+        groups: list[tuple[int, list[tuple[ast.stmt, ast.stmt]]]] = []
+        for pair in pairs:
+            if id(pair[0]) in self.alone:
+                continue
+            first, together = self._first(body, [pair]), [pair]
+            while groups and first <= body.index(groups[-1][1][-1][1]):
+                other, earlier = groups.pop()
+                first, together = min(first, other), [*earlier, *together]
+            groups.append((first, together))
+        for first, together in groups:
+            last = body[body.index(together[-1][1]) - 1]
+            several = len({id(boundary) for _, boundary in together}) > 1
+            tape = Tape(body[first], last, persistent=several)
+            if self.kept:
+                tape.watched = leaves.watches(self.r, [one for one, _ in together])
+            self.tapes.append(tape)
+            ended = together[-1][1]
+            self.under |= {id(one): tape for one, boundary in together if boundary is ended}
+
+    def differentiated(self, backward: ast.stmt) -> tuple[str, str]:
+        """What stands above a `backward`, and the text of its loss: one that is an expression gets a name."""
+        r, loss = self.r, backward.value.func.value  # type: ignore[attr-defined]
+        text = r.text(loss)
+        part = isinstance(loss, ast.Subscript) and r.fact(loss.value).kinds == ["tensor"]
+        if isinstance(loss, (ast.Name, ast.Attribute, ast.Subscript)) and not part:
+            return "", text
+        name = next(one for one in ("total", "total_loss", "whole_loss", "loss_") if one not in r.bound)
+        indent = r.spans.indent(backward)
+        if id(backward) in self.alone:
+            r.imports.add("tf")
+            return f"with tf.GradientTape() as tape:\n{indent}    {name} = {text}\n{indent}", name
+        if (tape := self.under.get(id(backward))) is not None:
+            tape.ends += (f"{name} = {text}",)
+            return "", name
+        return f"{name} = {text}\n{indent}", name
+
     def _first(self, body: list[ast.stmt], pairs: list[tuple[ast.stmt, ast.stmt]]) -> int:
         """The first statement that runs what a loss is made of; what else runs before it is not watched."""
         wanted: set[str] = set()
         for backward, _ in pairs:
-            wanted |= _words(backward, ast.Load)
-        running = [i for i, one in enumerate(body) if self._runs(one)]
+            wanted |= words(backward, ast.Load)
+        last = pairs[-1][0]
+        running = [i for i, one in enumerate(body) if self._runs(one) or self._grows(one, last)]
         found = []
         for place in range(body.index(pairs[-1][1]), -1, -1):
             one = body[place]
-            if any(one is boundary for _, boundary in pairs) or _gives(one) & wanted:
-                wanted |= _words(one, ast.Load)
+            for_itself = isinstance(one, ast.Expr) and self._runs(one) and callee(self.r, one) != BACKWARD
+            if for_itself or any(one is boundary for _, boundary in pairs) or gives(one) & wanted:
+                wanted |= words(one, ast.Load)
                 if place in running:
                     found.append(place)
         return min(found, default=running[0])
@@ -156,12 +215,12 @@ class Plan:
         if several and adds:
             r.mark(backward, "backward", "gradients that gather for several optimisers are not carried over")
             return
-        loss = r.text(backward.value.func.value)  # type: ignore[attr-defined]
+        above, loss = self.differentiated(backward)
         wanted = f"[{', '.join(variables)}]" if several else variables[0]
         text = f"tape.gradient({loss}, {wanted})"
         if adds:
             text = r.target.spell("summed(gradients, ", r) + text + ")"
-        self.backwards[id(backward)] = f"gradients = {text}"
+        self.backwards[id(backward)] = f"{above}gradients = {text}"
         if several:
             self.parts[id(self.functions[id(backward)])] = variables
         else:
@@ -227,7 +286,7 @@ class Plan:
         self.begins[id(outermost)] = "gradients = None"
         return True
 
-    def _variables(self, step: ast.stmt, body: list[ast.stmt]) -> str | None:
+    def weights_of(self, step: ast.stmt, body: list[ast.stmt]) -> str | None:
         """The weights of an optimiser: what it was made with, else those of the network that runs here."""
         call = step.value  # type: ignore[attr-defined]
         key = "made 0" if callee(self.r, step) == SCALED_STEP else "made"
@@ -243,7 +302,9 @@ class Plan:
             if isinstance(node, ast.Call) and any(c.startswith(("call:user", "call:torch.nn.")) for c in self.r.fact(node).callees)
         ]  # fmt: skip
         texts = {self.r.text(node.func) for node in runs if not self._criterion(node)}
-        return f"{texts.pop()}.trainable_variables" if len(texts) == 1 else None
+        if len(texts) == 1:
+            return f"{texts.pop()}.trainable_variables"
+        return leaves.listed(self.r.fact(call).extra.get("leaves"), self.r)
 
     def _criterion(self, node: ast.Call) -> bool:
         """Whether what is called holds no weights: a loss that the user wrote as a module."""
@@ -258,32 +319,6 @@ class Plan:
         if other is None:
             return self.r.bound - local
         return local & _locals(other)
-
-
-def _words(node: ast.AST, context: type) -> set[str]:
-    """The names in a node, and the attributes of `self`."""
-    found: set[str] = set()
-    for one in ast.walk(node):
-        if isinstance(one, ast.Name) and isinstance(one.ctx, context) and one.id != "self":
-            found.add(one.id)
-        elif isinstance(one, ast.Attribute) and isinstance(one.ctx, context) and getattr(one.value, "id", "") == "self":
-            found.add(f"self.{one.attr}")
-    return found
-
-
-def _gives(node: ast.AST) -> set[str]:
-    """What a statement gives a value, or changes by a method or at an index."""
-    found = _words(node, ast.Store)
-    for one in ast.walk(node):
-        if isinstance(one, ast.Subscript) and isinstance(one.ctx, ast.Store):
-            found |= _words(one.value, ast.Load)
-        elif (
-            isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and one.func.attr in ("append", "extend")
-        ):
-            found |= _words(one.func.value, ast.Load)
-        elif isinstance(one, ast.AugAssign):
-            found |= _words(one.target, ast.Store)
-    return found
 
 
 def _parameters(node: ast.AST | None) -> ast.expr | None:
@@ -346,15 +381,33 @@ def statement(target: Any, r: Rewriter, node: ast.stmt) -> str | None:
         return None
     if name == BACKWARD:
         return found.backwards.get(id(node))
+    if found.kept and name in (*STEPS, *RESETS):
+        return _kept(r, node, name)
     if name in STEPS:
         return found.steps.get(id(node)) or _unpaired(r, node)
     if name in RESETS:
         return found.resets.get(id(node)) or ("pass" if _only(r, node) else GONE)
     call = node.value  # type: ignore[attr-defined]
-    if name == "torch.amp.GradScaler.unscale_":
+    if name == "torch.amp.GradScaler.unscale_" and not found.kept:
         held = _held(r, node, None)
         return f"{held} = {r.text(call.func.value)}.unscale({held})"
     return _clipped(target, r, node, call, name)
+
+
+def _kept(r: Rewriter, node: ast.stmt, name: str) -> str | None:
+    """`step` and `zero_grad` where gradients stay with the weights."""
+    call = node.value  # type: ignore[attr-defined]
+    owner = r.text(call.func.value)
+    body = plan(r).places.get(id(node), [])
+    own = f"{owner}.trainable_variables" if name in RESETS[1:] else plan(r).weights_of(node, body)
+    if own is None:
+        r.mark(node, call.func.attr, "netglot does not see which weights it changes")
+        return r.composed_kept(node)
+    if name in RESETS:
+        return r.target.spell("clear(", r) + f"{own})"
+    if name == SCALED_STEP:
+        return f"{owner}.step({r.text(call.args[0])}, [w.grad for w in {own}], {own})"
+    return f"{owner}.apply_gradients((w.grad, w) for w in {own})"
 
 
 def _clipped(target: Any, r: Rewriter, node: ast.stmt, call: ast.Call, name: str) -> str | None:
@@ -370,6 +423,11 @@ def _clipped(target: Any, r: Rewriter, node: ast.stmt, call: ast.Call, name: str
         words.pop(idle, None)
     if bound is None or words or (kind is not None and r.constant(kind) != 2):
         return None
+    if plan(r).kept:
+        if parameters is None:
+            return None
+        clip = target.spell(f"{how}(", r)[:-1]
+        return target.spell("clip_kept(", r) + f"{clip}, {r.text(parameters)}, {r.text(bound)})"
     held = _held(r, node, parameters)
     whole = plan(r).whole.get(id(plan(r).functions.get(id(node))))
     if held == "gradients" and parameters is not None and whole not in (None, chosen := r.text(parameters)):
@@ -396,6 +454,8 @@ def measured(target: Any, r: Rewriter, node: ast.Assign) -> str | None:
     if clipped is None or ", gradients, " in clipped:  # the norm of some of the gradients
         return None
     held = clipped.partition(" = ")[0]
+    if plan(r).kept:
+        held = f"[w.grad for w in {r.text(call.args[0] if call.args else call.keywords[0].value)}]"
     taken = f"{r.text(node.targets[0])} = " + target.spell("global_norm(", r) + f"{held})"
     return f"{taken}\n{r.spans.indent(node)}{clipped}"
 
@@ -418,50 +478,6 @@ def _only(r: Rewriter, node: ast.stmt) -> bool:
 
 
 def taped(target: Any, r: Rewriter, node: ast.AST, render: Any) -> str | None:
-    """A statement with a body, with a tape put around some of its statements; None where there is none."""
+    """A statement with a body, with tapes put around some of its statements; None where there is none."""
     found = plan(r)
-    if found is None:
-        return None
-    for name in ("body", "orelse"):
-        body = getattr(node, name, None)
-        if not isinstance(body, list):
-            continue
-        for first in body:
-            if id(first) in found.tapes:
-                return _with_tape(target, r, node, first, *found.tapes[id(first)], render)
-    return None
-
-
-def _with_tape(
-    target: Any, r: Rewriter, node: ast.AST, first: ast.stmt, last: ast.stmt, persistent: bool, render: Any
-) -> str:  # fmt: skip
-    body = next(b for b in (getattr(node, "body", []), getattr(node, "orelse", [])) if first in b)
-    inside = body[body.index(first) : body.index(last) + 1]
-    start, end = r.spans.of(first)[0], r.spans.of(last)[1]
-    end_line = r.spans.data.find(b"\n", end)
-    tail = r.spans.data[end : end_line if end_line >= 0 else len(r.spans.data)]
-    if tail.strip().startswith(b"#"):
-        end += len(tail)
-    indent = r.spans.indent(first)
-    text = r.spans.between(start, end, list(inside), render)
-    lines = [("    " + line if line.strip() and i else line) for i, line in enumerate(text.split("\n"))]
-    lines = [line for line in lines if line.strip() != GONE]
-    r.imports.add("tf")
-    options = "persistent=True" if persistent else ""
-    block = f"with tf.GradientTape({options}) as tape:\n{indent}    " + "\n".join(lines).lstrip()
-
-    def one(child: ast.AST) -> str:
-        return block if child is first else render(child)
-
-    whole_start, whole_end = r.spans.of(node) if not isinstance(node, ast.Module) else (0, len(r.spans.data))
-    children = sorted(r.spans.children(node), key=r.spans.of)
-    children = [c for c in children if c is first or c not in inside]
-    out, at = [], whole_start
-    for child in children:
-        a, b = r.spans.of(child)
-        if a < at:
-            continue
-        out += [r.spans.data[at:a].decode("utf-8"), one(child)]
-        at = end if child is first else b
-    out.append(r.spans.data[at:whole_end].decode("utf-8"))
-    return "".join(out)
+    return None if found is None else tapes.taped(r, node, found.tapes, render)

@@ -17,6 +17,7 @@ from netglot.migrate.to_keras import (
     functions,
     helpers,
     layers,
+    leaves,
     loops,
     names,
     optimizers,
@@ -40,6 +41,7 @@ from netglot.migrate.to_keras.asking import (
     second_name,
     stands_alone,
 )
+from netglot.migrate.to_keras.tapes import callees
 
 TABLE = Table()
 for _table in (
@@ -162,6 +164,10 @@ class Target:
             return f"{r.text(receiver)}.call({r.arguments(node)}{passed})"
         if not callees:
             return self._unseen(r, node, function)
+        if callees[0] == leaves.TAKEN:
+            return self.taken(r, node, single=False)
+        if callees[0] == "torch.Tensor.requires_grad_" and receiver is not None:
+            return leaves.required(r, node, receiver)
         if callees[0] == loops.BACKWARD and isinstance(r.parent(node), ast.Expr):
             return r.composed_kept(node)  # the plan of the loop has said why
         tensors = [c for c in callees if c.startswith(("torch.Tensor.", "torch.Size."))]
@@ -174,6 +180,7 @@ class Target:
                 callees[0] != self._made_anew(callees[0])
                 and isinstance(receiver, ast.Name)
                 and read_after(r, node, receiver)
+                and not leaves.is_leaf(r, receiver)
             ):
                 return f"({receiver.id} := {made})"
             return made
@@ -200,6 +207,15 @@ class Target:
         made = r.called(node, framework)
         if made is None:
             r.mark(node, framework[0], self.reason(framework[0]))
+            return r.composed_kept(node)
+        return made if framework[0] == "torch.nn.Parameter" else leaves.made(r, node, made)
+
+    def taken(self, r: Rewriter, node: ast.Call, single: bool) -> str:
+        """Gradients that are asked for by hand."""
+        plan = loops.plan(r)
+        made = leaves.taken(r, node, plan.asked if plan is not None else {}, single)
+        if made is None:
+            r.mark(node, leaves.TAKEN, "netglot does not see what it differentiates")
             return r.composed_kept(node)
         return made
 
@@ -324,6 +340,11 @@ class Target:
         return None
 
     def _tensor_attribute(self, r: Rewriter, node: ast.Attribute) -> str | None:
+        if node.attr == "grad":
+            return leaves.gradient(r, node)
+        inside = r.fact(node.value).extra.get("leaf") and isinstance(r.parent(node), ast.Attribute)
+        if node.attr == "data" and (leaves.is_gradient(node.value) or inside):
+            return r.text(node.value)  # nothing watches it there
         value = r.parenthesised(node.value, r.text(node.value))
         if node.attr == "shape":
             parent = r.parent(node)
@@ -508,6 +529,8 @@ class Target:
 
     def subscript(self, r: Rewriter, node: ast.Subscript) -> str | None:
         fact = r.fact(node.value)
+        if isinstance(node.value, ast.Call) and r.constant(node.slice) == 0 and leaves.TAKEN in callees(r, node.value):
+            return self.taken(r, node.value, single=True)
         if (size := training.weight_size(self, r, node)) is not None:
             return size
         if (group := rate_of(r, node)) is not None:
@@ -667,13 +690,13 @@ class Target:
 
     def assign(self, r: Rewriter, node: ast.Assign) -> str | None:
         if len(node.targets) == 1 and isinstance(node.targets[0], ast.Subscript):
-            made = self._changed(r, node.targets[0], r.text(node.value))
+            made = self._changed(r, node.targets[0], r.text(node.value), node.value)
             if made is not None:
                 r.touch(node)
                 return made
-        return training.assign(self, r, node)
+        return leaves.assigned(r, node) or training.assign(self, r, node)
 
-    def _changed(self, r: Rewriter, target: ast.Subscript, value: str) -> str | None:
+    def _changed(self, r: Rewriter, target: ast.Subscript, value: str, values: ast.AST | None = None) -> str | None:
         """`x[i][j] = value` as a new x; None where x is no tensor of a plain name."""
         parts: list[ast.expr] = []
         base: ast.expr = target
@@ -685,15 +708,22 @@ class Target:
         if any(r.fact(one).kinds not in (["int"], []) for one in parts[:-1]):
             return None
         name, seen = r.text(base), r.fact(parts[-1])
+        kept = "{} = {}" if not leaves.is_leaf(r, base) else "{}.assign({})"
+        several = values is not None and any(r.peek(values).ranks)
+        if len(parts) == 1 and seen.dtypes == ["bool"] and several:
+            places = self.spell("ops.convert_to_numpy(", r) + f"{r.text(parts[0])})"
+            return kept.format(name, self.spell("updated(", r) + f"{name}, {places}, {value})")
         if len(parts) == 1 and seen.dtypes == ["bool"] and seen.ranks == r.fact(base).ranks:
-            return f"{name} = " + self.spell("ops.where(", r) + f"{r.text(parts[0])}, {value}, {name})"
+            return kept.format(name, self.spell("ops.where(", r) + f"{r.text(parts[0])}, {value}, {name})")
         if len(parts) == 1:
             index = r.spans.composed(target, r.text)[len(name) :]
         else:
             index = f"[{', '.join(r.text(one) for one in parts)}]"
-        return f"{name} = " + self.spell("updated(", r) + f"{name}, {_as_index(index)}, {value})"
+        return kept.format(name, self.spell("updated(", r) + f"{name}, {_as_index(index)}, {value})")
 
     def augmented(self, r: Rewriter, node: ast.AugAssign) -> str | None:
+        if (made := leaves.changed(r, node) or leaves.whole_change(r, node)) is not None:
+            return made
         if isinstance(node.target, ast.Subscript) and "tensor" in r.fact(node.target.value).kinds:
             sign = _SIGNS.get(type(node.op))
             places = node.target.slice.elts if isinstance(node.target.slice, ast.Tuple) else [node.target.slice]
@@ -722,6 +752,9 @@ class Target:
         return training.for_(self, r, node)
 
     def if_(self, r: Rewriter, node: ast.If) -> str | None:
+        return None
+
+    def delete(self, r: Rewriter, node: ast.Delete) -> str | None:
         return None
 
     def with_(self, r: Rewriter, node: ast.With) -> str | None:
@@ -897,6 +930,7 @@ _STATEMENTS = {
     ast.FunctionDef: "function",
     ast.Assign: "assign",
     ast.AugAssign: "augmented",
+    ast.Delete: "delete",
     ast.Expr: "expression_statement",
     ast.For: "for_",
     ast.If: "if_",

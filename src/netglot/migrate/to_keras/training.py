@@ -7,7 +7,7 @@ from typing import Any
 
 from netglot.migrate.declare import MISSING, Bound, Table, Unbound
 from netglot.migrate.rewrite import Rewriter
-from netglot.migrate.to_keras import layers, loops
+from netglot.migrate.to_keras import layers, leaves, loops
 
 table = Table()
 declare, rule, mark = table.declare, table.rule, table.mark
@@ -141,6 +141,8 @@ def method(target: Any, r: Rewriter, node: ast.Call, callees: list[str], receive
         return None if short not in ("items", "keys", "values") else f"{value}.{short}()"
     if name.startswith("torch.nn.Sequential.") and short in ("append", "add_module"):
         return f"{value}.add({r.text(node.args[-1])})"
+    if short == "children" and target.sequential(r, receiver):
+        return f"{r.parenthesised(receiver, value)}.layers"
     if short == "register_parameter" and len(node.args) == 2:
         return f"setattr({value}, {r.arguments(node)})"
     if short == "add_module":
@@ -396,6 +398,11 @@ def expression_statement(target: Any, r: Rewriter, node: ast.Expr) -> str | None
             return _initialiser(target, r, node, made, _INIT + _DATA_METHODS[call.func.attr], receiver)
         if name.startswith(("torch.nn.Module.", "torch.nn.Sequential.")):
             return _module_statement(target, r, node, call, name, receiver)
+        if name == "torch.Tensor.requires_grad_" and [r.constant(one) for one in call.args] != [False]:
+            begun = leaves.begun(r, receiver)
+            return "pass" if begun == leaves.GONE and _only(r, node) else begun
+        if (changed := leaves.in_place(target, r, call)) is not None:
+            return changed
         if name.startswith("torch.Tensor.") and call.func.attr.endswith("_"):
             return _in_place(target, r, call, name, receiver)
     return None

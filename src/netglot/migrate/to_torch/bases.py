@@ -24,9 +24,24 @@ def base(r: Any, node: ast.ClassDef, dotted: str) -> str | None:
     calls = {
         one.func.attr for one in ast.walk(node) if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute)
     }
+    if _masks(node, methods):
+        return "MaskingLayer"
     if "build" in methods or calls & BUILDS or symbolic(r.project):
         return "Layer"
     return "nn.Module"
+
+
+def _masks(node: ast.ClassDef, methods: set[str]) -> bool:
+    """Whether a layer takes masks, makes them or hands them on."""
+    takes = any(
+        isinstance(one, ast.FunctionDef) and one.name == "call" and "mask" in [a.arg for a in one.args.args[2:]]
+        for one in node.body
+    )
+    keeps = any(
+        isinstance(one, ast.Attribute) and one.attr == "supports_masking" and isinstance(one.ctx, ast.Store)
+        for one in ast.walk(node)
+    )
+    return takes or keeps or "compute_mask" in methods
 
 
 def _hands_on(node: ast.ClassDef) -> bool:

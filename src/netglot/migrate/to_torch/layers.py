@@ -206,16 +206,17 @@ for _keras, _torch in {
     "GlorotNormal": '"glorot_normal"', "LecunNormal": '"lecun_normal"', "LecunUniform": '"lecun_uniform"',
     "Zeros": '"zeros"', "Ones": '"ones"',
 }.items():  # fmt: skip
-    declare(f"keras.initializers.{_keras}(seed=None)", _torch, infers="seed")
+    _old = _keras[0].lower() + "".join("_" + c.lower() if c.isupper() else c for c in _keras[1:])
+    declare(f"keras.initializers.{_keras}|tf.{_old}_initializer|tf.initializers.{_keras}(seed=None)", _torch, infers="seed")
 declare(
     "keras.initializers.Orthogonal(gain=1.0, seed=None)",
     "functools.partial(nn.init.orthogonal_, gain={gain})",
     infers="seed",
 )
-declare("keras.initializers.RandomNormal(mean=0.0, stddev=0.05, seed=None)",
+declare("keras.initializers.RandomNormal|tf.random_normal_initializer|tf.initializers.RandomNormal(mean=0.0, stddev=0.05, seed=None)",
         "functools.partial(nn.init.normal_, mean={mean}, std={stddev})", infers="seed")  # fmt: skip
-declare("keras.initializers.TruncatedNormal(mean=0.0, stddev=0.05, seed=None)",
+declare("keras.initializers.TruncatedNormal|tf.initializers.TruncatedNormal(mean=0.0, stddev=0.05, seed=None)",
         "functools.partial(nn.init.trunc_normal_, mean={mean}, std={stddev}, a={mean} - 2 * {stddev}, b={mean} + 2 * {stddev})", infers="seed")  # fmt: skip
-declare("keras.initializers.RandomUniform(minval=-0.05, maxval=0.05, seed=None)",
+declare("keras.initializers.RandomUniform|tf.random_uniform_initializer|tf.initializers.RandomUniform(minval=-0.05, maxval=0.05, seed=None)",
         "functools.partial(nn.init.uniform_, a={minval}, b={maxval})", infers="seed")  # fmt: skip
-declare("keras.initializers.Constant(value=0.0)", "functools.partial(nn.init.constant_, val={value})")
+declare("keras.initializers.Constant|tf.constant_initializer|tf.initializers.Constant(value=0.0)", "functools.partial(nn.init.constant_, val={value})")

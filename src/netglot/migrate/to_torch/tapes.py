@@ -35,6 +35,16 @@ def opened(r: Any, item: ast.withitem) -> str:
     return names[0] if names else (r.dotted(made.func) or "") if isinstance(made, ast.Call) else ""
 
 
+def is_tape(r: Any, node: ast.AST) -> bool:
+    """Whether a name is that of a tape."""
+    holder = r.around(node, ast.FunctionDef, ast.Module)
+    return isinstance(node, ast.Name) and any(
+        isinstance(item.optional_vars, ast.Name) and item.optional_vars.id == node.id
+        and opened(r, item) == "tf.GradientTape"
+        for one in ast.walk(holder) if isinstance(one, ast.With) for item in one.items
+    )  # fmt: skip
+
+
 def _inside_another(r: Any, node: ast.Call) -> bool:
     """Whether a gradient is taken under a tape, so that it is itself taken the gradient of."""
     around = r.around(node, ast.With)

@@ -51,7 +51,7 @@ CONSTANTS = {
     "tensorflow.data.experimental.AUTOTUNE": "None", "tf.data.experimental.AUTOTUNE": "None",
     "tensorflow.__version__": "torch.__version__", "keras.__version__": "torch.__version__",
 }  # fmt: skip
-STANDARD = ("copy", "csv", "functools", "itertools", "math", "operator", "os", "types", "warnings")
+STANDARD = ("collections", "copy", "csv", "functools", "inspect", "itertools", "math", "operator", "os", "re", "types", "warnings")
 """Python's own modules that helpers use."""
 BUILT = ("keras.Model.", "keras.Layer.", "keras.Sequential.")
 
@@ -133,7 +133,8 @@ class TorchTarget(Target):
         if dotted is None and receiver is not None and framework[0].startswith(("tf.Tensor.", "tf.TensorShape.")):
             made = r.called(node, framework, receiver=receiver)
         elif dotted is None:
-            return None if isinstance(function, ast.Name) else self._unknown(r, node, framework[0])
+            held = isinstance(function, ast.Name) or _holds(r, receiver)
+            return None if held else self._unknown(r, node, framework[0])
         else:
             made = penalties.penalised(self, r, node, framework)
         return made if made is not None else self._unknown(r, node, framework[0])
@@ -244,6 +245,10 @@ class TorchTarget(Target):
         if short in ("add_weight", "add_loss"):
             return self._added(r, node, short, value)
         if short == "build" and isinstance(receiver, ast.Call):
+            return None
+        if short == "compute_mask" and set(r.fact(receiver).kinds) <= {"module:keras.layers.Embedding"}:
+            return None
+        if short in TEXTS and r.fact(receiver).kinds and all("Lookup" in k or "TextV" in k for k in r.fact(receiver).kinds):
             return None
         if short == "get_config":
             return "{}"
@@ -400,7 +405,8 @@ class TorchTarget(Target):
         if (made := plain.added(r, node)) is not None:
             r._state["added"] = {**r._state.get("added", {}), **made}
             return made[id(node)]
-        if len(node.targets) > 1 or not r._state.get("module") or not isinstance(target, ast.Attribute):
+        inside = r._state.get("module") or _plain_module(r, r.around(node, ast.ClassDef))
+        if len(node.targets) > 1 or not inside or not isinstance(target, ast.Attribute):
             return None
         facts = [r.fact(node.value)] + [
             r.fact(one) for one in ast.walk(r.file.tree)
@@ -446,6 +452,14 @@ class TorchTarget(Target):
     def for_(self, r: Rewriter, node: ast.For) -> str | None:
         return None
 
+    def delete(self, r: Rewriter, node: ast.Delete) -> str | None:
+        """A tape that is let go is not there at all."""
+        kept = [one for one in node.targets if not tapes.is_tape(r, one)]
+        if len(kept) == len(node.targets):
+            return None
+        rest = "del " + ", ".join(r.text(one) for one in kept)
+        return rest if kept else "pass" if stands_alone(r, node) else GONE
+
     def with_(self, r: Rewriter, node: ast.With) -> str | None:
         """What runs under a tape runs as it is: PyTorch remembers it anyway."""
         names = [tapes.opened(r, item) for item in node.items]
@@ -476,6 +490,8 @@ class TorchTarget(Target):
 
 
 ASKED = compiling.ASKED
+TEXTS = ("adapt", "get_vocabulary", "set_vocabulary", "vocabulary_size")
+"""Methods of the layers that turn text into numbers."""
 FILES = {
     "save": "torch.save({model}.state_dict(), {path})",
     "save_weights": "torch.save({model}.state_dict(), {path})",
@@ -503,6 +519,12 @@ def _gathers(r: Rewriter, target: ast.Name) -> bool:
         if isinstance(name, ast.Name) and name.id == target.id
     ]  # fmt: skip
     return bool(given) and all(isinstance(one, ast.Constant) for one in given)
+
+
+def _holds(r: Rewriter, receiver: ast.AST | None) -> bool:
+    """Whether an object of the user holds the function that is called: it is written where it is named."""
+    kinds = r.fact(receiver).kinds if receiver is not None else []
+    return bool(kinds) and all(kind == "other" or kind.startswith("module:user:") for kind in kinds)
 
 
 def _plain_module(r: Rewriter, node: ast.AST | None) -> bool:

@@ -3,6 +3,27 @@
 from __future__ import annotations
 
 HELPERS: dict[str, str] = {
+    "backward": '''
+def backward(tape, loss, weights, gradient=None):
+    """Adds the gradients of a loss to `grad` of each weight, as PyTorch does."""
+    weights = list(weights)
+    for weight, found in zip(weights, tape.gradient(loss, weights, output_gradients=gradient)):
+        before = getattr(weight, "grad", None)
+        found = before if found is None else tf.convert_to_tensor(found)
+        weight.grad = found if before is None or found is before else before + found
+''',
+    "clear": '''
+def clear(weights):
+    """Leaves weights without gradients."""
+    for weight in weights:
+        weight.grad = None
+''',
+    "clip_kept": '''
+def clip_kept(clip, weights, limit):
+    """Holds the gradients small that weights keep."""
+    for weight, gradient in zip(weights, clip([one.grad for one in weights], limit)):
+        weight.grad = gradient
+''',
     "summed": '''
 def summed(a, b):
     """Gradients of two losses together."""

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 ORDER = (
-    "starting", "plain", "penalties", "symbols", "dense", "images", "augmenting", "recurrent", "attention", "losses", "metrics",
+    "starting", "plain", "penalties", "symbols", "dense", "masks", "texts", "images", "augmenting", "recurrent", "attention", "losses", "metrics",
     "optimizers", "schedules", "data", "fitting", "callbacks", "files", "functions",
 )  # fmt: skip
 """The modules in the order in which their parts are written."""

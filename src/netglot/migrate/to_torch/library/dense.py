@@ -45,6 +45,10 @@ class Embedding(Layer):
         found = F.embedding(ids.long(), self.weight, sparse=True)
         return masked(found, ids != 0) if self.mask_zero else found
 
+    def compute_mask(self, ids, mask=None):
+        """Which ids are no padding."""
+        return ids != 0 if self.mask_zero else None
+
 
 class Masking(Layer):
     """Steps of a sequence that hold one value alone are masked."""

@@ -32,7 +32,7 @@ def gathering(metrics):
             continue
         one = one if hasattr(one, "update_state") else Mean(one)
         key = name or one.name or getattr(one.function if hasattr(one, "function") else None, "__name__", None)
-        one.name = key or type(one).__name__.lower()
+        one.name = key or re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(one).__name__).lower()
         found[one.name] = one
     return found
 

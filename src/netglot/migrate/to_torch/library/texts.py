@@ -1,0 +1,117 @@
+"""Text and other names as numbers, by vocabularies that are learned or given."""
+
+import collections
+import re
+
+import numpy as np
+import torch
+from torch import nn
+
+
+class Lookup(nn.Module):
+    """The places of values in a vocabulary; `oov` values that it does not hold come first."""
+
+    def __init__(
+        self, max_tokens=None, num_oov_indices=1, mask_token=None, oov_token="[UNK]", vocabulary=None, invert=False,
+        output_mode="int",
+    ):  # fmt: skip
+        super().__init__()
+        self.max_tokens, self.num_oov_indices, self.mask_token, self.oov_token = (
+            max_tokens, num_oov_indices, mask_token, oov_token,
+        )  # fmt: skip
+        self.invert, self.output_mode = invert, output_mode
+        self.set_vocabulary([] if vocabulary is None else vocabulary)
+
+    def special(self):
+        """What stands before the learned values."""
+        return ([] if self.mask_token is None else [self.mask_token]) + [self.oov_token] * self.num_oov_indices
+
+    def set_vocabulary(self, vocabulary):
+        """Takes a vocabulary as it is."""
+        words, special = list(vocabulary), self.special()
+        words = words if words[: len(special)] == special and special else [*special, *words]
+        self.words, self.places = words, {}
+        for place, word in enumerate(words):
+            self.places.setdefault(word, place)
+
+    def adapt(self, data, **options):
+        """Learns the vocabulary of data: what is frequent comes first, of equals the last one in order."""
+        counts = collections.Counter(word for row in values_of(data) for word in self.parts(row))
+        found = sorted(counts, key=lambda word: (counts[word], word), reverse=True)
+        room = len(found) if self.max_tokens is None else self.max_tokens - len(self.special())
+        self.set_vocabulary([word for word in found if word not in self.special()][:room])
+
+    def parts(self, value):
+        """The values that one piece of data holds."""
+        return [value.item() if hasattr(value, "item") else value]
+
+    def get_vocabulary(self, include_special_tokens=True):
+        """The values in order."""
+        return self.words[0 if include_special_tokens else len(self.special()) :]
+
+    def vocabulary_size(self):
+        """How many values there are."""
+        return len(self.words)
+
+    def place(self, word):
+        """The number of a value."""
+        if word in self.places:
+            return self.places[word]
+        if not self.num_oov_indices:
+            raise ValueError(f"{word!r} is not in the vocabulary")
+        return int(self.mask_token is not None)
+
+    def forward(self, data):
+        if self.invert:
+            return np.vectorize(lambda place: self.words[int(place)], otypes=[object])(np.asarray(data))
+        data = np.asarray(data)
+        places = [self.place(one) for one in data.reshape(-1).tolist()]
+        return self.encoded(torch.tensor(places, dtype=torch.int64).reshape(data.shape))
+
+    def encoded(self, places):
+        """Numbers as they are, or counted for each row."""
+        if self.output_mode == "int":
+            return places
+        rows = torch.nn.functional.one_hot(places, len(self.words)).to(torch.get_default_dtype())
+        if self.output_mode == "one_hot":
+            return rows
+        return rows.amax(-2) if self.output_mode == "multi_hot" else rows.sum(-2)
+
+
+class TextVectorization(Lookup):
+    """Texts as rows of the numbers of their words."""
+
+    def __init__(
+        self, max_tokens=None, standardize="lower_and_strip_punctuation", split="whitespace", output_mode="int",
+        output_sequence_length=None, vocabulary=None,
+    ):  # fmt: skip
+        self.standardize, self.split, self.length = standardize, split, output_sequence_length
+        super().__init__(max_tokens, 1, "" if output_mode == "int" else None, "[UNK]", vocabulary, False, output_mode)
+
+    def parts(self, value):
+        text = str(value[0] if isinstance(value, np.ndarray) else value)
+        if self.standardize in ("lower", "lower_and_strip_punctuation"):
+            text = text.lower()
+        if self.standardize in ("strip_punctuation", "lower_and_strip_punctuation"):
+            text = re.sub(r"[!\"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~\']", "", text)
+        return text.split() if self.split == "whitespace" else list(text) if self.split == "character" else [text]
+
+    def forward(self, data):
+        rows = [[self.place(word) for word in self.parts(text)] for text in values_of(data)]
+        single = isinstance(data, (str, np.str_))
+        if self.output_mode != "int":
+            found = torch.stack([self.encoded(torch.tensor(row, dtype=torch.int64)) for row in rows])
+            return found[0] if single else found
+        length = self.length or max(map(len, rows), default=0)
+        found = torch.tensor([(row + [0] * length)[:length] for row in rows], dtype=torch.int64)
+        return found[0] if single else found
+
+
+def values_of(data):
+    """Single values of a list, an array, or a data set of batches."""
+    if isinstance(data, (str, np.str_)):
+        return [data]
+    if isinstance(data, (list, tuple, np.ndarray, torch.Tensor)):
+        array = np.asarray(data)
+        return list(array.reshape(-1))
+    return [value for batch in data for value in values_of(batch)]
