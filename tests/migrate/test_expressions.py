@@ -7,27 +7,28 @@ pytest.importorskip("keras")
 
 from tests.migrate.expressions import SOURCES, compared
 
+DATA = """
+
+def drawn(seed, *shape):
+    return {tensor}(np.random.RandomState(seed).randn(*shape).astype("float32"))
+
+
+a, b = drawn(0, 3, 4), drawn(1, 3, 4)
+c, d, im, sq, v = drawn(2, 2, 3, 4), drawn(3, 2, 4, 5), drawn(4, 2, {image}), drawn(5, 4, 4), drawn(6, 4)
+p = {sigmoid}(drawn(7, 3, 4))
+i = {tensor}(np.random.RandomState(8).randint(-5, 6, (3, 4)))
+j = {tensor}(np.random.RandomState(9).randint(1, 4, (3, 4)))
+ids = {tensor}([0, 2, 1, 2])
+t3 = {tensor}([0, 2, 1])
+m, n = drawn(10, 3, 4) > 0, drawn(11, 3, 4) > 0
+R = {{}}
+"""
 TORCH = """import math
 import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-
-
-def drawn(seed, *shape):
-    return torch.tensor(np.random.RandomState(seed).randn(*shape).astype("float32"))
-
-
-a, b = drawn(0, 3, 4), drawn(1, 3, 4)
-c, d, im, sq, v = drawn(2, 2, 3, 4), drawn(3, 2, 4, 5), drawn(4, 2, 3, 8, 7), drawn(5, 4, 4), drawn(6, 4)
-p = torch.sigmoid(drawn(7, 3, 4))
-i = torch.tensor(np.random.RandomState(8).randint(-5, 6, (3, 4)))
-j = torch.tensor(np.random.RandomState(9).randint(1, 4, (3, 4)))
-ids = torch.tensor([0, 2, 1, 2])
-t3 = torch.tensor([0, 2, 1])
-m, n = drawn(10, 3, 4) > 0, drawn(11, 3, 4) > 0
-R = {}
-"""
+""" + DATA.format(tensor="torch.tensor", sigmoid="torch.sigmoid", image="3, 8, 7")
 TORCH_NETWORK = """
 
 class Net(nn.Module):
@@ -46,22 +47,7 @@ import numpy as np
 import tensorflow as tf
 import keras
 from keras import layers, ops
-
-
-def drawn(seed, *shape):
-    return tf.constant(np.random.RandomState(seed).randn(*shape).astype("float32"))
-
-
-a, b = drawn(0, 3, 4), drawn(1, 3, 4)
-c, d, im, sq, v = drawn(2, 2, 3, 4), drawn(3, 2, 4, 5), drawn(4, 2, 8, 7, 3), drawn(5, 4, 4), drawn(6, 4)
-p = tf.sigmoid(drawn(7, 3, 4))
-i = tf.constant(np.random.RandomState(8).randint(-5, 6, (3, 4)))
-j = tf.constant(np.random.RandomState(9).randint(1, 4, (3, 4)))
-ids = tf.constant([0, 2, 1, 2])
-t3 = tf.constant([0, 2, 1])
-m, n = drawn(10, 3, 4) > 0, drawn(11, 3, 4) > 0
-R = {}
-"""
+""" + DATA.format(tensor="tf.constant", sigmoid="tf.sigmoid", image="8, 7, 3")
 KERAS_NETWORK = """
 model = keras.Sequential([layers.Input((4,)), layers.Dense(2)])
 print(model(a))

@@ -160,6 +160,8 @@ def double_numbers() -> None:
         return 0.5 * x * tf.math.erfc(-x * tf.constant(0.5**0.5, x.dtype))
 
     tf.nn.gelu = gelu
+    ranked = tf.math.in_top_k
+    tf.math.in_top_k = lambda targets, predictions, k, **kw: ranked(targets, tf.cast(predictions, tf.float32), k, **kw)
 
 
 def _leaves(value: Any) -> Any:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netglot.migrate.agreeing import NOTHING, NUMBERS, joined, number_kind, promoted_dtype, resting_on
+from netglot.migrate.instrument import number_of
 from netglot.migrate.observe import Fact
 from netglot.migrate.scopes import FUNCTIONS, default, definitions, own
 from netglot.migrate.unseen import SEEN
@@ -296,9 +297,9 @@ class Inference:
         if self._texts is None:
             self._texts = {}
             for one in ast.walk(self.r.file.tree):
-                if isinstance(one, (ast.Attribute, ast.Subscript)) and getattr(one, "number", -1) in self.r.file.facts:
+                if isinstance(one, (ast.Attribute, ast.Subscript)) and number_of(one) in self.r.file.facts:
                     around = self.r.around(one, ast.ClassDef) or self.r.around(one, *FUNCTIONS) or self.r.file.tree
-                    seen = self.r.file.facts[one.number]  # type: ignore[union-attr]
+                    seen = self.r.file.facts[number_of(one)]
                     self._texts.setdefault(f"{id(around)} {self.r.source(one)}", []).append(seen)
         found = self._texts.get(key, [])
         made = joined(found)
@@ -396,8 +397,8 @@ class Inference:
         text, holder = self.r.source(node.func), self.r.around(node, ast.ClassDef)
         seen = self.r.file.facts
         found = [
-            seen[one.number] for one in ast.walk(self.r.file.tree)  # type: ignore[attr-defined]
-            if isinstance(one, ast.Call) and getattr(one, "number", -1) in seen and self.r.source(one.func) == text
+            seen[number_of(one)] for one in ast.walk(self.r.file.tree)
+            if isinstance(one, ast.Call) and number_of(one) in seen and self.r.source(one.func) == text
             and self.r.around(one, ast.ClassDef) is holder
         ]  # fmt: skip
         made = joined(found)
@@ -412,12 +413,11 @@ class Inference:
         """Whether a network trains where it is called, by the `train()` or `eval()` before it in the same function."""
         place = self.r.around(node, *FUNCTIONS) or self.r.file.tree
         before = [
-            one for one in own(place)
+            (one.lineno, one.func.attr == "train") for one in own(place)
             if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and one.func.attr in ("train", "eval")
             and not one.args and self.r.source(one.func.value) == text and one.lineno <= node.lineno
         ]  # fmt: skip
-        last = max(before, key=lambda one: one.lineno, default=None)
-        return [] if last is None else [last.func.attr == "train"]  # type: ignore[attr-defined]
+        return [train for _, train in sorted(before)[-1:]]
 
     def _plain_call(self, node: ast.Call, function: ast.Name) -> Fact:
         if function.id in _BUILTIN and function.id not in self.r.bound:
@@ -426,9 +426,9 @@ class Inference:
         if known is not None and known.get("kind") == "module":
             return Fact(kinds=[f"module:user:{function.id}"])
         same = [
-            self.r.file.facts[one.number] for one in ast.walk(self.r.file.tree)  # type: ignore[attr-defined]
+            self.r.file.facts[number_of(one)] for one in ast.walk(self.r.file.tree)
             if isinstance(one, ast.Call) and isinstance(one.func, ast.Name) and one.func.id == function.id
-            and getattr(one, "number", -1) in self.r.file.facts
+            and number_of(one) in self.r.file.facts
         ]  # fmt: skip
         made = joined(same)
         return Fact(kinds=list(made.kinds), dtypes=list(made.dtypes), ranks=list(made.ranks), items=list(made.items))

@@ -28,6 +28,11 @@ def numbered(tree: ast.AST) -> ast.AST:
     return tree
 
 
+def number_of(node: ast.AST) -> int:
+    """The number of a node; -1 for one that was made since."""
+    return getattr(node, "number", -1)
+
+
 def instrumented(text: str, filename: str) -> CodeType:
     """The code of a file, observed.
 

@@ -182,7 +182,10 @@ def _guesses(firsts: list[dict[str, Any]], takes: list[str]) -> Any:
     count = max(1, len(takes))
     if firsts and all(one["kind"] == "shape" for one in firsts):
         told = any("int" in each["dtype"] for each in firsts)  # then the others are no whole numbers
-        one = [_of_shape(each if not told else each | {"embeds": each["embeds"] if "int" in each["dtype"] else 0}) for each in firsts]
+        one = [
+            _of_shape(each if not told else each | {"embeds": each["embeds"] if "int" in each["dtype"] else 0})
+            for each in firsts
+        ]
         yield one if len(one) == 1 else [{"name": None, "items": one}]
         return
     ways: list[list[dict[str, Any]]] = []

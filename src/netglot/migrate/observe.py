@@ -71,6 +71,9 @@ class Framework:
     def note_call(self, fact: Fact, function: Any) -> None:
         """Remembers more of a module that is called, before it runs."""
 
+    def note_member(self, fact: Fact, owner: Any, name: str) -> None:
+        """Remembers more of what is asked for by name."""
+
     def note_tensor(self, fact: Fact, value: Any) -> None:
         """Remembers more of a tensor: what it was made of."""
 
@@ -113,6 +116,7 @@ class Recorder:
         fact = self._fact(number)
         fact.add("names", self._owner(owner))
         self.framework.note(fact, owner, name, value)
+        self.framework.note_member(fact, owner, name)
         self._saw(fact, value)
         return value
 
@@ -139,10 +143,11 @@ class Recorder:
     def _call(self, number: int, function: Any, owner: Any, name: str, args: tuple, kwargs: dict) -> Any:
         fact = self._fact(number)
         callee = self.callee(function, owner, name)
+        self.framework.note_member(fact, owner, name)
         fact.add("callees", callee)
         if callee.startswith(("user:", "call:user")):
             self._parameters(fact, function, args, kwargs)
-        if name in ("load_state_dict", "parameters", "named_parameters"):
+        if name in ("state_dict", "load_state_dict", "parameters", "named_parameters"):
             fact.extra["fresh"] = fact.extra.get("fresh", False) or id(owner) not in self.shared.called
         if callee.startswith("call:"):
             self.shared.called.add(id(function))

@@ -132,8 +132,15 @@ class Torch(Framework):
     def note_tensor(self, fact: Any, value: Any) -> None:
         if value.is_leaf and (value.requires_grad or isinstance(value, nn.Parameter)):
             fact.extra["leaf"] = True
+            if not isinstance(value, nn.Parameter):
+                fact.extra["alone"] = True
         elif value.requires_grad:
             fact.extra["grown"] = True
+
+    def note_member(self, fact: Any, owner: Any, name: str) -> None:
+        if isinstance(owner, nn.Sequential) and name in owner._modules:
+            place = list(owner._modules).index(name)
+            fact.extra["place"] = place if fact.extra.get("place", place) == place else None
 
     def note_weights(self, fact: Any, owner: Any, args: tuple, frame: Any) -> None:
         if args and isinstance(args[0], torch.optim.Optimizer):
@@ -157,6 +164,10 @@ def _moody(module: nn.Module) -> bool:
     """Whether a module computes something else while it trains."""
     if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
         return module.dropout > 0
+    if hasattr(module, "parametrizations") or any(
+        type(hook).__name__ == "SpectralNorm" for hook in module._forward_pre_hooks.values()
+    ):
+        return True
     return isinstance(module, (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd, nn.RReLU))
 
 

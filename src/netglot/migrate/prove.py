@@ -134,6 +134,8 @@ def replay(
     other = target.request("replay", module=module, argv=argv, steps=STEPS, weights=starts)
     a, b = mine["losses"], other["losses"]
     found: dict[str, Any] = {"losses": {"source": a, "target": b}, "differences": []}
+    if mine["error"] and not other["error"]:
+        found["differences"].append(f"the script itself raised, in double precision: {mine['error']}")
     if other["error"]:
         found["differences"].append(f"the migrated script raised: {other['error']}")
     if len(a) != len(b):

@@ -10,6 +10,7 @@ from typing import Any
 
 from netglot.migrate.declare import MISSING, Declaration, Unbound, bind
 from netglot.migrate.inference import NOTHING, Inference
+from netglot.migrate.instrument import number_of
 from netglot.migrate.observe import Fact
 from netglot.migrate.spans import Spans
 from netglot.migrate.unseen import REASON, SEEN, Unseen
@@ -80,7 +81,7 @@ class Rewriter:
 
     def fact(self, node: ast.AST) -> Fact:
         """What an expression was; of one that never ran what can be inferred, with a count of 0."""
-        seen = self.file.facts.get(getattr(node, "number", -1))
+        seen = self.file.facts.get(number_of(node))
         if seen is not None:
             return seen
         if not isinstance(node, SEEN) or not hasattr(node, "number"):
@@ -89,6 +90,10 @@ class Rewriter:
         if self._asking and (not made.kinds or made.extra.get("guessed")):
             self.doubt(node)
         return made
+
+    def fact_of(self, file: File, node: ast.AST) -> Fact:
+        """What an expression of some file of the project was, as far as it ran."""
+        return file.facts.get(number_of(node), NOTHING)
 
     def peek(self, node: Any) -> Fact:
         """What an expression was, for a rule that is right where nothing is known, too."""
@@ -105,7 +110,7 @@ class Rewriter:
         """Code that never ran and cannot be said for sure: it is marked where it begins."""
         region = self.unseen.region(node)
         if region is not None:
-            self.doubts.add(region.number)  # type: ignore[attr-defined]
+            self.doubts.add(number_of(region))
 
     def source(self, node: ast.AST) -> str:
         """The text of a node as the user wrote it."""
@@ -123,7 +128,7 @@ class Rewriter:
             made = self.composed(node)
         elif made != self.source(node):
             self.touch(node)
-        unseen = isinstance(node, SEEN) and self.file.facts.get(getattr(node, "number", -1)) is None
+        unseen = isinstance(node, SEEN) and self.file.facts.get(number_of(node)) is None
         if unseen and self.target.doubtful(self, node):
             self.doubt(node)
         self._asking = asking
@@ -137,7 +142,8 @@ class Rewriter:
 
     def touch(self, node: ast.AST) -> None:
         """Remembers the lines of a node as rewritten."""
-        self.rewritten.update(range(node.lineno, node.end_lineno + 1))  # type: ignore[attr-defined]
+        first = getattr(node, "lineno", 0)
+        self.rewritten.update(range(first, (getattr(node, "end_lineno", None) or first) + 1))
 
     def parent(self, node: ast.AST) -> ast.AST | None:
         """The node around."""
@@ -262,7 +268,7 @@ class Rewriter:
 
     def _statement(self, node: ast.stmt) -> str:
         self._open.append([])
-        if getattr(node, "number", -1) in self.known_doubts:
+        if number_of(node) in self.known_doubts:
             self.mark(node, "", REASON)
         made = self.target.statement(self, node)
         changes = isinstance(node, (ast.Assign, ast.AugAssign)) and not self.unseen.ran(node)

@@ -117,6 +117,8 @@ class Side:
         self.histories: list[dict[str, list[float]]] = []
         self.met: list[dict[str, Any]] = []
         self.starts, self.steps = list(weights or []), steps
+        self.sizes: dict[int, int] = {}
+        """How many weights each network had when it was last called."""
         self.draws.reset()
         self.draws.count = 100000
         self.unshuffled = bool(weights) is (self.entry == "forward")  # `fit` shuffles by means of its own

@@ -219,11 +219,10 @@ class Runtime(Observing, Side):
         def called(layer: Any, *args: Any, **kwargs: Any) -> Any:
             inside[0] += 1
             try:
-                if inside[0] == 1 and not any(m["model"] is layer for m in side.met):
-                    side.meet(layer, args, kwargs, call)
-                    if side.makes_weights(args):  # the other side has no such call
-                        with side.draws.held():
-                            return call(layer, *args, **kwargs)
+                met = inside[0] == 1 and side.meet(layer, args, kwargs, call)
+                if met and side.makes_weights(args):  # the other side has no such call
+                    with side.draws.held():
+                        return call(layer, *args, **kwargs)
                 return call(layer, *args, **kwargs)
             finally:
                 inside[0] -= 1
@@ -262,32 +261,55 @@ class Runtime(Observing, Side):
         places = tf.numpy_function(lambda: self._permuted(int(values.shape[0])), [], tf.int64)
         return tf.ensure_shape(tf.gather(values, places), values.shape)
 
-    def meet(self, layer: Any, args: tuple, kwargs: dict, call: Any) -> None:
-        """Gives a network its weights at its first call."""
-        if any(isinstance(one, keras.KerasTensor) for one in args):
-            return
-        if any(layer is part for one in self.met for part in one["model"]._flatten_layers()):
-            return  # a part of a network that has its weights
+    def meet(self, layer: Any, args: tuple, kwargs: dict, call: Any) -> bool:
+        """Gives a network its weights at its first call, and those that it makes later; whether there were any."""
+        if any(isinstance(one, keras.KerasTensor) for one in args) or (layer.built and not self.grew(layer)):
+            return False
         with self.draws.held():
             for training in (True, False) if "training" in kwargs else (None,):
                 call(layer, *args, **({**kwargs, "training": training} if training is not None else kwargs))
-        if not layer.weights:
-            return
-        self.met.append({"model": layer})
+        self.sizes.pop(id(layer), None)
+        self._complete(layer)
+        if not self.grew(layer):
+            return False
+        known = {id(v) for one in self.met for v in one["variables"]}
+        self.met.append({"model": layer, "variables": []})
         if not self.starts:
-            entries = list(named_entries(layer))
+            entries = [one for one in named_entries(layer) if id(one[-1]) not in known]
             trainable = {id(v) for v in layer.trainable_variables}
             self.met[-1] |= {
                 "entries": [[p, k, n, id(v) in trainable] for p, k, n, v in entries],
                 "variables": [v for *_, v in entries], "arrays": [np.array(v) for *_, v in entries],
             }  # fmt: skip
-            return
+            return True
         start = self.starts.pop(0)
+        self.met[-1]["start"] = start | {"values": self.arrays(start["arrays"])}
         variables = [_used(layer, path, attribute) for path, attribute in start["entries"]]
-        for variable, array in zip(variables, self.arrays(start["arrays"]), strict=True):
+        for variable, array in zip(variables, self.met[-1]["start"]["values"], strict=True):
             if variable is not None:
                 variable.assign(array.astype(np.asarray(variable).dtype))
         self.met[-1]["variables"] = variables
+        return True
+
+    def grew(self, layer: Any) -> bool:
+        """Whether a network has weights that were not there when it, or a network around it, was met."""
+        count = len(layer.variables)
+        if self.sizes.get(id(layer)) == count:
+            return False
+        self.sizes[id(layer)] = count
+        known = {id(v) for one in self.met for v in one["variables"]}
+        return any(id(v) not in known for v in layer.weights)
+
+    def _complete(self, layer: Any) -> None:
+        """Gives a network that was met the weights that it had not made then."""
+        for met in self.met:
+            if met["model"] is not layer or "start" not in met:
+                continue
+            arrays = met["start"]["values"]
+            for place, (path, attribute) in enumerate(met["start"]["entries"]):
+                if met["variables"][place] is None and (found := _used(layer, path, attribute)) is not None:
+                    found.assign(arrays[place].astype(np.asarray(found).dtype))
+                    met["variables"][place] = found
 
     def told(self, met: dict[str, Any]) -> dict[str, Any]:
         values = {f"w:{i}": np.asarray(v) for i, v in enumerate(met.get("variables", [])) if v is not None}

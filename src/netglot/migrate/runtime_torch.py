@@ -117,6 +117,8 @@ class Runtime(Observing, Side):
             kind = names.name(type(module)) or "user"
             if kind == "torch.nn.MultiheadAttention":
                 attention.append(path)
+            if path.endswith((".parametrizations.weight", ".parametrizations.weight.0")):
+                kind, path = "torch.nn.Linear", path.partition(".parametrizations.")[0]
             holder = next((a for a in attention if path == f"{a}.out_proj"), None)
             own = [(n, t, t.requires_grad) for n, t in module.named_parameters(recurse=False)]
             own += [(n, t, False) for n, t in module.named_buffers(recurse=False)]
@@ -124,6 +126,7 @@ class Runtime(Observing, Side):
                 if id(tensor) in seen or name == "num_batches_tracked":
                     continue
                 seen.add(id(tensor))
+                name = _PARTS.get(name, name)
                 if holder is not None:
                     found.append(
                         (self._path(holder), "torch.nn.MultiheadAttention", f"out_proj.{name}", tensor, trained)
@@ -254,11 +257,7 @@ class Runtime(Observing, Side):
 
     def meet(self, module: nn.Module, args: tuple, kwargs: dict, call: Any) -> None:
         """Takes the weights of a network at its first call, or gives it those that it starts from."""
-        if (
-            _written_down()
-            or any(module is part for one in self.met for part in one["model"].modules())
-            or any(type(one).__name__ == "Symbol" for one in args)
-        ):
+        if _written_down() or any(type(one).__name__ == "Symbol" for one in args) or not self.grew(module):
             return
         if self.starts:
             kept = module.training
@@ -279,9 +278,22 @@ class Runtime(Observing, Side):
                 call(module.eval(), *args, **kwargs)
             module.train(kept)
         self.model = self.made(module)
-        entries = self._entries()
+        known = {id(entry[3]) for one in self.met for entry in one["entries"]}
+        entries = [entry for entry in self._entries() if id(entry[3]) not in known]
         arrays = [t.detach().numpy().copy() for _, _, _, t, _ in entries]
         self.met.append({"model": module, "entries": entries, "arrays": arrays})
+
+    def grew(self, module: nn.Module) -> bool:
+        """Whether a network has weights that were not there when it, or a network around it, was met."""
+        if type(module).__module__.startswith("torch.nn.utils."):
+            return False  # what makes a weight of others
+        made = [one for one in module.parameters() if not isinstance(one, nn.parameter.UninitializedParameter)]
+        whole = len(made) == sum(1 for _ in module.parameters())
+        if whole and self.sizes.get(id(module)) == len(made):
+            return False
+        self.sizes[id(module)] = len(made) if whole else -1
+        known = {id(entry[3]) for one in self.met for entry in one["entries"]}
+        return not whole or any(id(one) not in known for one in made)
 
     def told(self, met: dict[str, Any]) -> dict[str, Any]:
         after = {f"w:{i}": e[3].detach().numpy() for i, e in enumerate(met["entries"])}
@@ -342,6 +354,12 @@ class Runtime(Observing, Side):
                     if one.grad is not None:
                         one -= rate * one.grad
         return {"losses": losses}
+
+
+_PARTS = {
+    "original": "weight_orig", "original0": "weight_g", "original1": "weight_v", "_u": "weight_u", "_v": "weight_v",
+}  # fmt: skip
+"""What a parametrised weight is made of, by the names that the older norms gave it."""
 
 
 def _tensors(value: Any) -> int:
@@ -446,6 +464,7 @@ def known_draws(draws: Any) -> None:
         return (tensor(take("normal", size)) * std + mean).requires_grad_(kw.get("requires_grad", False))
 
     torch.normal = normal
+    _known_distributions(lambda kind, shape: tensor(take(kind, tuple(shape))))
 
     def integers(*given: Any, size: Any = None, low: Any = None, high: Any = None, **kwargs: Any) -> torch.Tensor:
         values = list(given)
@@ -461,6 +480,24 @@ def known_draws(draws: Any) -> None:
     torch.randint, torch.randperm = integers, permuted
     torch.randn_like = lambda x, **kw: tensor(take("normal", x.shape))
     torch.rand_like = lambda x, **kw: tensor(take("uniform", x.shape))
+
+
+def _known_distributions(take: Any) -> None:
+    """What distributions draw, by draws that the other side can repeat."""
+    kinds = torch.distributions
+
+    def category(one: Any, shape: Any = ()) -> torch.Tensor:
+        shares = one.probs.detach().cumsum(-1)
+        return (shares[..., :-1] < take("uniform", (*shape, *shares.shape[:-1], 1))).sum(-1)
+
+    def outcome(one: Any, shape: Any = ()) -> torch.Tensor:
+        return (take("uniform", (*shape, *one.probs.shape)) < one.probs.detach()).to(one.probs.dtype)
+
+    def value(one: Any, shape: Any = ()) -> torch.Tensor:
+        return one.loc + one.scale * take("normal", (*shape, *one.loc.shape))
+
+    kinds.Categorical.sample, kinds.Bernoulli.sample, kinds.Normal.rsample = category, outcome, value
+    kinds.Normal.sample = lambda one, shape=(): value(one, shape).detach()
 
 
 class _Unwritten(contextlib.nullcontext):

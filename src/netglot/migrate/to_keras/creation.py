@@ -139,6 +139,13 @@ declare(
 declare("torch.bernoulli|torch.Tensor.bernoulli(x)", "keras.random.binomial(ops.shape({x}), 1, {x})")
 declare("torch.is_tensor(x)", "keras.ops.is_tensor({x})")
 declare("torch.manual_seed|torch.random.manual_seed(seed)", "keras.utils.set_random_seed({seed})")
+for _name in ("Categorical", "Bernoulli"):
+    declare(
+        f"torch.distributions.{_name}(probs=None, logits=None, validate_args=None)",
+        f"{_name}(<{{probs}}><, logits={{logits}}>)",
+        infers="validate_args",
+    )
+declare("torch.distributions.Normal(loc, scale, validate_args=None)", "Normal({loc}, {scale})", infers="validate_args")
 declare("torch.finfo(dtype)", "np.finfo({dtype})")
 
 # -- dtypes

@@ -368,5 +368,35 @@ def _parameter(c: Bound) -> str:
     return c.filled(f"parameter({{data}}{trainable})")
 
 
+def _weighted(c: Bound) -> None:
+    """Raises where what is normed is no dense or convolutional layer."""
+    kinds = {kind.removeprefix("module:torch.nn.") for kind in c.rewriter.peek(c.given["module"]).kinds}
+    if not kinds or not all(kind == "Linear" or kind.startswith("Conv") for kind in kinds):
+        raise Unbound("netglot knows norms of the weights of dense and convolutional layers only")
+
+
+@rule(
+    "torch.nn.utils.weight_norm|torch.nn.utils.parametrizations.weight_norm(module, name='weight', dim=0)",
+    when={"name": "weight"},
+)
+def _weight_norm(c: Bound) -> str:
+    _weighted(c)
+    return c.filled("WeightNorm({module}<, dim={dim}>)")
+
+
+for _where, _begins in (("", ""), ("parametrizations.", ", parametrized=True")):
+
+    def _spectral_norm(c: Bound, begins: str = _begins) -> str:
+        _weighted(c)
+        return c.filled("SpectralNorm({module}<, n_power_iterations={n_power_iterations}><, eps={eps}>" + begins + ")")
+
+    rule(
+        f"torch.nn.utils.{_where}spectral_norm(module, name='weight', n_power_iterations=1, eps=1e-12, dim=None)",
+        when={"name": "weight", "dim": None},
+    )(_spectral_norm)
+declare(
+    "torch.nn.Bilinear(in1_features, in2_features, out_features, bias=True)",
+    "Bilinear({in1_features}, {in2_features}, {out_features}<, use_bias={bias}>)",
+)
 mark("torch.nn.DataParallel torch.nn.parallel.DistributedDataParallel", "Keras distributes by keras.distribution")
-mark("torch.nn.LPPool1d torch.nn.LPPool2d torch.nn.Fold torch.nn.Unfold torch.nn.Bilinear", "netglot has no form of it")
+mark("torch.nn.LPPool1d torch.nn.LPPool2d torch.nn.Fold torch.nn.Unfold", "netglot has no form of it")

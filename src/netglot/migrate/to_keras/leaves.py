@@ -33,7 +33,18 @@ def is_leaf(r: Rewriter, node: ast.AST) -> bool:
     """Whether an expression was a weight, one that stands alone or a module's."""
     if isinstance(node, ast.Attribute) and node.attr == "data":
         return "tensor" in r.fact(node.value).kinds or r.fact(node.value).extra.get("leaf", False)
-    return bool(r.fact(node).extra.get("leaf"))
+    return bool(r.fact(node).extra.get("leaf")) or _of_state(r, node)
+
+
+def _of_state(r: Rewriter, node: ast.AST) -> bool:
+    """Whether a name goes over the values of a state: `for a, b in zip(x.state_dict().values(), ...)`."""
+    around = r.around(node, ast.For) if isinstance(node, ast.Name) else None
+    while around is not None:
+        named = {one.id for one in ast.walk(around.target) if isinstance(one, ast.Name)}
+        if node.id in named:  # type: ignore[attr-defined]
+            return any(isinstance(one, ast.Attribute) and one.attr == "state_dict" for one in ast.walk(around.iter))
+        around = r.around(around, ast.For)
+    return False
 
 
 def held(node: ast.AST) -> ast.AST:
@@ -205,7 +216,7 @@ def gradient(r: Rewriter, node: ast.Attribute) -> str:
     return f'getattr({text}, "grad", None)' if asks else f"{text}.grad"
 
 
-def _tests(parent: Any) -> list[ast.AST]:
+def _tests(parent: Any) -> list[Any]:
     return [getattr(parent, "test", None), *getattr(parent, "values", ()), getattr(parent, "operand", None)]
 
 

@@ -7,7 +7,7 @@ import json
 import re
 
 from netglot.migrate.declare import Bound, Table, Unbound
-from netglot.migrate.to_keras import loops
+from netglot.migrate.to_keras import plans
 
 table = Table()
 declare, rule, mark = table.declare, table.rule, table.mark
@@ -51,13 +51,14 @@ def _grouped(c: Bound, groups: ast.List, write: str) -> str:
     """An optimiser of which some weights have options of their own: one optimiser for each group."""
     parts = []
     for group in groups.elts:
-        if not isinstance(group, ast.Dict) or any(not isinstance(key, ast.Constant) for key in group.keys):
+        pairs = zip(group.keys, group.values, strict=True) if isinstance(group, ast.Dict) else ()
+        own = {key.value: value for key, value in pairs if isinstance(key, ast.Constant)}
+        if not isinstance(group, ast.Dict) or len(own) < len(group.keys):
             raise Unbound("its groups of weights are not written as dictionaries here")
-        own = {key.value: value for key, value in zip(group.keys, group.values, strict=True)}  # type: ignore[union-attr]
         if unknown := own.keys() - {p.name for p in c.row.parameters}:
             raise Unbound(f"a group of its weights has the option {', '.join(map(str, unknown))}")
         inner = Bound(c.rewriter, c.node, c.row, {**c.given, **own}, c.callee)
-        variables = loops.weights(c.rewriter, own["params"]) if "params" in own else None
+        variables = plans.weights(c.rewriter, own["params"]) if "params" in own else None
         if variables is None:
             raise Unbound("a group has no weights")
         parts.append(f"(lambda: {variables}, {inner.filled(write)})")
@@ -127,6 +128,4 @@ declare(f"{_S}SequentialLR(optimizer, schedulers, milestones, *, last_epoch=-1)"
 declare(f"{_S}OneCycleLR(optimizer, max_lr, total_steps=None, epochs=None, steps_per_epoch=None, pct_start=0.3, anneal_strategy='cos', cycle_momentum=True, base_momentum=0.85, max_momentum=0.95, div_factor=25.0, final_div_factor=1e4, three_phase=False)",
         "OneCycle({optimizer}, {max_lr}<, total_steps={total_steps}><, epochs={epochs}><, steps_per_epoch={steps_per_epoch}><, pct_start={pct_start}><, anneal_strategy={anneal_strategy}><, cycle_momentum={cycle_momentum}><, base_momentum={base_momentum}><, max_momentum={max_momentum}><, div_factor={div_factor}><, final_div_factor={final_div_factor}>)",
         when={"three_phase": False})  # fmt: skip
-mark("torch.nn.utils.weight_norm torch.nn.utils.spectral_norm torch.nn.utils.parametrizations.weight_norm "
-     "torch.nn.utils.parametrizations.spectral_norm", "Keras has no layer whose weights are made of others in each call")  # fmt: skip
 mark(f"{_S}CyclicLR {_S}ChainedScheduler", "netglot has no form of it")

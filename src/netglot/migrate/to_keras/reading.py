@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netglot.migrate.rewrite import Rewriter
-from netglot.migrate.to_keras import loops
+from netglot.migrate.to_keras import plans
 
 MOVES = ("to", "cuda", "cpu")
 NUMBERS = ("item", "detach", "cpu", "data", "float", "double", "type", "numpy")
@@ -131,12 +131,12 @@ class _Reader:
     # -- statements
 
     def _statement(self, node: ast.stmt) -> None:
-        name = loops.callee(self.r, node)
-        if name in loops.RESETS or name in MODES or isinstance(node, ast.Pass):
+        name = plans.callee(self.r, node)
+        if name in plans.RESETS or name in MODES or isinstance(node, ast.Pass):
             return
-        if name == loops.BACKWARD:
+        if name == plans.BACKWARD:
             self._backward(node.value)  # type: ignore[attr-defined]
-        elif name == loops.STEP:
+        elif name == plans.STEP:
             self.found.optimizer, self.stepped = node.value.func.value, True  # type: ignore[attr-defined]
         elif name.startswith("torch.optim.lr_scheduler.") and name.endswith(".step") and not node.value.args:  # type: ignore[attr-defined]
             self.found.schedules.append(node.value)  # type: ignore[attr-defined]

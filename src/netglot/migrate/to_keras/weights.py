@@ -24,8 +24,15 @@ WEIGHTS: dict[str, Mapping[str, tuple[str, str | None]]] = {
 """Names that are not listed are the same on both sides, in the same order of axes."""
 
 
+NORMED = {"weight_g": "magnitude", "weight_u": "left", "weight_v": "right", "weight_orig": "kernel"}
+"""What weights with a norm of their own are made of; PyTorch calls two things `weight_v`."""
+
+
 def place(kind: str, name: str, rank: int) -> tuple[str, tuple[int, ...] | None]:
     """The attribute of the layer that holds a weight, and how its axes are permuted."""
+    if name in NORMED:
+        direction = name == "weight_orig" or (name == "weight_v" and rank > 1)
+        return ("kernel", (*range(2, rank), 1, 0)) if direction else (NORMED[name], None)
     attribute, how = WEIGHTS.get(kind, {}).get(name, (name, None))
     if how == "transposed":
         return attribute, (1, 0)

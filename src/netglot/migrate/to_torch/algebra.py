@@ -45,6 +45,8 @@ def _filled(c: Bound) -> str:
     return c.filled("torch.as_tensor({value}<, dtype={dtype:dtype}>).expand({shape:sizes})")
 
 
+declare("tf.math.confusion_matrix(labels, predictions, num_classes=None, weights=None, dtype=None)",
+        "confusion_matrix({labels}, {predictions}<, {num_classes}>)", when={"weights": None}, infers="dtype")  # fmt: skip
 for _keras, _torch in {
     "log2": "torch.log2", "log10": "torch.log10", "absolute": "torch.abs", "copy": "torch.clone", "ravel": "torch.ravel",
     "hard_silu": "F.hardswish", "celu": "F.celu", "arctan": "torch.atan", "arcsin": "torch.asin", "arccos": "torch.acos",

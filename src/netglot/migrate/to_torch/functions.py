@@ -223,6 +223,16 @@ declare(
     "torch.arange({start}<, {stop}><, {step}><, dtype={dtype:dtype}>)",
 )
 declare("tf.linspace|keras.ops.linspace(start, stop, num)", "torch.linspace({start}, {stop}, {num})")
+
+
+@rule("tf.constant|tf.convert_to_tensor(x, dtype=None)")
+def _text(c: Bound) -> str | None:
+    """Text stays with NumPy: PyTorch's tensors hold none."""
+    given = c.given.get("dtype")
+    named = given is not None and (c.rewriter.dotted(given) or c.literal("dtype")) in ("tf.string", "string")
+    return c.filled("np.asarray({x})") if named or c.rewriter.fact(c.node).dtypes == ["string"] else None
+
+
 declare(
     "tf.constant|tf.convert_to_tensor|keras.ops.convert_to_tensor(x, dtype=None)",
     "torch.as_tensor({x}<, dtype={dtype:dtype}>)",
@@ -356,8 +366,6 @@ declare("tf.Tensor.assign_add(x, value)", "{x:p}.data.add_({value})")
 declare("tf.Tensor.assign_sub(x, value)", "{x:p}.data.sub_({value})")
 declare("tf.TensorShape.as_list(x)", "list({x})")
 for _name, _why in {
-    "keras.layers.TextVectorization": "PyTorch has no layer that turns text into numbers; do it before the network",
-    "keras.layers.StringLookup": "PyTorch's tensors hold no text", "keras.layers.IntegerLookup": "PyTorch has no layer for it",
     "keras.preprocessing.image.ImageDataGenerator": "PyTorch augments images in a Dataset, with torchvision.transforms",
     "keras.preprocessing.text.Tokenizer": "PyTorch has no tokenizer of its own",
     "keras.datasets.imdb.load_data": "torchvision has no copy of this data set",

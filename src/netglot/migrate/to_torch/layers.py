@@ -30,6 +30,7 @@ def _same(name: str, signature: str, *, helper: str = "", when: dict | None = No
     declare(f"{_L}{name}({signature})", f"{helper or name}({inner})", when=when, infers=infers + " name")
 
 
+STANDARDS = (None, "lower", "strip_punctuation", "lower_and_strip_punctuation")
 _NONE: dict = dict.fromkeys(
     ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint")
 )
@@ -197,6 +198,31 @@ def _model(c: Bound) -> str:
     return c.filled("Model({inputs}, {outputs}") + ("" if dictionary else listed) + ")"
 
 
+declare(
+    f"{_L}TextVectorization(max_tokens=None, standardize='lower_and_strip_punctuation', split='whitespace', ngrams=None, "
+    "output_mode='int', output_sequence_length=None, pad_to_max_tokens=False, vocabulary=None, name=None, "
+    "input_shape=None, dtype=None, ragged=False, encoding='utf-8')",
+    "TextVectorization(<max_tokens={max_tokens}><, standardize={standardize}><, split={split}><, output_mode={output_mode}>"
+    "<, output_sequence_length={output_sequence_length}><, vocabulary={vocabulary}>)",
+    when={
+        "ngrams": None, "ragged": False, "pad_to_max_tokens": False, "standardize": lambda value: value in STANDARDS,
+        "split": lambda value: value in ("whitespace", "character", None),
+        "output_mode": lambda value: value in ("int", "multi_hot", "count"),
+    },
+    infers="input_shape dtype encoding",
+)  # fmt: skip
+for _lookup, _oov in (("StringLookup", "'[UNK]'"), ("IntegerLookup", "-1")):
+    declare(
+        f"{_L}{_lookup}(max_tokens=None, num_oov_indices=1, mask_token=None, oov_token={_oov}, vocabulary=None, "
+        "invert=False, output_mode='int', name=None, dtype=None)",
+        "Lookup(<max_tokens={max_tokens}><, num_oov_indices={num_oov_indices}><, mask_token={mask_token}>"
+        + (", oov_token={oov_token}" if _lookup == "IntegerLookup" else "<, oov_token={oov_token}>")
+        + "<, vocabulary={vocabulary}><, invert={invert}><, output_mode={output_mode}>)",
+        when={"num_oov_indices": lambda value: value in (0, 1),
+              "output_mode": lambda value: value in ("int", "one_hot", "multi_hot", "count")}, infers="dtype",
+    )  # fmt: skip
+
+
 declare("keras.regularizers.L2|keras.regularizers.l2(l2=0.01)", "l2(<{l2}>)")
 declare("keras.regularizers.L2|keras.regularizers.l2(*, l)", "l2({l})")
 declare("keras.regularizers.L1|keras.regularizers.l1(l1=0.01)", "l1(<{l1}>)")
@@ -207,7 +233,9 @@ for _keras, _torch in {
     "Zeros": '"zeros"', "Ones": '"ones"',
 }.items():  # fmt: skip
     _old = _keras[0].lower() + "".join("_" + c.lower() if c.isupper() else c for c in _keras[1:])
-    declare(f"keras.initializers.{_keras}|tf.{_old}_initializer|tf.initializers.{_keras}(seed=None)", _torch, infers="seed")
+    declare(
+        f"keras.initializers.{_keras}|tf.{_old}_initializer|tf.initializers.{_keras}(seed=None)", _torch, infers="seed"
+    )
 declare(
     "keras.initializers.Orthogonal(gain=1.0, seed=None)",
     "functools.partial(nn.init.orthogonal_, gain={gain})",
@@ -219,4 +247,7 @@ declare("keras.initializers.TruncatedNormal|tf.initializers.TruncatedNormal(mean
         "functools.partial(nn.init.trunc_normal_, mean={mean}, std={stddev}, a={mean} - 2 * {stddev}, b={mean} + 2 * {stddev})", infers="seed")  # fmt: skip
 declare("keras.initializers.RandomUniform|tf.random_uniform_initializer|tf.initializers.RandomUniform(minval=-0.05, maxval=0.05, seed=None)",
         "functools.partial(nn.init.uniform_, a={minval}, b={maxval})", infers="seed")  # fmt: skip
-declare("keras.initializers.Constant|tf.constant_initializer|tf.initializers.Constant(value=0.0)", "functools.partial(nn.init.constant_, val={value})")
+declare(
+    "keras.initializers.Constant|tf.constant_initializer|tf.initializers.Constant(value=0.0)",
+    "functools.partial(nn.init.constant_, val={value})",
+)

@@ -10,8 +10,9 @@ from netglot.migrate.declare import MISSING, Bound, Table
 from netglot.migrate.rewrite import Rewriter
 from netglot.migrate.to_keras import names
 from netglot.migrate.to_keras.asking import in_annotation, stands_alone
-from netglot.migrate.to_keras.target import GONE, Target
+from netglot.migrate.to_keras.target import Target
 from netglot.migrate.to_keras.training import dedented
+from netglot.migrate.to_keras.words import GONE
 from netglot.migrate.to_torch import (
     algebra,
     bases,
@@ -51,7 +52,20 @@ CONSTANTS = {
     "tensorflow.data.experimental.AUTOTUNE": "None", "tf.data.experimental.AUTOTUNE": "None",
     "tensorflow.__version__": "torch.__version__", "keras.__version__": "torch.__version__",
 }  # fmt: skip
-STANDARD = ("collections", "copy", "csv", "functools", "inspect", "itertools", "math", "operator", "os", "re", "types", "warnings")
+STANDARD = (
+    "collections",
+    "copy",
+    "csv",
+    "functools",
+    "inspect",
+    "itertools",
+    "math",
+    "operator",
+    "os",
+    "re",
+    "types",
+    "warnings",
+)
 """Python's own modules that helpers use."""
 BUILT = ("keras.Model.", "keras.Layer.", "keras.Sequential.")
 
@@ -248,7 +262,11 @@ class TorchTarget(Target):
             return None
         if short == "compute_mask" and set(r.fact(receiver).kinds) <= {"module:keras.layers.Embedding"}:
             return None
-        if short in TEXTS and r.fact(receiver).kinds and all("Lookup" in k or "TextV" in k for k in r.fact(receiver).kinds):
+        if (
+            short in TEXTS
+            and r.fact(receiver).kinds
+            and all("Lookup" in k or "TextV" in k for k in r.fact(receiver).kinds)
+        ):
             return None
         if short == "get_config":
             return "{}"
@@ -285,7 +303,8 @@ class TorchTarget(Target):
         if (dotted := r.dotted(node)) is not None:
             return self.reference(r, node, dotted)
         owners = r.fact(node).names or r.fact(node.value).kinds
-        if not any(o.startswith("module:") for o in owners):
+        plainly = owners == ["other"] and node.attr.startswith("trainable_") and "list" not in owners
+        if not plainly and not any(o.startswith("module:") for o in owners):
             return None
         if node.attr in ("trainable_variables", "trainable_weights"):
             if r.project.freezes:

@@ -10,20 +10,35 @@ import re
 
 from netglot.migrate.to_keras.helpers import (
     attention,
+    distributions,
     images,
     layers,
     losses,
     networks,
+    normed,
     optimizers,
     recurrent,
     tensors,
     training,
     transforms,
 )
-from netglot.migrate.to_keras.helpers.layers import knowing
+from netglot.migrate.to_keras.helpers.layers import alone, knowing
 from netglot.migrate.to_keras.helpers.recurrent import packed
 
-_FAMILIES = (layers, images, recurrent, attention, tensors, networks, losses, training, transforms, optimizers)
+_FAMILIES = (
+    layers,
+    normed,
+    images,
+    recurrent,
+    attention,
+    tensors,
+    networks,
+    losses,
+    training,
+    transforms,
+    optimizers,
+    distributions,
+)
 HELPERS: dict[str, str] = {name: text for family in _FAMILIES for name, text in family.HELPERS.items()}
 """By name, in the order in which a file defines them."""
 
@@ -48,4 +63,4 @@ def words(text: str) -> set[str]:
     return set(re.findall(r"(?<![\w.])[A-Za-z_]\w*", without_docs(text)))
 
 
-__all__ = ["HELPERS", "knowing", "needs", "packed", "uses", "without_docs", "words"]
+__all__ = ["HELPERS", "alone", "knowing", "needs", "packed", "uses", "without_docs", "words"]

@@ -236,3 +236,16 @@ def knowing(text: str) -> str:
     for old, new in KNOWING.items():
         text = text.replace(old, new)
     return text
+
+
+ALONE = """
+    def __call__(self, x, *args, **options):
+        if len(x.shape) == 1:  # one sample by itself
+            return super().__call__(x[None], *args, **options)[0]
+        return super().__call__(x, *args, **options)
+"""
+
+
+def alone(text: str) -> str:
+    """A dense layer that takes a single sample without a batch, too."""
+    return text + ALONE

@@ -126,6 +126,16 @@ def inputs_of(layer):
         return layer.fan_in
     return layer.kernel.shape[-2] * getattr(layer, "groups", 1) if layer.built else None
 ''',
+    "state_of": '''
+def state_of(model):
+    """The weights of a network by their number."""
+    return dict(enumerate(model.weights))
+''',
+    "load_state": '''
+def load_state(model, state):
+    """Gives a network the weights that `state_of` told, or others in their places."""
+    model.set_weights([ops.convert_to_numpy(state[number]) for number in range(len(model.weights))])
+''',
     "parameter": '''
 def parameter(value, trainable=True):
     """A weight that starts at `value`."""

@@ -1,5 +1,6 @@
 """`compile`, `fit`, `evaluate` and `predict` as functions of a network."""
 
+import re
 import types
 
 import numpy as np

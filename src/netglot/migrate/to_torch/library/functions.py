@@ -21,6 +21,13 @@ def clip_by_global_norm(tensors, clip_norm):
     return [scaled(one) for one in tensors], norm
 
 
+def confusion_matrix(labels, predictions, classes=None):
+    """How often each class (rows) was taken for each class (columns)."""
+    labels, predictions = (torch.as_tensor(one).reshape(-1).long() for one in (labels, predictions))
+    classes = classes or int(max(labels.max(), predictions.max())) + 1
+    return torch.bincount(labels * classes + predictions, minlength=classes**2).reshape(classes, classes)
+
+
 def clip_by_norm(tensor, clip_norm):
     """A tensor scaled so that its norm is at most so much."""
     return tensor * clip_norm / tensor.norm().clamp(min=clip_norm)

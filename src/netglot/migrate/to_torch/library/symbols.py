@@ -92,7 +92,7 @@ class Layer(nn.modules.lazy.LazyModuleMixin, nn.Module):
     def build(self, input_shape):
         """A layer without anything to build."""
 
-    def initialize_parameters(self, *inputs):
+    def initialize_parameters(self, *inputs, **options):
         """A layer whose weights need no input."""
 
     def _infer_parameters(self, module, args, kwargs=None):
