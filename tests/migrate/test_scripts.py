@@ -61,7 +61,8 @@ def test_gathered_gradients_scaled_losses_and_checkpoints():
     text = found.files["loops_script.py"].decode()
     for said in (
         "    gradients = None\n    for i, (h, y) in enumerate(states):",
-        "gradients = summed(gradients, tape.gradient(scaler.scale(loss), decoder.trainable_variables))",
+        "total = scaler.scale(loss)\n",
+        "gradients = summed(gradients, tape.gradient(total, decoder.trainable_variables))",
         "            norm = global_norm(gradients)\n            gradients = clip_grad_norm(gradients, 1.0)  # over",
         "scaler.step(optimizer, gradients, decoder.trainable_variables)",
         "        gradients[0] = clip_grad_norm(gradients[0], 0.5)\n",
@@ -73,3 +74,38 @@ def test_gathered_gradients_scaled_losses_and_checkpoints():
         "\n\ndef accuracy(encoder, decoder, loader):",
     ):
         assert said in text, said
+
+
+def test_gradients_that_are_taken_by_hand():
+    """Weights that stand alone, gradients that are looked at or asked for, norms of weights, a tape handed on."""
+    found = migrate(SOURCES / "autograd_script.py", "tensorflow")
+    assert found.verdict == "equivalent", found.report
+    assert found.report["marked"] == 0
+    assert found.report["scripts"][0]["losses"]["distance"] < 1e-9
+    text = found.files["autograd_script.py"].decode()
+    for said in (
+        "w = tf.Variable(keras.random.normal((2, 1)))",
+        "        param.assign_sub(lr * param.grad)\n        param.grad = tf.zeros_like(param.grad)",
+        "        squares = (x @ w + b - y) ** 2  # one for each sample\n        total = ops.mean(squares)\n",
+        "    backward(tape, total, [w, b])\n    sgd([w, b], 0.1)",
+        "    with tf.GradientTape() as u_tape:\n        u_tape.watch(points)\n        u = field(points",
+        "    slope = u_tape.gradient(u, points, output_gradients=tf.ones_like(u))",
+        "        p.grad = ops.clip(p.grad, -0.5, 0.5)",
+        "    optimizer.apply_gradients((w.grad, w) for w in field.trainable_variables)",
+        "self.inside = WeightNorm(Dense(5))",
+        "def learn(tape, rewards):",
+        "        learn(tape, rewards)\n",
+        "    load_state(target, theirs)",
+    ):
+        assert said in text, said
+
+
+def test_text_and_masks_towards_pytorch():
+    """Vocabularies that are learned, masks that a layer makes or takes, a loss of the steps that count."""
+    found = migrate(SOURCES / "text_script.py", "torch")
+    assert found.verdict == "equivalent", found.report
+    assert found.report["marked"] == 0
+    assert found.report["scripts"][0]["losses"]["distance"] < 1e-9
+    text = found.files["text_script.py"].decode()
+    assert "lookup = Lookup(num_oov_indices=0)" in text
+    assert "class Tokens(MaskingLayer):" in text

@@ -46,7 +46,7 @@ def test_plain_transforms(written, name, arguments):
 
 
 def test_a_pipeline_and_its_draws(written):
-    from netglot.migrate.runtime_torch import known_transforms
+    from netglot.migrate.alike_torch import known_transforms
 
     kept = {kind: dict(vars(getattr(transforms, kind))) for kind in dir(transforms) if kind.startswith("Random")}
     known_transforms()

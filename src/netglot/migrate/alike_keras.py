@@ -77,10 +77,10 @@ def known_torch(draws: Any) -> None:
     """What a migrated file still has of PyTorch, such as its data sets, draws as the source does."""
     import torch
 
-    from netglot.migrate import runtime_torch
+    from netglot.migrate import alike_torch
 
     torch.set_default_dtype(torch.float64)
-    runtime_torch.known_draws(draws)
+    alike_torch.known_draws(draws)
 
 
 def eager_data() -> None:

@@ -32,13 +32,16 @@ def named_leaves(owner: Any, frame: Any) -> list[list[str]] | None:
     """The fewest names of a frame that hold the weights of a loss, or just those of an optimiser, each as
     [kind, text]; None where some are held by none.
 
+    What no name of the frame holds and no module either is left out: nothing there can look at its gradient.
     Kinds are `tensor`, `module`, `tensors` (a list or tuple), `mapping`.
     """
     if isinstance(owner, torch.optim.Optimizer):
         left = {id(one) for group in owner.param_groups for one in group["params"] if one.requires_grad}
         rows = [(kind, text, held) for kind, text, held in _held(frame) if held and held <= left]
     else:
-        left = set(leaves(owner))
+        every = leaves(owner)
+        known = {one for *_, held in _held(frame) for one in held}
+        left = {one for one, tensor in every.items() if one in known or isinstance(tensor, nn.Parameter)}
         rows = [(kind, text, held) for kind, text, held in _held(frame) if held & left]
     found = []
     while left and rows:

@@ -181,6 +181,8 @@ class Runtime(Observing, Side):
             whats = ("train_batch_begin", "train_batch_end", "epoch_begin", "epoch_end", "train_begin", "train_end")
             for name in (*(f"on_{what}" for what in (*whats, "test_begin", "test_end")), "set_model"):
                 setattr(keras.callbacks.TensorBoard, name, lambda *args, **kwargs: None)
+            for name in ("scalar", "histogram", "text", "image"):
+                setattr(tf.summary, name, lambda *args, **kwargs: None)
         own, side = tf.GradientTape.gradient, self
 
         opened, closed, around = tf.GradientTape.__enter__, tf.GradientTape.__exit__, []

@@ -30,6 +30,7 @@ def _floating(c: Bound) -> bool:
     return bool(dtypes) and all("float" in dtype for dtype in dtypes)
 
 
+declare("torch.spmm|torch.sparse.mm|torch.dsmm(x, y)", "ops.matmul({x}, {y})")
 declare("torch.vstack|torch.row_stack(tensors)", "ops.vstack({tensors})")
 declare("torch.hstack(tensors)", "ops.hstack({tensors})")
 _both("masked_select", "x, mask)", "{x:p}[{mask}]")

@@ -73,7 +73,9 @@ class Calls(Words):
         if callees[0] == "torch.Tensor.requires_grad_" and receiver is not None:
             return leaves.required(r, node, receiver)
         if callees[0] == loops.BACKWARD and isinstance(r.parent(node), ast.Expr):
-            return r.composed_kept(node)  # the plan of the loop has said why
+            if not any(one.line == node.lineno for one in r.marks):  # else the plan of the loop has said why
+                r.mark(node, "backward", "netglot does not see what it differentiates")
+            return r.composed_kept(node)
         tensors = [c for c in callees if c.startswith(("torch.Tensor.", "torch.Size."))]
         if tensors and len(tensors) == len(callees) and isinstance(function, ast.Attribute) and dotted is None:
             made = r.called(node, [self._made_anew(one) for one in callees], receiver=receiver)

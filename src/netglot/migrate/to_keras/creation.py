@@ -80,12 +80,13 @@ def _arange(c: Bound) -> str:
 
 declare(
     "torch.randint(low, high, size, dtype=None, generator=None)",
-    'keras.random.randint({size}, {low}, {high}, dtype="int64")',
+    'keras.random.randint({size}, {low}, {high}, dtype="int64"<, seed={generator}>)',
 )
 declare(
-    "torch.randint(high, size, *, dtype=None, generator=None)", 'keras.random.randint({size}, 0, {high}, dtype="int64")'
+    "torch.randint(high, size, *, dtype=None, generator=None)",
+    'keras.random.randint({size}, 0, {high}, dtype="int64"<, seed={generator}>)',
 )
-declare("torch.randperm(n, generator=None)", "keras.random.shuffle(ops.arange({n}))")
+declare("torch.randperm(n, generator=None)", "keras.random.shuffle(ops.arange({n})<, seed={generator}>)")
 
 
 @rule("torch.tensor|torch.as_tensor(data, dtype=None)")

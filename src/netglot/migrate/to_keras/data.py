@@ -21,6 +21,11 @@ declare(f"{_D}RandomSampler(data_source, replacement=False, num_samples=None, ge
 declare(f"{_D}WeightedRandomSampler(weights, num_samples, replacement=True, generator=None)",
         "WeightedRandomSampler({weights}, {num_samples}<, {replacement}>)", infers="generator")  # fmt: skip
 declare(f"{_D}ConcatDataset(datasets)", "ConcatDataset({datasets})")
+declare(
+    "torch.utils.tensorboard.SummaryWriter(log_dir=None, comment='', purge_step=None, flush_secs=120)",
+    "SummaryWriter(<{log_dir}>)",
+    infers="comment purge_step flush_secs",
+)
 declare("torch.Generator(device=None)", "keras.random.SeedGenerator()")
 declare("torch.Generator.manual_seed(generator, seed)", "keras.random.SeedGenerator({seed})", infers="generator")
 declare(f"{_D}random_split(dataset, lengths, generator=None)", "random_split({dataset}, {lengths})", infers="generator")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import Any
 
 from netglot.migrate.rewrite import Rewriter
@@ -28,7 +29,13 @@ class Emitted(Words):
         adapters = "".join(f"\n\n{made[1]}" for key, made in r._state.items() if key.startswith("adapter "))
         used = helpers.words(defined + adapters)
         r.imports |= used & self.bases
-        kept = [r.source(n) for n in r._state.get("framework imports", []) if keeps_import(n, r.kept_names)]
+        found = r._state.get("framework imports", [])
+        inside = [n for n in found if f"\0import {found.index(n)}\0" in text]
+        for n in inside:
+            stays = r.source(n) if keeps_import(n, r.kept_names) else ""
+            marker = re.compile(f"\0import {found.index(n)}\0(pass)?")
+            text = marker.sub(lambda match, stays=stays: stays or match[1] or GONE, text)
+        kept = [r.source(n) for n in found if n not in inside and keeps_import(n, r.kept_names)]
         block = "\n".join([*self._import_lines(r, text), *kept])
         text = text.replace(IMPORTS, block + ("" if block else GONE))
         placed = defined + adapters

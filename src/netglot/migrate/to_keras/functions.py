@@ -155,11 +155,24 @@ def _median(c: Bound) -> str:
 @rule("torch.linalg.vector_norm(x, p=2, dim=None, keepdim=False)")
 def _norm(c: Bound) -> str:
     """PyTorch takes the norm of all elements where Keras has norms of matrices."""
+    if (
+        c.literal("p") in ("fro", 2)
+        and not c.has("dim")
+        and any(rank > 2 for rank in c.rewriter.fact(c.given["x"]).ranks)
+    ):
+        return c.filled("norm({x}, 2<, keepdims={keepdim}>)")
     if c.literal("p") in ("fro", 2):
         return c.filled("ops.norm({x}<, axis={dim}><, keepdims={keepdim}>)")
     if c.has("dim") and isinstance(c.literal("dim"), int):
         return c.filled("ops.norm({x}, ord={p}, axis={dim}<, keepdims={keepdim}>)")
     return c.filled("norm({x}, {p}<, axis={dim}><, keepdims={keepdim}>)")
+
+
+@rule("torch.linalg.norm(x, ord=None, dim=None, keepdim=False)")
+def _flat_norm(c: Bound) -> str | None:
+    """The norm of all elements, where Keras has norms of matrices."""
+    plain = not c.has("dim") and c.literal("ord") is None and any(r > 2 for r in c.rewriter.fact(c.given["x"]).ranks)
+    return c.filled("norm({x}, 2<, keepdims={keepdim}>)") if plain else None
 
 
 declare(

@@ -76,7 +76,6 @@ REASONS = {
     "torchvision.transforms.": "it stays PyTorch's, for the data set that it belongs to; torchvision must be installed",
     "torchvision.models.": "this network is torchvision's: convert it by netglot convert, or migrate its source",
     "torch.distributed.": "Keras distributes by keras.distribution",
-    "torch.utils.tensorboard.": "TensorFlow writes summaries by tf.summary",
 }
 """Why the functions whose names begin so stay as they were."""
 

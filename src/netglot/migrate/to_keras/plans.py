@@ -84,9 +84,9 @@ class Plan:
         lists: dict[int, list[tuple[ast.stmt, ast.stmt]]] = {}
         for backward in found:
             holder, boundary = self._forward_list(backward)
-            if holder is None and self._runs(backward):
+            if self._runs(backward) and not self._fed(backward, holder, boundary):
                 self.alone.add(id(backward))
-                holder = self.places[id(backward)]
+                holder, boundary = self.places[id(backward)], backward
             if holder is None and (call := self._caller(backward)) is not None:
                 self.handed[id(backward)] = call
                 continue
@@ -99,6 +99,12 @@ class Plan:
         for backward in found:
             if id(backward) in self.handed:
                 self._hand(backward, self.handed[id(backward)])
+
+    def _fed(self, backward: ast.stmt, holder: list[ast.stmt] | None, boundary: ast.stmt) -> bool:
+        """Whether statements before a `backward` compute some of its loss."""
+        wanted = words(backward, ast.Load)
+        before = holder[: holder.index(boundary)] if holder is not None else []
+        return any(gives(one) & wanted and (self._runs(one) or self._grows(one, backward)) for one in before)
 
     def _caller(self, backward: ast.stmt) -> ast.stmt | None:
         """The one statement that calls the function in which a `backward` stands, behind others that run a network."""
@@ -245,7 +251,11 @@ class Plan:
         indent = r.spans.indent(backward)
         if id(backward) in self.alone:
             r.imports.add("tf")
-            return f"with tf.GradientTape() as tape:\n{indent}    {name} = {text}\n{indent}", name
+            seen = leaves.watches(r, [backward]) if self.kept else ()
+            lines = [*(f"tape.watch({one})" for one in seen), f"{name} = {text}"]
+            return "with tf.GradientTape() as tape:" + "".join(
+                f"\n{indent}    {one}" for one in lines
+            ) + f"\n{indent}", name
         if (tape := self.under.get(id(backward))) is not None:
             tape.ends += (f"{name} = {text}",)
             return "", name

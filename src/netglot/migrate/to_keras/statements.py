@@ -48,7 +48,8 @@ class Statements(Words):
         first = r._state["framework imports"][0] is node and isinstance(r.parent(node), ast.Module)
         marker = IMPORTS if first else GONE
         if not isinstance(r.parent(node), ast.Module):
-            marker = "pass" if not kept and stands_alone(r, node) else GONE
+            place = len(r._state["framework imports"]) - 1
+            marker = f"\0import {place}\0" + ("pass" if not kept and stands_alone(r, node) else "")
         made = f"{marker}\n{r.spans.indent(node)}{text}" if text else marker
         return self._after_imports(r, node, made)
 

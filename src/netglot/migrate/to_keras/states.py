@@ -19,6 +19,7 @@ def state(target: Any, r: Rewriter, node: ast.Call, name: str, value: str) -> st
     if name.startswith("torch.nn.") and (numbered := _numbered(target, r, node, value, loads)) is not None:
         return numbered
     read = isinstance(parent, (ast.Attribute, ast.Subscript, ast.comprehension, ast.Dict, ast.For))
+    read = read or (not loads and _named(r, node))
     if not loads and read and not (isinstance(parent, ast.Dict) and node in parent.values and None not in parent.keys):
         r.mark(node, name, "Keras holds the weights of a network as a list without names, `get_weights()`")
         return r.composed_kept(node)
@@ -51,8 +52,7 @@ def _numbered(target: Any, r: Rewriter, node: ast.Call, value: str, loads: bool)
     if loads:
         given = node.args[0] if node.args else None
         return target.spell("load_state(", r) + f"{value}, {r.text(given)})" if _opaque(r, given) else None
-    parent = r.parent(node)
-    held = parent.targets[0] if isinstance(parent, ast.Assign) else None
+    held = _holder(r, node)
     if _opaque(r, held) or (_asked(r, node) and _names_stay(r, node)):
         return target.spell("state_of(", r) + f"{value})"
     return None
@@ -63,10 +63,7 @@ def _opaque(r: Rewriter, name: ast.AST | None) -> bool:
     if not isinstance(name, ast.Name):
         return False
     function = r.around(name, ast.FunctionDef) or r.file.tree
-    given = [
-        one.value for one in ast.walk(function) if isinstance(one, ast.Assign)
-        and any(isinstance(two, ast.Name) and two.id == name.id for two in one.targets)
-    ]  # fmt: skip
+    given = [value for one in ast.walk(function) for to, value in _pairs(one) if getattr(to, "id", "") == name.id]
     uses = [
         one for one in ast.walk(function)
         if isinstance(one, ast.Name) and one.id == name.id and isinstance(one.ctx, ast.Load)
@@ -75,6 +72,35 @@ def _opaque(r: Rewriter, name: ast.AST | None) -> bool:
         bool(given) and all(_is_state(one) for one in given) and any(_asked(r, one) for one in uses)
         and all(_names_stay(r, one) for one in uses if _asked(r, one))
     )  # fmt: skip
+
+
+def _pairs(node: ast.AST) -> list[tuple[ast.AST, ast.AST]]:
+    """What an assignment gives to what, one by one where both sides are written so."""
+    if not isinstance(node, ast.Assign):
+        return []
+    pairs: list[tuple[ast.AST, ast.AST]] = []
+    for target in node.targets:
+        if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+            pairs += zip(target.elts, node.value.elts, strict=False)
+        else:
+            pairs.append((target, node.value))
+    return pairs
+
+
+def _holder(r: Rewriter, node: ast.AST) -> ast.AST | None:
+    """What a state is assigned to."""
+    around = r.around(node, ast.stmt)
+    return next((to for to, value in _pairs(around) if value is node), None)
+
+
+def _named(r: Rewriter, node: ast.AST) -> bool:
+    """Whether a state is assigned to a name and asked there by the names of weights."""
+    held = _holder(r, node)
+    function = r.around(node, ast.FunctionDef) or r.file.tree
+    return isinstance(held, ast.Name) and any(
+        isinstance(one, ast.Name) and one.id == held.id and isinstance(one.ctx, ast.Load) and _asked(r, one)
+        for one in ast.walk(function)
+    )
 
 
 def _is_state(node: ast.AST) -> bool:

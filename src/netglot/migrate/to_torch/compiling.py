@@ -53,6 +53,17 @@ def asked(r: Any, node: ast.Call, short: str, value: str) -> str | None:
     return f"{r.need(function)}({', '.join([value, *texts])})"
 
 
+def as_a_whole(target: Any, r: Any, node: ast.Call, short: str, value: str) -> str | None:
+    """All weights of a network at once; None where single ones are looked at, whose order is PyTorch's own."""
+    parent = r.parent(node)
+    apart = isinstance(parent, ast.Subscript) or (
+        isinstance(parent, ast.Assign) and isinstance(parent.targets[0], (ast.Tuple, ast.List))
+    )
+    if apart or len(node.args) != (short == "set_weights") or node.keywords:
+        return None
+    return f"{r.need(short)}({', '.join([value, *(r.text(one) for one in node.args)])})"
+
+
 def prepared(r: Any, node: ast.Call, keywords: list[ast.keyword]) -> list[str]:
     """The arguments of `compile`; what is named by a string is the function of that name."""
     given = list(zip(("optimizer", "loss", "loss_weights", "metrics"), node.args, strict=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from netglot.migrate.declare import Bound, Table
+from netglot.migrate.declare import Bound, Table, Unbound
 from netglot.migrate.to_torch import plain
 
 table = Table()
@@ -221,6 +221,20 @@ for _lookup, _oov in (("StringLookup", "'[UNK]'"), ("IntegerLookup", "-1")):
         when={"num_oov_indices": lambda value: value in (0, 1),
               "output_mode": lambda value: value in ("int", "one_hot", "multi_hot", "count")}, infers="dtype",
     )  # fmt: skip
+
+
+@rule("keras.models.clone_model|keras.clone_model(model)")
+def _cloned(c: Bound) -> str:
+    """A copy, where it is given its weights anyway: Keras's clone starts anew."""
+    parent = c.rewriter.parent(c.node)
+    held = c.rewriter.source(parent.targets[0]) if isinstance(parent, ast.Assign) else ""
+    given = any(
+        isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and one.func.attr == "set_weights"
+        and c.rewriter.source(one.func.value) == held for one in ast.walk(c.rewriter.file.tree)
+    )  # fmt: skip
+    if not given:
+        raise Unbound("it starts with weights of its own; make the network by a function instead")
+    return c.filled("copy.deepcopy({model})")
 
 
 declare("keras.regularizers.L2|keras.regularizers.l2(l2=0.01)", "l2(<{l2}>)")

@@ -152,7 +152,7 @@ declare("keras.utils.to_categorical(x, num_classes=None)", "one_hot_rows({x}<, {
 declare(
     "keras.utils.pad_sequences|keras.preprocessing.sequence.pad_sequences(sequences, maxlen=None, dtype='int32', "
     "padding='pre', truncating='pre', value=0.0)",
-    "padded({sequences}<, maxlen={maxlen}><, dtype={dtype}><, padding={padding}><, truncating={truncating}><, value={value}>)",
+    "pad_sequences({sequences}<, maxlen={maxlen}><, dtype={dtype}><, padding={padding}><, truncating={truncating}><, value={value}>)",
 )
 declare(
     "keras.utils.normalize(x, axis=-1, order=2)", "{x:p} / np.linalg.norm({x}, ord={order}, axis={axis}, keepdims=True)"

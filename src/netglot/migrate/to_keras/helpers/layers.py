@@ -241,7 +241,7 @@ def knowing(text: str) -> str:
 ALONE = """
     def __call__(self, x, *args, **options):
         if len(x.shape) == 1:  # one sample by itself
-            return super().__call__(x[None], *args, **options)[0]
+            return ops.squeeze(super().__call__(ops.expand_dims(x, 0), *args, **options), 0)
         return super().__call__(x, *args, **options)
 """
 

@@ -32,6 +32,48 @@ def summed(a, b):
     whole = [[None if one is None else tf.convert_to_tensor(one) for one in side] for side in (a, b)]
     return [y if x is None else x if y is None else x + y for x, y in zip(*whole)]
 ''',
+    "SummaryWriter": '''
+class SummaryWriter:
+    """Writes what TensorBoard shows."""
+
+    def __init__(self, log_dir=None):
+        self.writer = tf.summary.create_file_writer(str(log_dir or "runs"))
+
+    def write(self, kind, tag, value, step):
+        with self.writer.as_default():
+            getattr(tf.summary, kind)(tag, value, step=step or 0)
+
+    def add_scalar(self, tag, value, global_step=None):
+        self.write("scalar", tag, float(value), global_step)
+
+    def add_scalars(self, tag, values, global_step=None):
+        for name, value in values.items():
+            self.add_scalar(f"{tag}/{name}", value, global_step)
+
+    def add_histogram(self, tag, values, global_step=None):
+        self.write("histogram", tag, values, global_step)
+
+    def add_text(self, tag, text, global_step=None):
+        self.write("text", tag, text, global_step)
+
+    def add_image(self, tag, image, global_step=None):
+        self.write("image", tag, ops.moveaxis(image, 0, -1)[None], global_step)
+
+    def add_graph(self, *what):
+        """PyTorch's graph has no counterpart."""
+
+    def flush(self):
+        self.writer.flush()
+
+    def close(self):
+        self.writer.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+''',
     "clip_among": '''
 def clip_among(clip, gradients, variables, chosen, limit):
     """Gradients of which those of the chosen weights are held small together."""

@@ -32,6 +32,8 @@ def _pieces() -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
             first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
                 name = node.name
+                if name in texts:
+                    raise ValueError(f"two helpers are called {name}")
                 texts[name] = ""
                 used[name] = set()
             gap = "\n\n\n" if texts[name] else ""

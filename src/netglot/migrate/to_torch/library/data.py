@@ -260,7 +260,7 @@ def series_windows(
     return found.batch(batch_size) if batch_size else found
 
 
-def padded(sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre", value=0.0):
+def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre", value=0.0):
     """Lists of different lengths as rows of one array."""
     longest = max(map(len, sequences)) if maxlen is None else maxlen
     found = np.full((len(sequences), longest, *np.shape(sequences[0])[1:]), value, dtype=dtype)

@@ -64,14 +64,19 @@ class Masking(Layer):
 
 def hand_on(layer, inputs, output):
     """What a layer gives has the mask of its input, where the layer keeps the steps of a sequence."""
-    mask = getattr(inputs[0], "mask", None) if inputs and isinstance(inputs[0], torch.Tensor) else None
     keeping = (
         "Dense", "Dropout", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "TimeDistributed", "LayerNormalization",
         "BatchNormalization", "MultiHeadAttention", "Embedding", "ReLU", "PReLU", "GaussianNoise", "GaussianDropout",
+        "merged", "relu", "tanh", "sigmoid", "softmax", "gelu", "elu", "selu", "leaky_relu", "silu", "softplus",
     )  # fmt: skip
-    if mask is not None and isinstance(output, torch.Tensor) and output.ndim > 2 and output.shape[:2] == mask.shape:
-        if type(layer).__name__ in keeping:
-            output.mask = mask
+    kind = getattr(getattr(layer, "function", None), "__name__", type(layer).__name__)
+    given = inputs[0] if inputs and isinstance(inputs[0], (list, tuple)) else inputs[:1]
+    masks = [getattr(one, "mask", None) for one in given]
+    if kind not in keeping or not masks or any(one is None for one in masks) or not isinstance(output, torch.Tensor):
+        return
+    mask = functools.reduce(torch.logical_or, masks)
+    if output.ndim > 2 and output.shape[:2] == mask.shape:
+        output.mask = mask
 
 
 def masked(x, mask):

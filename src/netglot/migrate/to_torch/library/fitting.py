@@ -91,6 +91,11 @@ def loss_of(model, targets, outputs, weights=None):
         given = part_of(weights, name, place, model)
         if given is not None:
             values = values * given.to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
+        mask = getattr(output, "mask", None)
+        if mask is not None:  # the mean is that of the steps that count
+            mask = mask.to(values.dtype)
+            summed = getattr(loss, "reduction", None) == "sum"
+            values = values * (mask if summed else mask * mask.numel() / mask.sum().clamp(min=1e-7))
         share = part_of(plan.loss_weights, name, place, model) if plan.loss_weights is not None else None
         value = values.sum() if getattr(loss, "reduction", None) == "sum" else values.mean()
         if len(named) > 1:  # each output's own loss is told too

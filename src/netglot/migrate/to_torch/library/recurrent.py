@@ -26,6 +26,7 @@ class Recurrent(Layer):
         self.return_sequences, self.return_state, self.go_backwards = return_sequences, return_state, go_backwards
         self.reset_after, self.kernel_initializer = reset_after, kernel_initializer
         self.rates = (dropout, recurrent_dropout)
+        self.zero_where_masked = False
         self.kernel = nn.UninitializedParameter()
         width = self.gates * units
         self.recurrent_kernel = nn.Parameter(torch.empty(units, width))
@@ -62,7 +63,7 @@ class Recurrent(Layer):
                 here = kept[:, step, None]
                 state = [torch.where(here, new, old) for new, old in zip(state, before)]
                 y = torch.where(here, y, torch.zeros_like(y) if y_before is None else y_before)
-            outputs.append(y)
+            outputs.append(y if kept is None or not self.zero_where_masked else y * kept[:, step, None])
         y = torch.stack(outputs, dim=1) if self.return_sequences else y
         return (y, *state) if self.return_state else y
 
@@ -114,6 +115,8 @@ class Bidirectional(Layer):
         super().__init__()
         self.forward_layer, self.backward_layer, self.merge_mode = layer, copy.deepcopy(layer), merge_mode
         self.backward_layer.go_backwards = True
+        for one in (self.forward_layer, self.backward_layer):
+            one.zero_where_masked = one.return_sequences
 
     def forward(self, x, initial_state=None):
         half = None if initial_state is None else len(initial_state) // 2

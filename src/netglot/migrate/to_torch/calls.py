@@ -1,0 +1,251 @@
+"""Calls of Keras and TensorFlow: of functions, of layers, of methods of networks, tensors and optimisers."""
+
+from __future__ import annotations
+
+import ast
+
+from netglot.migrate.declare import MISSING
+from netglot.migrate.rewrite import Rewriter
+from netglot.migrate.to_keras import names
+from netglot.migrate.to_keras.target import Target
+from netglot.migrate.to_torch import (
+    compiling,
+    penalties,
+    tapes,
+    training,
+)
+from netglot.migrate.to_torch.names import BUILT, plain_module
+
+ASKED = compiling.ASKED
+TEXTS = ("adapt", "get_vocabulary", "set_vocabulary", "vocabulary_size")
+"""Methods of the layers that turn text into numbers."""
+FILES = {
+    "save": "torch.save({model}.state_dict(), {path})",
+    "save_weights": "torch.save({model}.state_dict(), {path})",
+    "load_weights": "{model}.load_state_dict(torch.load({path}))",
+}
+"""Methods of a network that write and read files."""
+
+
+class TorchCalls(Target):
+    """Calls of Keras and TensorFlow: of functions, of layers, of methods of networks, tensors and optimisers."""
+
+    def call(self, r: Rewriter, node: ast.Call) -> str | None:
+        fact, function = r.fact(node), node.func
+        dotted, callees = r.dotted(function), list(fact.callees)
+        if _begins_module(r, node):
+            r.touch(node)
+            return "super().__init__()"
+        if dotted is not None and (not callees or not callees[0].startswith(self.prefixes)):
+            callees = [dotted] if not callees or dotted.startswith(self.prefixes) else callees
+        receiver = function.value if isinstance(function, ast.Attribute) else None
+        if not callees:
+            return self._unseen(r, node, function)
+        if all(c.startswith("call:") for c in callees):
+            return self._module_called(r, node, callees)
+        if receiver is not None and dotted is None:
+            if any(c.startswith(BUILT) for c in callees):
+                return self._method(r, node, callees[0], receiver)
+            if any(c.startswith("user:") and c.endswith(".call") for c in callees):
+                return f"{r.text(receiver)}.forward({self._without_training(r, node)})"
+        if (
+            receiver is not None
+            and dotted is None
+            and (made := self._object(r, node, callees[0], receiver)) is not None
+        ):
+            return made or None
+        framework = [c for c in callees if c.startswith(self.prefixes)]
+        if not framework:
+            return None
+        if dotted is None and receiver is not None and framework[0].startswith(("tf.Tensor.", "tf.TensorShape.")):
+            made = r.called(node, framework, receiver=receiver)
+        elif dotted is None:
+            held = isinstance(function, ast.Name) or _holds(r, receiver)
+            return None if held else self._unknown(r, node, framework[0])
+        else:
+            made = penalties.penalised(self, r, node, framework)
+        return made if made is not None else self._unknown(r, node, framework[0])
+
+    def _unseen(self, r: Rewriter, node: ast.Call, function: ast.AST) -> str | None:
+        """A call that never ran: a method that only tensors or networks have is taken for theirs, and marked."""
+        if not isinstance(function, ast.Attribute) or r.fact(node).count:
+            return None
+        name, owner = function.attr, r.source(function.value)
+        made = None
+        if f"tf.Tensor.{name}" in self.table.rows and name not in names.COMMON_METHODS:
+            made = r.called(node, [f"tf.Tensor.{name}"], receiver=function.value)
+        elif (name in training.METHODS or name in FILES or name == "summary") and _called_network(r, owner):
+            made = (
+                f"print({owner})" if name == "summary" else self._method(r, node, f"keras.Model.{name}", function.value)
+            )
+        if made is not None:
+            r.doubt(node)
+        return made
+
+    def _object(self, r: Rewriter, node: ast.Call, callee: str, receiver: ast.AST) -> str | None:
+        """A method of an object of TensorFlow that is no layer; empty text where the helper has the same method."""
+        short = callee.rpartition(".")[2]
+        if callee.startswith("tf.data.Dataset."):
+            return "" if short in training.DATASET else self._unknown(r, node, callee)
+        if callee == "tf.GradientTape.gradient":
+            return tapes.gradient(self, r, node)
+        if callee == "tf.GradientTape.watch":
+            return f"{r.text(node.args[0])}.requires_grad_()"
+        if callee.startswith("keras.Optimizer."):
+            value = r.text(receiver)
+            if short == "apply_gradients" and len(node.args) == 1:
+                return f"{r.need('apply_gradients')}({value}, {r.text(node.args[0])})"
+            if short == "apply" and len(node.args) == 2:
+                return f"{r.need('apply_gradients')}({value}, zip({', '.join(r.text(one) for one in node.args)}))"
+            if short == "minimize":
+                given = [r.text(one) for one in (*node.args, *(k.value for k in node.keywords if k.arg != "tape"))]
+                return f"{r.need('minimize')}({value}, {', '.join(given)})"
+            return self._unknown(r, node, callee)
+        if callee.startswith("keras.Metric."):
+            return (
+                ""
+                if short in ("update_state", "result", "reset_state", "reset_states", "add_weight", "__init__")
+                else self._unknown(r, node, callee)
+            )
+        if callee == "tf.Tensor.assign" and getattr(receiver, "attr", "") in ("learning_rate", "lr"):
+            return f"{r.text(receiver)} = {r.text(node.args[0])}"
+        return None
+
+    def _unknown(self, r: Rewriter, node: ast.Call, name: str) -> str:
+        r.mark(node, name, self.table.marks.get(name, "netglot does not know this function"))
+        return r.composed_kept(node)
+
+    def _without_training(self, r: Rewriter, node: ast.Call) -> str:
+        """The arguments of a call without `training=...`: a PyTorch module knows by itself whether it trains."""
+        gone = [k for k in node.keywords if k.arg == "training"]
+        if not gone:
+            if any(r.fact(one).kinds == ["array"] for one in node.args):
+                return ", ".join(self._input(r, one) for one in (*node.args, *node.keywords))
+            return r.arguments(node)
+        value = gone[0].value
+        if isinstance(value, ast.Constant) and _inherits(r, node) and r.fact(node).extra.get("moody", True):
+            r.mark(node, "training", f"a part of the network is always {'' if value.value else 'not '}training here")
+        parts = [self._input(r, one) for one in (*node.args, *(k for k in node.keywords if k not in gone))]
+        return ", ".join(parts)
+
+    def _input(self, r: Rewriter, node: ast.AST) -> str:
+        """An argument of a network: an array becomes a tensor."""
+        return f"{r.need('as_input')}({r.text(node)})" if r.fact(node).kinds == ["array"] else r.text(node)
+
+    def _module_called(self, r: Rewriter, node: ast.Call, callees: list[str]) -> str | None:
+        if callees[0].startswith(("call:keras.losses.", "call:keras.metrics.", "call:keras.initializers.")):
+            return None
+        if any(k.arg == "training" for k in node.keywords) or not _inherits(r, node):
+            return self._mode(r, node, callees) + f"({self._without_training(r, node)})"
+        parameter = r._state.get("training")
+        if parameter and any(isinstance(a, ast.Name) and a.id == "training" for a in node.args):
+            kept = [a for a in node.args if not (isinstance(a, ast.Name) and a.id == "training")]
+            parts = [r.text(one) for one in (*kept, *node.keywords)]
+            return f"{r.text(node.func)}({', '.join(parts)})"
+        return None
+
+    def _mode(self, r: Rewriter, node: ast.Call, callees: list[str]) -> str:
+        """What is called; a network that is called from outside is told whether it trains, as Keras is by the call."""
+        text, extra = r.text(node.func), r.fact(node).extra
+        if _inherits(r, node) or extra.get("symbol") or not extra.get("moody", True):
+            return text
+        if any("user:" not in c and "keras." not in c for c in callees):
+            return text
+        flag = next((k.value for k in node.keywords if k.arg == "training"), None)
+        value = r.constant(flag) if flag is not None else False
+        if value in (True, False) and value is not MISSING:
+            return f"{text}.train()" if value else f"{text}.eval()"
+        return f"{text}.train({r.text(flag)})"
+
+    def _method(self, r: Rewriter, node: ast.Call, name: str, receiver: ast.AST) -> str | None:
+        short, value = name.rpartition(".")[2], r.text(receiver)
+        if short == "__init__":
+            if name.startswith("keras.Model.") and len(node.args) == 2:
+                return None
+            given = {k.arg: k.value for k in node.keywords}
+            if name.startswith("keras.Model.") and {"inputs", "outputs"} <= given.keys():
+                return f"{value}.__init__({r.text(given['inputs'])}, {r.text(given['outputs'])})"
+            r.touch(node)
+            return f"{value}.__init__()"
+        if name == "keras.Sequential.add":
+            return None
+        if short in ("add_weight", "add_loss"):
+            return self._added(r, node, short, value)
+        if short == "build" and isinstance(receiver, ast.Call):
+            return None
+        if short == "compute_mask" and set(r.fact(receiver).kinds) <= {"module:keras.layers.Embedding"}:
+            return None
+        if (
+            short in TEXTS
+            and r.fact(receiver).kinds
+            and all("Lookup" in k or "TextV" in k for k in r.fact(receiver).kinds)
+        ):
+            return None
+        if short == "get_config":
+            return "{}"
+        if short in training.METHODS and (made := compiling.trained(self, r, node, short, value)) is not None:
+            return made
+        if short == "adapt" and "module:keras.layers.Normalization" in r.fact(receiver).kinds:
+            return None
+        if short == "get_initial_state" and len(node.args) + len(node.keywords) == 1:
+            return f"{value}.get_initial_state({', '.join(r.text(one) for one in (*node.args, *(k.value for k in node.keywords)))})"
+        if short in ("get_weights", "set_weights") and (made := compiling.as_a_whole(self, r, node, short, value)):
+            return made
+        if short == "count_params":
+            return f"sum(p.numel() for p in {value}.parameters())"
+        if (
+            short in FILES
+            and len(node.args) == 1
+            and not _beyond(node, ("overwrite", "save_format", "include_optimizer"))
+        ):
+            return self.spell(FILES[short].format(model=value, path="\0"), r).replace("\0", r.text(node.args[0]))
+        if short in ASKED and (made := compiling.asked(r, node, short, value)) is not None:
+            return made
+        r.mark(node, name, self.table.marks.get(name, "netglot does not know this method"))
+        return r.composed_kept(node)
+
+    def _added(self, r: Rewriter, node: ast.Call, short: str, value: str) -> str:
+        """`add_weight` and `add_loss` of a layer of the user."""
+        quiet = ("name", "dtype", "autocast")
+        unknown = _beyond(node, (*quiet, "shape", "initializer", "trainable"))
+        if unknown:
+            r.mark(node, short, f"its option {', '.join(unknown)} is not carried over")
+            return r.composed_kept(node)
+        kept = [r.text(k) for k in node.keywords if k.arg not in quiet]
+        return f"{value}.{short}({', '.join([*(r.text(a) for a in node.args), *kept])})"
+
+
+def _holds(r: Rewriter, receiver: ast.AST | None) -> bool:
+    """Whether an object of the user holds the function that is called: it is written where it is named."""
+    kinds = r.fact(receiver).kinds if receiver is not None else []
+    return bool(kinds) and all(kind == "other" or kind.startswith("module:user:") for kind in kinds)
+
+
+def _begins_module(r: Rewriter, node: ast.Call) -> bool:
+    """Whether a call is the `super().__init__(...)` of a `tf.Module`."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__")):
+            return plain_module(r, r.around(node, ast.ClassDef))
+    return False
+
+
+def _called_network(r: Rewriter, owner: str) -> bool:
+    """Whether something of this name was a network elsewhere in the file, or is called one."""
+    last = owner.rpartition(".")[2]
+    if "model" in last.lower() or last.lower() in ("net", "network", "self"):
+        return True
+    return any(
+        isinstance(one, (ast.Name, ast.Attribute)) and getattr(one, "id", getattr(one, "attr", "")) == last
+        and any(kind.startswith("module:") for kind in r.fact(one).kinds) for one in ast.walk(r.file.tree)
+    )  # fmt: skip
+
+
+def _inherits(r: Rewriter, node: ast.AST) -> bool:
+    """Whether a call runs inside the call of a network, which has been told whether it trains."""
+    seen = r.fact(node).extra.get("inside", [])
+    return seen[0] if len(seen) == 1 else bool(r._state.get("module"))
+
+
+def _beyond(node: ast.Call, known: tuple[str, ...]) -> list[str]:
+    """The options of a call that are not among these."""
+    return [str(k.arg) for k in node.keywords if k.arg not in known]
