@@ -9,8 +9,9 @@ from netglot.migrate.rewrite import Rewriter
 from netglot.migrate.to_keras.starts import weight_name
 
 
-def frozen(r: Rewriter, node: ast.For) -> ast.AST | None:
-    """The network of `for p in network.parameters(): p.requires_grad = False`; None for other loops."""
+def frozen(r: Rewriter, node: ast.For) -> tuple[ast.AST, bool] | None:
+    """The network of `for p in network.parameters(): p.requires_grad = False`, and whether it is held, or let go;
+    None for other loops."""
     match node:
         case ast.For(
             target=ast.Name(id=name),
@@ -18,18 +19,18 @@ def frozen(r: Rewriter, node: ast.For) -> ast.AST | None:
             body=[
                 ast.Assign(
                     targets=[ast.Attribute(value=ast.Name(id=other), attr="requires_grad")],
-                    value=ast.Constant(value=False),
+                    value=ast.Constant(value=bool(flag)),
                 )
                 | ast.Expr(
                     value=ast.Call(
                         func=ast.Attribute(value=ast.Name(id=other), attr="requires_grad_"),
-                        args=[ast.Constant(value=False)],
+                        args=[ast.Constant(value=bool(flag))],
                     )
                 )
             ],
             orelse=[],
         ) if name == other and all(kind.startswith("module:") for kind in r.fact(network).kinds):
-            return network
+            return network, not flag
     return None
 
 

@@ -192,8 +192,9 @@ class Statements(Words):
     def for_(self, r: Rewriter, node: ast.For) -> str | None:
         if self.style == "fit" and (made := fitting.for_(self, r, node)) is not None:
             return made
-        if (frozen := attributes.frozen(r, node)) is not None:
-            return self.spell("freeze(", r) + f"{r.text(frozen)})"
+        if (found := attributes.frozen(r, node)) is not None:
+            network, held = found
+            return self.spell("freeze(", r) + f"{r.text(network)}{'' if held else ', held=False'})"
         if isinstance(node.iter, ast.Attribute) and r.fact(node.iter).kinds == ["tensor"]:
             return r.spans.composed(node, lambda one: self._rows(r, one) if one is node.iter else r.text(one))
         if self.sequential(r, node.iter):

@@ -40,12 +40,21 @@ def layer_name(layer):
     return names.get(name, name.replace("Normalization", "Norm"))
 ''',
     "freeze": '''
-def freeze(model):
-    """Holds the weights of a network as they are, those also that its layers have yet to make."""
-    for variable in model.trainable_variables:
-        variable.trainable = False
+def freeze(model, held=True):
+    """Holds the weights of a network as they are, or lets them go, those also that its layers have yet to make."""
+
+    def made(make):
+        def add_weight(*args, **options):
+            weight = make(*args, **options)
+            weight.trainable = options.get("trainable", True) and not held
+            return weight
+
+        return add_weight
+
     for layer in model._flatten_layers():
-        layer.add_weight = lambda *args, make=layer.add_weight, **options: make(*args, **{**options, "trainable": False})
+        for variable in layer._trainable_variables:
+            variable.trainable = not held
+        layer.add_weight = made(layer.add_weight)
 ''',
     "named_layers": '''
 def named_layers(layer, path=""):
