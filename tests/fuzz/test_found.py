@@ -112,6 +112,19 @@ FOUND = {
         """,
         (2, 3),
     ),
+    "slopes for the axis of layers": (
+        """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.gru = nn.GRU(6, 1, num_layers=2, batch_first=True)
+                self.slopes = nn.PReLU(2)
+
+            def forward(self, v0):
+                return self.slopes(self.gru(v0)[1].transpose(0, 1))
+        """,
+        (2, 4, 6),
+    ),
     "linear features that become an image": (
         """
         class Net(nn.Module):
@@ -141,6 +154,18 @@ def test_network_is_right(name):
 
 
 OPEN = {
+    "a pool that rounds up an axis of any size": (
+        """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.pool = nn.LPPool2d(2, (2, 3), None, ceil_mode=True)
+
+            def forward(self, v0):
+                return self.pool(v0.abs() + 0.1)
+        """,
+        (2, 3, 5, 5),
+    ),
     "the halves of an axis of any size": (
         """
         class Net(nn.Module):

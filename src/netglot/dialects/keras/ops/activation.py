@@ -152,6 +152,9 @@ def lower_prelu(op):
 
 @keras.writes(ops.Prelu)
 def prelu(op):
+    if op.axis == 0:  # the slopes' axis came first where axes were arranged, and the layer holds none for each example
+        slope = call("ops.reshape", op.slope, _slope_shape(op))
+        return call("ops.where", call("ops.greater", op.x, 0.0), op.x, call("ops.multiply", slope, op.x))
     shape = _slope_shape(op)[1:]
     own = shape_of(op.slope)[0] > 1
     shared = [axis for axis in range(1, len(shape) + 1) if not (own and axis == op.axis)]

@@ -152,7 +152,8 @@ def pad(op):
     function = call("ops.pad", op.x, widths, mode=mode, **value)
     space = widths[1:-1]
     border = widths[0] == widths[-1] == (0, 0)
-    if op.mode == "constant" and not value and border and len(space) in (1, 2, 3):
+    known = all(isinstance(amount, int) for pair in space for amount in pair)
+    if op.mode == "constant" and not value and border and known and len(space) in (1, 2, 3):
         layer = f"layers.ZeroPadding{len(space)}D"
         return Layer(layer, (op.x,), arguments=(_padding(space),), function=function)
     return function
