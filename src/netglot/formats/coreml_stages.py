@@ -84,6 +84,7 @@ def _one(stages: list[Record], given: list[str]) -> Record:
     preprocessing: list[Record] = []
     last: Record = stages[-1]
     inputs: list[Record] = []
+    label, last_label = "", ""
     exact = {stage.record(network_of(stage) or "").integer("arrayMapping", 0) == 1 for stage in stages}
     if len(exact) != 1:
         raise Refusal(notimpl("a pipeline of networks of which only some have arrays of exact shapes"))
@@ -104,10 +105,11 @@ def _one(stages: list[Record], given: list[str]) -> Record:
         layers += [_renamed(layer, renamed) for layer in network.records("layers")]
         current |= {one.text("name"): renamed(one.text("name")) for one in features.records("output")}
         label = network.text("labelProbabilityLayerName")
+        last_label = renamed(label)
     kind = network_of(last) or "network"
     fields = dict(last.record(kind).fields) | {"layers": layers, "preprocessing": preprocessing}
     if label:
-        fields["labelProbabilityLayerName"] = [renamed(label)]
+        fields["labelProbabilityLayerName"] = [last_label]
     outputs = [current[one.text("name")] for one in last.record("description").records("output")]
     named = [Record("Feature", {"name": [name]}) for name in outputs]
     description = Record("Description", {"input": list(inputs), "output": list(named)})

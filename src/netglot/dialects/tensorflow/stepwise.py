@@ -151,6 +151,7 @@ class Raising:
             return self._run(goes_on, step, scope)
 
     def _run(self, goes_on: Callable, step: Callable, scope: str) -> list[Any]:
+        until, fed, after, nodes = None, [], [], []
         for _ in range(2):
             fed = [self._fed(place, state) for place, state in enumerate(self.states)]
             until, after, nodes = self._walked(fed, goes_on, step)
