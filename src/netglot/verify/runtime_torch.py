@@ -110,14 +110,22 @@ class Runtime:
         held = torch.load(self.saved, weights_only=True)
         with torch.no_grad():
             for name, tensor in self._tensors():
-                tensor.copy_(held[name])
+                self._put(name, tensor, held[name])
 
     def set_state(self, arrays):
         """Overwrites parameters and buffers by name."""
         table = dict(self._tensors(duplicates=True))
         with torch.no_grad():
             for name, array in each_array(arrays):
-                table[name].copy_(_tensor(array))
+                self._put(name, table[name], _tensor(array))
+
+    def _put(self, name, tensor, value):
+        """Overwrites a parameter or buffer; a buffer that a run made anew in another size is what it was again."""
+        if tensor.shape == value.shape:
+            tensor.copy_(value)
+        else:
+            owner, _, own = name.rpartition(".")
+            setattr(self.module.get_submodule(owner), own, value.to(tensor.dtype).clone())
 
     def state(self, names=None):
         """Parameters and buffers, all or those named."""
