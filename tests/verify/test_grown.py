@@ -23,7 +23,7 @@ class Growing(torch.nn.Module):
 def test_state_is_that_before_the_run(tmp_path):
     runtime = Runtime(str(tmp_path))
     runtime.module = Growing()
-    torch.save({name: tensor for name, tensor in runtime._tensors()}, runtime.saved)
+    torch.save(dict(runtime._tensors()), runtime.saved)
     x = torch.zeros(2, 5)
     first = runtime.module(x)
     runtime.restore()
