@@ -261,8 +261,7 @@ class Interpreter:
             raise Refusal(never(f"tf.{node.op} changes or hands on a variable while the network runs"))
         parameters = inspect.signature(reader).parameters
         tensors = _tensors(definition, node, inputs) if definition else dict(zip(parameters, inputs, strict=False))
-        said = {name: _attribute(node.attr[name]) for name in node.attr if not name.startswith("_")}
-        arguments = tensors | _defaults(definition) | said
+        arguments = tensors | {name: _attribute(node.attr[name]) for name in node.attr if not name.startswith("_")}
         given = {name: held for name, held in arguments.items() if name in parameters}
         scope = _scope(node.name, prefix)
         given = {name: self._operand(held, parameters[name], scope) for name, held in given.items()}
@@ -335,12 +334,6 @@ def _tensors(definition: Any, node: Any, inputs: list[Any]) -> dict[str, Any]:
             found[argument.name] = inputs[position]
             position += 1
     return found
-
-
-def _defaults(definition: Any) -> dict[str, Any]:
-    """The attributes that an op has where a file says nothing of them, as exporters leave out what is usual."""
-    attributes = definition.attr if definition else ()
-    return {one.name: _attribute(one.default_value) for one in attributes if one.HasField("default_value")}
 
 
 def _attribute(attr: Any) -> Any:

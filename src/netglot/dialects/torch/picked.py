@@ -92,6 +92,8 @@ def _same(reader, one: Any, other: Any, depth: int) -> bool:
     if None in made or not depth or len({(type(n.op), len(n.results)) for n in made}) > 1 or len(made[0].results) > 1:
         return False
     first, second = (n.op for n in made)
+    if first.random:
+        return False
     pairs = list(zip(first.operands(), second.operands(), strict=False))
     alike = len(pairs) == len(list(first.operands())) == len(list(second.operands()))
     return alike and first.attributes() == second.attributes() and all(_same(reader, a, b, depth - 1) for a, b in pairs)
