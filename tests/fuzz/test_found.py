@@ -154,6 +154,45 @@ def test_network_is_right(name):
 
 
 OPEN = {
+    "a layer over axes of any size that its weights tell": (
+        """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.norm = nn.BatchNorm1d(75)
+                self.fc = nn.Linear(25, 4)
+
+            def forward(self, v0):
+                return self.norm(v0.flatten(1)), self.fc(v0.flatten(2))
+        """,
+        (2, 3, 5, 5),
+    ),
+    "a layer over a piece of an axis of any size": (
+        """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.last = nn.Linear(1, 4)
+                self.conv = nn.Conv2d(4, 4, 3, stride=2, padding=2, dilation=2, padding_mode="replicate")
+                self.fc = nn.Linear(2, 2)
+
+            def forward(self, v0):
+                return self.last(v0[..., -1:]), self.fc(self.conv(v0[:, :, 2:3]).reshape(-1, 2))
+        """,
+        (2, 4, 3, 3),
+    ),
+    "a resize by nearest centres": (
+        """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.up = nn.Upsample(scale_factor=0.5, mode="nearest-exact")
+
+            def forward(self, v0):
+                return self.up(v0) * 2
+        """,
+        (2, 2, 5, 6),
+    ),
     "a pool that rounds up an axis of any size": (
         """
         class Net(nn.Module):

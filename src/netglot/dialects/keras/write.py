@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 import netglot.dialects.keras.ops  # noqa: F401  (fills the dialect)
+from netglot.dialects.keras.building import load_function
 from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.initialisers import usual_mode
 from netglot.dialects.keras.padding import global_vectors, pad_alike, zero_padded_maxima
@@ -19,11 +20,10 @@ from netglot.passes.layout import arrange
 from netglot.passes.legal import lower
 from netglot.passes.patterns import raise_patterns
 from netglot.passes.raising import raise_ops
-from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph, Parameter, Value
 from netglot.source.blueprint import Blueprint
 from netglot.source.classes import blueprints
-from netglot.source.module_file import TargetVariable, Written, frozen_parts, helpers_used, module_text
+from netglot.source.module_file import TargetVariable, Written, helpers_used, module_text
 from netglot.source.outline import Outline
 from netglot.source.parts import Instance, Member
 
@@ -46,16 +46,17 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
     style = KerasStyle(exact_training=exact_training, mode=usual_mode(graph.parameters.values()))
     outline = Outline(arranged.graph, keras, style, arranged.arguments(source))
     classes = blueprints(outline)
-    source = _source(arranged.graph, outline, classes)
+    source = _source(arranged.graph, outline, classes, source.sizes)
     root = classes[outline.root]
     return Written(source, arranged, variables(outline), root.name, outline, classes)
 
 
-def _source(graph: Graph, outline: Outline, classes: dict[Instance, Blueprint]) -> str:
+def _source(graph: Graph, outline: Outline, classes: dict[Instance, Blueprint], sizes: dict[str, int]) -> str:
     imports = "import math\nimport pathlib\n\nimport h5py\nimport keras\nfrom keras import layers, ops\n\n"
     imports += 'WEIGHTS = pathlib.Path(__file__).with_name("model.weights.h5")'
     head = [f'"""{graph.name}, in Keras."""', imports, *_helpers(outline)]
-    return module_text(outline, classes, head, _load(graph, classes[outline.root].name, variables(outline)))
+    load = load_function(graph, classes[outline.root].name, variables(outline), sizes)
+    return module_text(outline, classes, head, load)
 
 
 def _helpers(outline: Outline) -> list[str]:
@@ -79,48 +80,6 @@ def trace(written: Written) -> tuple[str, dict[str, tuple[int, ...]]]:
     orders = {old.name: order for old, (_, order) in written.arranged.moved.items()}
     source = trace_source(written.outline, imports, recorded, as_dict=len(written.arranged.graph.inputs) > 1)
     return source, orders
-
-
-def _load(graph: Graph, class_name: str, found: list[TargetVariable]) -> str:
-    inputs = [_input(value) for value in graph.inputs]
-    given = (
-        inputs[0]
-        if len(inputs) == 1
-        else "{" + ", ".join(f'"{v.name}": {text}' for v, text in zip(graph.inputs, inputs, strict=True)) + "}"
-    )
-    return f'''def load(weights=WEIGHTS):
-    """The network with its trained weights; `weights=None` leaves it freshly initialised."""
-    model = {class_name}()
-    model({given})
-    if weights is not None:
-        model.load_weights(weights)
-{_constants(found)}{_freezing(found)}    return model'''
-
-
-def _constants(found: list[TargetVariable]) -> str:
-    """The lines that read what is neither trained nor told by the code, where nothing else is read."""
-    lines = "".join(f'            model.{v.path}.assign(file["{v.stored}"][()])\n' for v in found if v.given)
-    opened = "    else:\n        with h5py.File(WEIGHTS) as file:  # constants, which are not trained\n"
-    return opened + lines if lines else ""
-
-
-def _freezing(found: list[TargetVariable]) -> str:
-    """The lines that freeze what the source has frozen: variables, so that batch norm stays as it is in training."""
-    variables, lines = {v.path for v in found}, ""
-    for part in frozen_parts(found):
-        if part in variables:
-            lines += f"    model.{part}.trainable = False\n"
-        else:
-            lines += f"    for variable in model.{part}.trainable_variables:\n        variable.trainable = False\n"
-    return lines
-
-
-def _input(value: Value) -> str:
-    shape = tuple(None if isinstance(size, Dim) else size for size in value.shape)
-    text = f"keras.Input({shape[1:]!r}" if shape and shape[0] is None else f"keras.Input(batch_shape={shape!r}"
-    if not value.dtype.startswith("float"):
-        text += f', dtype="{value.dtype}"'
-    return text + ")"
 
 
 def variables(outline: Outline) -> list[TargetVariable]:

@@ -108,6 +108,7 @@ class Reader:
         self.notes = captured.notes
         self.symbol_name = symbols
         self.symbols: dict[Any, Dim] = {}
+        self.sizes: dict[str, int] = {}
         self.names = Names()
         self.nodes: list[Node] = []
         self.refused: list[RefusedOp] = []
@@ -132,6 +133,7 @@ class Reader:
         graph.prune()
         graph.notes.extend(unused(graph))
         graph.origin = Origin(self.program, self._value_names())
+        graph.sizes = self.sizes
         graph.arguments = self._argument_names()
         call_by_one_path(graph)
         return graph
@@ -254,6 +256,7 @@ class Reader:
                 elif extent.node.expr.is_Symbol and extent.node.expr not in self.symbols:
                     key = (wanted, extent.node.hint)
                     named.setdefault(key, Dim.symbol(self._free_symbol(wanted)))
+                    self.sizes[str(named[key])] = extent.node.hint
                     self.symbols[extent.node.expr] = named[key]
             value = Value(self.names.unique(node.name), self._type(fake), hint=node.name)
             self.env[node] = value

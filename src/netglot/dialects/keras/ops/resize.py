@@ -85,7 +85,8 @@ def _nearest(x, axis: int, new, scale: float | None, exact: bool):
     ):
         return ops.Take(x, ops.FloorDivide(ops.Multiply(whole, old), doubled * new), axis)
     step = np.float32(1 / scale) if scale else np.float32(old) / np.float32(new)
-    places = ops.Multiply(ops.Arange(0.5 if exact else 0.0, new, 1.0, "float32"), float(step))
+    count = ops.Arange(0, new, 1, "float32")
+    places = ops.Multiply(ops.Add(count, 0.5) if exact else count, float(step))
     return ops.Take(x, ops.Minimum(ops.Cast(ops.Floor(places), "int64"), old - 1), axis)
 
 
