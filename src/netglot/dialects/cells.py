@@ -47,9 +47,15 @@ class Cell:
 
 
 class Step:
-    """The nodes of one step, those `around` the loop, and each state before with the same one after."""
+    """The nodes of one step, those `around` the loop, and each state before with the same one after.
 
-    def __init__(self, nodes: list[Node], around: list[Node], after: dict[Value, Any]):
+    `opposite` has conditions of which each says that another does not hold.
+    """
+
+    def __init__(
+        self, nodes: list[Node], around: list[Node], after: dict[Value, Any], opposite: dict[Value, Value] | None = None
+    ):
+        self.opposite = opposite or {}
         self.made = {value: node for node in nodes for value in node.results}
         self.around = {value: node for node in around for value in node.results}
         self.kept: dict[Value, Value] = {}
@@ -62,10 +68,16 @@ class Step:
     def _moved(self, state: Value, after: Any) -> Any:
         """What a state becomes where it does not stay."""
         node = self.made.get(after) if isinstance(after, Value) else None
-        if node is None or not isinstance(node.op, ops.Where) or node.op.y is not state:
+        if node is None or not isinstance(node.op, ops.Where):
             return after
-        self.kept[state] = self.spread(node.op.condition)
-        return node.op.x
+        condition = self.spread(node.op.condition)
+        if node.op.y is state:
+            self.kept[state] = condition
+            return node.op.x
+        if node.op.x is state and condition in self.opposite:
+            self.kept[state] = self.opposite[condition]
+            return node.op.y
+        return after
 
     def spread(self, value: Any) -> Any:
         """What a tensor is before it was repeated along axes."""

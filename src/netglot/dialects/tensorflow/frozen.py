@@ -17,16 +17,17 @@ from google.protobuf import text_format
 from tensorflow.python.framework import op_def_registry
 
 from netglot.dialects.assembly import class_name, with_open_batch
-from netglot.dialects.cells import Cell
+from netglot.dialects.cells import Cell, Unknown
 from netglot.dialects.fitting import fitted
 from netglot.dialects.keras.capture import Poisoned
-from netglot.dialects.tensorflow.graphdef import Interpreter, Resource, Sink
+from netglot.dialects.tensorflow.graphdef import Interpreter, Resource, Sink, _scope, as_operand
 from netglot.dialects.tensorflow.joining import joined
 from netglot.dialects.tensorflow.known import known
 from netglot.dialects.tensorflow.noise import Noise, decided
 from netglot.dialects.tensorflow.read import _Reading
-from netglot.dialects.tensorflow.stepwise import Raising, Unknown
+from netglot.dialects.tensorflow.stepwise import Raising
 from netglot.dialects.tensorflow.stored import Signature, checkpoint_of, has_variables, name_of, saved
+from netglot.dialects.tensorflow.turned import Turned
 from netglot.dialects.tensorflow.unrolled import LOOP, Loop, Several, folded, settled, steps
 from netglot.errors import InputError, Refusal, RefusedOp, UnsupportedOps, WeightsError, never, notimpl
 from netglot.frontend.inputs import Inputs, parse_inputs
@@ -132,6 +133,7 @@ class _Walker(Interpreter):
         super().__init__(library, sink)
         self.reading, self.checkpoint = reading, checkpoint
         self.loops: dict[str, Loop] = {}
+        self.turned = Turned(reading, sink)
 
     def _step(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
         if node.op in _WRITES:
@@ -164,6 +166,11 @@ class _Walker(Interpreter):
             return [array]
         if node.op == "Identity" and isinstance(inputs[0], Resource):
             return [inputs[0].value]
+        if node.op == "ReverseSequence":
+            axes = node.attr["seq_dim"].i, node.attr["batch_dim"].i
+            held = [as_operand(one, self.sink.constant) if known(one) else one for one in inputs]
+            source = self.turned.source(*held, *axes)
+            return [self.turned.turn(*held, *axes, _scope(node.name, prefix)) if source is None else source]
         plain = [one.value if isinstance(one, Resource) and node.op != "ReadVariableOp" else one for one in inputs]
         return super()._step(node, plain, prefix)
 
@@ -206,7 +213,7 @@ class _Walker(Interpreter):
             return None
 
     def layer(
-        self, cell: Cell, x: Any, starts: list[Any], title: str, mask: Any = None, held: bool = False
+        self, cell: Cell, x: Any, starts: list[Any], title: str, mask: Any, held: bool, way: str
     ) -> list[Any]:
         """A recurrent layer over the whole sequence: its outputs, and its last states."""
         roles = (("w_ih", "weight_ih"), ("w_hh", "weight_hh"), ("b_ih", "bias_ih"), ("b_hh", "bias_hh"))
@@ -214,11 +221,11 @@ class _Walker(Interpreter):
         w_ih, w_hh, b_ih, b_hh = (() if one is None else (self._weight(f"{title}/{r}", one),) for r, one in made)
         h0 = self._starts(starts)
         if cell.kind == "lstm":
-            op: Any = ops.Lstm(x, h0[:1], h0[1:], w_ih, w_hh, b_ih, b_hh, "forward", 0, mask, held)
+            op: Any = ops.Lstm(x, h0[:1], h0[1:], w_ih, w_hh, b_ih, b_hh, way, 0, mask, held)
         elif cell.kind.startswith("gru"):
-            op = ops.Gru(x, h0, w_ih, w_hh, b_ih, b_hh, cell.kind == "gru_after", "forward", 0, mask, held)
+            op = ops.Gru(x, h0, w_ih, w_hh, b_ih, b_hh, cell.kind == "gru_after", way, 0, mask, held)
         else:
-            op = ops.Rnn(x, h0, w_ih, w_hh, b_ih, b_hh, cell.kind, "forward", 0, mask, held)
+            op = ops.Rnn(x, h0, w_ih, w_hh, b_ih, b_hh, cell.kind, way, 0, mask, held)
         parts = [Part(op, i) for i in range(len(starts) + 1)]
         return list(self.sink.build(parts, _path(f"{title}/x").rpartition(".")[0]))
 

@@ -21,7 +21,8 @@ import netglot.dialects.tensorflow.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.keras.capture import Poisoned
 from netglot.dialects.tensorflow.dialect import tensorflow as dialect
 from netglot.dialects.tensorflow.known import FOLDED, known
-from netglot.dialects.tensorflow.stepwise import Symbolic, Unknown, symbolic
+from netglot.dialects.cells import Unknown
+from netglot.dialects.tensorflow.stand_ins import Reads, Symbolic, symbolic
 from netglot.dialects.tensorflow.unrolled import ARRAYS, Several, settled, steps
 from netglot.errors import Refusal, RefusedOp, never, notimpl
 from netglot.pivot import ops
@@ -77,7 +78,7 @@ class Interpreter:
         self.library = {function.signature.name: function for function in library}
         self.sink = sink
         self.total = 0
-        self.reads: dict[Value, Value] | None = None
+        self.reads: Reads | None = None
         """What the step of a loop has read of sequences, while one is walked with stand-ins."""
         self._function = ""
         self._arrays: dict[tuple[str, str], np.ndarray] = {}
@@ -171,6 +172,8 @@ class Interpreter:
 
     def _of_stand_ins(self, node: Any, inputs: list[Any]) -> list[Any]:
         """What an op makes of stand-ins for what the steps of a loop read and write."""
+        if node.op in ("Less", "GreaterEqual") and known(inputs[1]) and np.ndim(inputs[1]) == 1:
+            inputs = [inputs[0], as_operand(inputs[1], self.sink.constant)]
         try:
             return symbolic(node.op, inputs, self.reads)
         except Unknown:

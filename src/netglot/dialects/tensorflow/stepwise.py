@@ -8,120 +8,18 @@ step computes is computed of all steps at once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from netglot.dialects.cells import Cell, Step, Unknown
 from netglot.dialects.tensorflow.known import known
+from netglot.dialects.tensorflow.looping import scanned
+from netglot.dialects.tensorflow.stand_ins import Blank, Counter, Reads, Until, Whole, Written
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Node, Parameter, Value
-from netglot.pivot.op import Elementwise, TensorType, concrete, is_scalar
-
-
-class Symbolic:
-    """What stands for a tensor while one step is walked."""
-
-
-@dataclass(frozen=True)
-class Counter(Symbolic):
-    """The number of the step, or that of the next one."""
-
-    place: int
-    more: int = 0
-
-
-@dataclass(frozen=True)
-class Until(Symbolic):
-    """That a counter is below all of some limits."""
-
-    limits: tuple
-
-
-@dataclass(frozen=True)
-class Whole(Symbolic):
-    """An array of tensors: the parts of one along its first axis."""
-
-    value: Value
-
-
-@dataclass(frozen=True)
-class Blank(Symbolic):
-    """An array of tensors of which none is written."""
-
-    size: Any
-
-
-@dataclass(frozen=True)
-class Written(Symbolic):
-    """An array of tensors into which each step writes one."""
-
-    value: Any
-
-
-def symbolic(op: str, inputs: list[Any], reads: dict[Value, Value] | None) -> list[Any]:
-    """What an op makes of stand-ins. `reads` are the tensors that a step has read, by the sequences that they are of.
-
-    Raises:
-        Unknown: it is no part of a loop along sequences.
-    """
-    first = inputs[0]
-    if op in ("Add", "AddV2"):
-        counter, other = (first, inputs[1]) if isinstance(first, Counter) else (inputs[1], first)
-        if isinstance(counter, Counter) and known(other) and np.all(np.asarray(other) == 1):
-            return [Counter(counter.place, counter.more + 1)]
-    elif op == "Less" and isinstance(first, Counter) and not first.more and known(inputs[1]):
-        return [Until((plain(inputs[1]),))]
-    elif op == "LogicalAnd" and all(isinstance(one, Until) for one in inputs):
-        return [Until(tuple(limit for one in inputs for limit in one.limits))]
-    elif op in _READS:
-        array, place = inputs[_READS[op]], inputs[1]
-        if isinstance(array, Whole) and place == Counter(getattr(place, "place", -1)) and reads is not None:
-            return [_read(array.value, reads)]
-    elif op in _WRITES:
-        array, place = inputs[_WRITES[op]], inputs[1]
-        if isinstance(array, Blank) and place == Counter(getattr(place, "place", -1)):
-            return [Written(inputs[2])]
-    elif op == "TensorArrayScatterV3":
-        if isinstance(inputs[2], Value) and _is_range(inputs[1], inputs[2]):
-            return [Whole(inputs[2])]
-    elif op in ("TensorArrayGatherV3", "TensorListStack"):
-        array = inputs[-1] if op == "TensorArrayGatherV3" else first
-        if isinstance(array, Whole) and (op == "TensorListStack" or _is_range(inputs[1], array.value)):
-            return [array.value]
-    elif op in ("TensorArraySizeV3", "TensorListLength"):
-        size = inputs[-1].value.shape[0] if isinstance(inputs[-1], Whole) else inputs[-1].size
-        return [np.asarray(size, dtype=object if isinstance(size, Dim) else "int32")]
-    elif op in ("Identity", "TensorArrayCloseV3"):
-        return inputs[:1]
-    raise Unknown
-
-
-_READS = {"TensorArrayReadV3": 2, "TensorListGetItem": 0}
-_WRITES = {"TensorArrayWriteV3": 3, "TensorListSetItem": 0}
-"""Where the array stands among the inputs."""
-
-
-def _is_range(places: Any, value: Value) -> bool:
-    """Whether places are those of all parts of a tensor; such as are not known were made by counting to their end."""
-    size = value.shape[0]
-    if known(places):
-        return isinstance(size, int) and np.array_equal(np.asarray(places), np.arange(size))
-    return isinstance(places, Value) and places.shape == (size,)
-
-
-def _read(value: Value, reads: dict[Value, Value]) -> Value:
-    if value not in reads:
-        reads[value] = Value(f"{value.name}_step", TensorType(value.dtype, tuple(value.shape[1:])))
-    return reads[value]
-
-
-def plain(held: Any) -> Any:
-    """A size as a number or a `Dim`."""
-    one = np.asarray(held, dtype=object).reshape(-1)[0]
-    return one if isinstance(one, Dim) else int(one)
+from netglot.pivot.op import Elementwise, TensorType, concrete, dtype_of, is_scalar, shape_of
 
 
 def _alike(size: Any, other: Any) -> bool:
@@ -138,7 +36,7 @@ class Raising:
 
     def __init__(self, walker: Any, states: list[Any]):
         self.walker, self.states = walker, states
-        self.reads: dict[Value, Value] = {}
+        self.reads = Reads()
         self.invariant: set[int] = set()
 
     def run(self, goes_on: Callable, step: Callable, scope: str) -> list[Any]:
@@ -161,10 +59,69 @@ class Raising:
             self.invariant |= same
         if not isinstance(until, Until) or not self.reads:
             raise Unknown
-        count = next(iter(self.reads)).shape[0]
-        if not all(_alike(limit, count) for limit in (*until.limits, *(value.shape[0] for value in self.reads))):
+        self.count, self.scope = next(iter(self.reads)).shape[0], scope
+        self.around = {value: node for node in self.walker.reading.nodes for value in node.results}
+        sizes = [one for one in until.limits if not isinstance(one, Value)] + [one.shape[0] for one in self.reads]
+        if not all(_alike(one, self.count) for one in sizes):
             raise Unknown
-        return self._raised(fed, after, nodes, count, scope)
+        bounds = [self._longest(one) for one in until.limits if isinstance(one, Value)]
+        self.places = {a: place for place, a in enumerate(fed) if isinstance(a, Value)}
+        self.sequences = {step: value for value, step in self.reads.items()}
+        self.opposite = {behind: within for within, behind in self.reads.within.values()}
+        self.lengths = {within: self.root(one) for one, (within, _) in self.reads.within.items()}
+        pairs = {a: b for a, b in zip(fed, after, strict=True) if isinstance(a, Value) and a is not b}
+        self.step = Step(nodes, self.walker.reading.nodes, pairs, self.opposite)
+        if bounds and not self._stands_behind(bounds, after):
+            raise Unknown
+        for one, (within, behind) in self.reads.within.items():
+            self._say_within(one, within, behind)
+        try:
+            return self._raised(fed, after, pairs)
+        except Unknown:
+            return scanned(self, fed, after, nodes, pairs)
+
+    def root(self, value: Any) -> Any:
+        """What a tensor was before it was cast."""
+        node = self.around.get(value) if isinstance(value, Value) else None
+        while node is not None and isinstance(node.op, ops.Identity | ops.Cast):
+            value = node.op.x
+            node = self.around.get(value)
+        return value
+
+    def _longest(self, limit: Any) -> Value:
+        """The lengths of which a limit is the largest, where there is a step at all.
+
+        Raises:
+            Unknown: it is none.
+        """
+        node = self.around.get(self.root(limit))
+        if node is not None and isinstance(node.op, ops.Minimum | ops.Maximum):
+            for one, other in ((node.op.x, node.op.y), (node.op.y, node.op.x)):
+                if is_scalar(one) and (one == 1 if isinstance(node.op, ops.Maximum) else _alike(one, self.count)):
+                    return self._longest(other)
+        if node is None or not isinstance(node.op, ops.Max) or len(shape_of(node.op.x)) != 1:
+            raise Unknown
+        return self.root(node.op.x)
+
+    def _stands_behind(self, bounds: list[Value], after: list[Any]) -> bool:
+        """Whether nothing changes any more behind the lengths at whose largest a loop ends, and zeros are written."""
+        known_as = {within for within, one in self.lengths.items() if all(one is bound for bound in bounds)}
+        kept = [self.step.kept.get(state) for state in self.step.after]
+        return all(one in known_as for one in kept) and all(
+            self._blank_behind(one.value, known_as) for one in after if isinstance(one, Written)
+        )
+
+    def _blank_behind(self, value: Any, known_as: set[Value]) -> bool:
+        node = self.step.made.get(value)
+        if node is None or not isinstance(node.op, ops.Where):
+            return False
+        return self.opposite.get(self.step.spread(node.op.condition)) in known_as and self._is_zero(node.op.x)
+
+    def _say_within(self, lengths: Value, within: Value, behind: Value) -> None:
+        """Adds for all steps whether they are within some lengths."""
+        places = ops.Reshape(ops.Arange(0, self.count, 1, dtype_of(lengths)), (self.count, 1))
+        held = self._built(ops.Less(places, ops.Reshape(lengths, (1, *shape_of(lengths)))))
+        self.sequences |= {within: held, behind: self._built(ops.LogicalNot(held))}
 
     def _fed(self, place: int, state: Any) -> Any:
         """What stands for a state while a step is walked."""
@@ -174,7 +131,7 @@ class Raising:
             if any(one is not None for one in state):
                 raise Unknown
             return Blank(len(state))
-        if isinstance(state, Value) and not isinstance(state, Parameter) and state.dtype.startswith("float"):
+        if isinstance(state, Value) and not isinstance(state, Parameter):
             return Value(f"state_{place}", state.type)
         if isinstance(state, np.ndarray | np.generic | int):
             array = np.asarray(state)
@@ -190,8 +147,7 @@ class Raising:
         """The condition, the states after one step, and the nodes of the step, which are none of the graph."""
         reading = self.walker.reading
         before, refused = len(reading.nodes), len(reading.refused)
-        self.reads, self.walker.reads = {}, self.reads
-        self.walker.reads = self.reads
+        self.walker.reads = self.reads = Reads()
         try:
             until, after = goes_on(fed), step(fed)
             if len(reading.refused) > refused:
@@ -201,11 +157,12 @@ class Raising:
             self.walker.reads = None
             del reading.nodes[before:], reading.refused[refused:]
 
-    def _raised(self, fed: list[Any], after: list[Any], nodes: list[Node], count: Any, scope: str) -> list[Any]:
-        pairs = {a: b for a, b in zip(fed, after, strict=True) if isinstance(a, Value) and a is not b}
-        self.places = {a: place for place, a in enumerate(fed) if isinstance(a, Value)}
-        self.step = Step(nodes, self.walker.reading.nodes, pairs)
-        self.scope, self.sequences = scope, {step: value for value, step in self.reads.items()}
+    def _raised(self, fed: list[Any], after: list[Any], pairs: dict[Value, Any]) -> list[Any]:
+        """The states when a loop of known cells has ended.
+
+        Raises:
+            Unknown: it is none.
+        """
         self.cells: dict[Value, Cell] = {}
         self.finals: dict[Value, Any] = {}
         left = set(pairs)
@@ -225,7 +182,7 @@ class Raising:
             if isinstance(before, Counter):
                 if one != Counter(place, 1):
                     raise Unknown
-                found.append(np.asarray(count, dtype=object if isinstance(count, Dim) else "int32"))
+                found.append(self.ended())
             elif isinstance(one, Written):
                 found.append(Whole(self.along(one.value)))
             elif before is one:
@@ -242,6 +199,10 @@ class Raising:
             for end, one in zip(ends, found, strict=True)
         ]
 
+    def ended(self) -> np.ndarray:
+        """What a counter has come to."""
+        return np.asarray(self.count, dtype=object if isinstance(self.count, Dim) else "int32")
+
     def along(self, value: Any) -> Any:
         """A tensor of one step as that of all steps, which are its first axis.
 
@@ -256,7 +217,7 @@ class Raising:
         node = self.step.made.get(value)
         cell = self._held(node)
         if cell is not None:
-            self._layer(cell, held=True)
+            self._layer(cell, held=node is not None and node.op.x is cell.after[0])
             return self.sequences[cell.after[0]]
         if node is None:
             if not isinstance(value, Parameter):
@@ -270,9 +231,13 @@ class Raising:
         if isinstance(op, ops.Identity):
             return self.along(op.x)
         if isinstance(op, Elementwise):
-            if any(isinstance(one, Parameter) and one.type.rank >= len(value.shape) for one in node.operand_values()):
+            outside = [one for one in node.operand_values() if isinstance(one, Parameter) or one in self.around]
+            within = [one for one in node.operand_values() if one not in outside]
+            if any(len(one.shape) < len(value.shape) for one in within):
                 raise Unknown
-            return self._built(op.map_operands(self.along))
+            return self._built(op.map_operands(lambda one: one if one in outside else self.along(one)))
+        if isinstance(op, ops.Reshape) and self.step.spread(value) in self.opposite:
+            return self._built(ops.Reshape(self.along(self.step.spread(value)), (self.count, *op.shape)))
         if isinstance(op, ops.Matmul) and isinstance(op.y, Parameter) and op.y.type.rank == 2:
             return self._built(op.replace(x=self.along(op.x)))
         if isinstance(op, ops.Concat) and not any(isinstance(x, Parameter) for x in op.xs):
@@ -284,7 +249,13 @@ class Raising:
 
     def _held(self, node: Node | None) -> Cell | None:
         """The cell whose output is held by a choice where it is not to move on; None where it is none."""
-        if node is None or not isinstance(node.op, ops.Where) or node.op.x not in self.cells:
+        if node is None or not isinstance(node.op, ops.Where):
+            return None
+        if node.op.y in self.cells and self._is_zero(node.op.x):  # zeros behind the lengths
+            cell = self.cells[node.op.y]
+            behind = self.opposite.get(self.step.spread(node.op.condition))
+            return cell if behind is not None and self.step.kept.get(cell.states[0]) is behind else None
+        if node.op.x not in self.cells:
             return None
         cell = self.cells[node.op.x]
         if (
@@ -330,10 +301,17 @@ class Raising:
 
     def _layer(self, cell: Cell, held: bool = False) -> None:
         """Adds the layer that a cell is; its outputs and last states are known from then on."""
+        if cell.after[0] in self.sequences:
+            return
         x, mask = self.along(cell.x), self._mask(cell)
         title = self.walker.title_of(cell.weights) or self.scope.replace(".", "/")
         starts = [self.states[self.places[state]] for state in cell.states]
-        results = self.walker.layer(cell, x, starts, title, mask, held)
+        lengths = self.lengths.get(self.step.kept.get(cell.states[0]))
+        turned = self.walker.turned.source(x, lengths, 0, 1) if not held else None
+        way = "forward" if turned is None else "backward"
+        results = self.walker.layer(cell, x if turned is None else turned, starts, title, mask, held, way)
+        if turned is not None:
+            results[0] = self.walker.turned.turn(results[0], lengths, 0, 1, self.scope)
         self.sequences[cell.after[0]] = results[0]
         for value, last in zip(cell.after, results[1:], strict=True):
             self.finals[value] = last

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from netglot.dialects.tensorflow.known import known
-from netglot.dialects.tensorflow.stepwise import Blank, Whole, plain
+from netglot.dialects.tensorflow.stand_ins import Blank, Whole, plain
 from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim

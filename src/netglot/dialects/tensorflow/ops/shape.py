@@ -314,3 +314,15 @@ def scatter_nd(indices, updates, shape: Known):
     from netglot.dialects.keras.functions.index import scatter
 
     return scatter(indices, updates, tuple(listed(shape)))
+
+
+@tensorflow.reads("ReverseSequence")
+def reverse_sequence(input, seq_lengths, seq_dim, batch_dim=0):
+    """Each sequence of a batch is turned around as far as it is long; what is behind stays."""
+    shape = shape_of(input)
+    along, across = ([size if axis == one else 1 for axis, size in enumerate(shape)] for one in (seq_dim, batch_dim))
+    lengths = ops.Reshape(ops.Cast(seq_lengths, "int32"), tuple(across))
+    places = ops.Reshape(ops.Arange(0, shape[seq_dim], 1, "int32"), tuple(along))
+    back = ops.Subtract(ops.Subtract(lengths, 1), places)
+    chosen = ops.Where(ops.Less(places, lengths), back, ops.Broadcast(places, shape_of(back)))
+    return ops.TakeAlongAxis(input, ops.Broadcast(chosen, shape), seq_dim)

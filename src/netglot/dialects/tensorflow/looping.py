@@ -1,0 +1,104 @@
+"""Loops along sequences over cells of any kind, as a sub-graph that runs once for each step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from netglot.dialects.cells import Unknown
+from netglot.dialects.tensorflow.known import known
+from netglot.dialects.tensorflow.stand_ins import Counter, Whole, Written
+from netglot.pivot import ops
+from netglot.pivot.graph import Graph, Module, Names, Node, Parameter, Part, Value
+from netglot.pivot.op import shape_of
+from netglot.pivot.text import to_text
+
+if TYPE_CHECKING:
+    from netglot.dialects.tensorflow.stepwise import Raising
+
+
+def scanned(
+    loop: Raising, fed: list[Any], after: list[Any], nodes: list[Node], pairs: dict[Value, Any]
+) -> list[Any]:
+    """The states when a loop has ended that reads sequences and writes at most one.
+
+    Raises:
+        Unknown: its step hands on something else, or its sequences are not those of a batch.
+    """
+    written = [one for one in after if isinstance(one, Written)]
+    for before, one in zip(fed, after, strict=True):
+        place = fed.index(before)
+        if not (one == Counter(place, 1) if isinstance(before, Counter) else isinstance(one, Written) or before is one):
+            if before not in pairs or not _fits(before, one):
+                raise Unknown
+    if len(written) > 1 or not pairs or any(not isinstance(one.value, Value) for one in written):
+        raise Unknown
+    out = written[0].value if written else next(iter(pairs.values()))
+    run = _scan(loop, out, pairs, nodes)
+    found: list[Any] = []
+    for place, (before, one) in enumerate(zip(fed, after, strict=True)):
+        if isinstance(before, Counter):
+            found.append(loop.ended())
+        elif isinstance(one, Written):
+            found.append(Whole(loop._built(ops.Permute(run[0], _swapped(run[0])))))
+        elif before in pairs:
+            found.append(run[1 + list(pairs).index(before)])
+        else:
+            found.append(loop.states[place])
+    return found
+
+
+def _fits(before: Value, after: Any) -> bool:
+    return isinstance(after, Value) and after.type == before.type
+
+
+def _scan(loop: Raising, out: Value, pairs: dict[Value, Any], nodes: list[Node]) -> list[Value]:
+    """The op: its outputs of all steps, and the states after the last."""
+    made = {value for node in nodes for value in node.results}
+    used = {value for node in nodes for value in node.operand_values()} | {out, *pairs.values()}
+    steps = [step for step in loop.sequences if step in used and shape_of(step)[:1] == shape_of(out)[:1]]
+    if not steps or len(steps) < len([step for step in loop.sequences if step in used]):
+        raise Unknown
+    outside = [value for value in dict.fromkeys(_used(nodes, out, pairs)) if value not in made]
+    outside = [value for value in outside if value not in loop.sequences and value not in pairs]
+    if any(value not in loop.around and not isinstance(value, Parameter) for value in outside):
+        raise Unknown
+    body = _body(steps, list(pairs), outside, nodes, [out, *pairs.values()])
+    sequences = [loop.sequences[step] for step in steps]
+    xs = tuple(loop._built(ops.Permute(one, _swapped(one))) for one in sequences)
+    starts = [loop.states[loop.places[state]] for state in pairs]
+    starts = [loop.walker.reading.constant(np.asarray(one)) if known(one) else one for one in starts]
+    op = ops.Scan(xs, tuple(starts), tuple(outside), body)
+    return list(loop._built([Part(op, place) for place in range(1 + len(pairs))]))
+
+
+def _used(nodes: list[Node], out: Value, pairs: dict[Value, Any]) -> list[Value]:
+    return [*(value for node in nodes for value in node.operand_values()), out, *pairs.values()]
+
+
+def _swapped(value: Value) -> tuple[int, ...]:
+    """The order of axes with the first two exchanged."""
+    return (1, 0, *range(2, len(shape_of(value))))
+
+
+def _body(
+    steps: list[Value], states: list[Value], outside: list[Value], nodes: list[Node], outputs: list[Value]
+) -> str:
+    """The text of the sub-graph of one step."""
+    names, table = Names(), {}
+    letters = ["h", "c"] if len(states) <= 2 else [f"state_{place}" for place in range(len(states))]
+    titles = ["x", *(f"x{place}" for place in range(1, len(steps)))]
+    wanted = [*zip(steps, titles, strict=True), *zip(states, letters, strict=False)]
+    wanted += [(value, value.name.rpartition(".")[2]) for value in outside]
+    for value, name in wanted:
+        table[value] = Value(names.unique(name), value.type, hint=None if isinstance(value, Parameter) else name)
+    body = []
+    for node in nodes:
+        op = node.op.map_operands(lambda one: table.get(one, one) if isinstance(one, Value) else one)
+        table |= {value: Value(names.unique(value.name), value.type) for value in node.results}
+        body.append(Node(op, tuple(table[value] for value in node.results)))
+    inputs = [table[value] for value in (*steps, *states, *outside)]
+    graph = Graph("Cell", inputs, {}, body, tuple(table[value] for value in outputs), {"": Module("", "Cell")})
+    graph.prune()
+    return to_text(graph)
