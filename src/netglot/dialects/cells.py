@@ -6,6 +6,7 @@ it; what stands in a gate is followed as a sum of products with weights, however
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -177,6 +178,18 @@ class Step:
             terms[value] = _whole(value, terms[value]) + _whole(value, matrix) if value in terms else matrix
         return Affine(terms, left.bias + right.bias, left.weights + right.weights)
 
+    def _scaled(self, op: Any, place: int) -> Affine | None:
+        """A product with numbers that are the same for each sample."""
+        for x, y in ((op.x, op.y), (op.y, op.x)):
+            factor = self.array(y)
+            if factor is not None and (not factor.ndim or factor.size == factor.shape[-1]):
+                factor, held = factor.reshape(factor.shape[-1:]), self.sum(x)
+                if np.all(factor == 1):
+                    return held
+                terms: dict[Value, np.ndarray | None] = {v: _whole(v, m) * factor for v, m in held.terms.items()}
+                return Affine(terms, held.bias * factor, held.weights)
+        return None
+
     def _cut(self, op: Any, start: int, stop: int, step: int = 1) -> Affine | None:
         if op.axis != len(shape_of(op.x)) - 1:
             return None
@@ -256,12 +269,8 @@ class Step:
 
         z, n = _first(self.pairs(output, ops.Add), parts)
         fresh, gate = self._gate(n, ops.Tanh), self._gate(z)
-        inner = [value for value in fresh.terms if isinstance(getattr(self.made.get(value), "op", None), ops.Multiply)]
-        if len(inner) != 1:
-            raise Unknown
-        scaled = inner[0]
+        scaled, r, other = self._reset(fresh)
         matrix = fresh.terms.pop(scaled)
-        r, other = _first(self.pairs(scaled, ops.Multiply), lambda x, y: (self._gate(x), y))
         if other is h:
             terms = {**fresh.terms, h: matrix}
             return self._made("gru", [r, gate, Affine(terms, fresh.bias, fresh.weights)], [h], [output])
@@ -274,6 +283,20 @@ class Step:
         made.b_hh = np.zeros_like(made.b_ih)
         made.b_hh[2 * hidden :] = back.bias
         return made
+
+    def _reset(self, fresh: Affine) -> tuple[Value, Affine, Any]:
+        """What is scaled by a gate in the new state, the gate, and what it scales.
+
+        Raises:
+            Unknown: nothing is, or more than one thing.
+        """
+        found = []
+        for value in fresh.terms:
+            with contextlib.suppress(Unknown):
+                found.append((value, *_first(self.pairs(value, ops.Multiply), lambda x, y: (self._gate(x), y))))
+        if len(found) != 1:
+            raise Unknown
+        return found[0]
 
     def _rest(self, value: Any, z: Any) -> bool:
         """Whether a value is `1 - z`."""
@@ -305,6 +328,7 @@ _SUMS: dict[type[Op], Callable[[Step, Any, int], Affine | None]] = {
     ops.Matmul: Step._product,
     ops.Linear: Step._product,
     ops.Add: Step._add,
+    ops.Multiply: Step._scaled,
     ops.Slice: Step._slice,
     ops.Split: Step._split,
     ops.Concat: Step._joined,

@@ -51,6 +51,8 @@ _WRITES = {
     "NoOp",
     "Assert",
 }
+_RESHAPES = {"Reshape", "Transpose", "ExpandDims", "Squeeze", "Identity", "Cast"}
+"""What gives a tensor another shape and keeps its elements."""
 _DEAD = object()
 """What a branch that is not taken gives."""
 
@@ -172,7 +174,14 @@ class _Walker(Interpreter):
             source = self.turned.source(*held, *axes)
             return [self.turned.turn(*held, *axes, _scope(node.name, prefix)) if source is None else source]
         plain = [one.value if isinstance(one, Resource) and node.op != "ReadVariableOp" else one for one in inputs]
-        return super()._step(node, plain, prefix)
+        return self._titled(node, plain, super()._step(node, plain, prefix))
+
+    def _titled(self, node: Any, inputs: list[Any], results: list[Any]) -> list[Any]:
+        """The results of a node; a weight that was only given another shape keeps its name."""
+        if node.op in _RESHAPES and id(inputs[0]) in self.reading.titles and isinstance(results[0], np.ndarray):
+            self.reading.titles[id(results[0])] = self.reading.titles[id(inputs[0])]
+            self.reading._kept.append(results[0])
+        return results
 
     def _loop(self, loop: Loop, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
         """What the variables of a loop are when it ends."""
@@ -212,9 +221,7 @@ class _Walker(Interpreter):
         except (Unknown, Poisoned, Refusal):
             return None
 
-    def layer(
-        self, cell: Cell, x: Any, starts: list[Any], title: str, mask: Any, held: bool, way: str
-    ) -> list[Any]:
+    def layer(self, cell: Cell, x: Any, starts: list[Any], title: str, mask: Any, held: bool, way: str) -> list[Any]:
         """A recurrent layer over the whole sequence: its outputs, and its last states."""
         roles = (("w_ih", "weight_ih"), ("w_hh", "weight_hh"), ("b_ih", "bias_ih"), ("b_hh", "bias_hh"))
         made = [(role, getattr(cell, name)) for name, role in roles]

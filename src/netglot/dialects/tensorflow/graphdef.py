@@ -22,7 +22,7 @@ from netglot.dialects.keras.capture import Poisoned
 from netglot.dialects.tensorflow.dialect import tensorflow as dialect
 from netglot.dialects.tensorflow.known import FOLDED, known
 from netglot.dialects.cells import Unknown
-from netglot.dialects.tensorflow.stand_ins import Reads, Symbolic, symbolic
+from netglot.dialects.tensorflow.stand_ins import Reads, Symbolic, Whole, symbolic
 from netglot.dialects.tensorflow.unrolled import ARRAYS, Several, settled, steps
 from netglot.errors import Refusal, RefusedOp, never, notimpl
 from netglot.pivot import ops
@@ -133,7 +133,7 @@ class Interpreter:
 
     def _step(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
         if any(isinstance(one, Symbolic) for one in inputs) and node.op not in (*_CALLS, *_WHILE):
-            return self._of_stand_ins(node, inputs)
+            return self._of_stand_ins(node, inputs, prefix)
         if node.op in _CALLS:
             return self._call(node.attr["f"].func.name, inputs, prefix)
         if node.op in _SKIPPED:
@@ -170,7 +170,7 @@ class Interpreter:
                 return _folded(node, inputs, symbolic)
         return self._read(node, inputs, prefix)
 
-    def _of_stand_ins(self, node: Any, inputs: list[Any]) -> list[Any]:
+    def _of_stand_ins(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
         """What an op makes of stand-ins for what the steps of a loop read and write."""
         if node.op in ("Less", "GreaterEqual") and known(inputs[1]) and np.ndim(inputs[1]) == 1:
             inputs = [inputs[0], as_operand(inputs[1], self.sink.constant)]
@@ -179,6 +179,8 @@ class Interpreter:
         except Unknown:
             if self.reads is not None:
                 raise
+            if node.op == "TensorArrayReadV3" and isinstance(inputs[2], Whole) and known(inputs[1]):
+                return [self._built(ops.Select(inputs[2].value, 0, int(np.asarray(inputs[1]))), node, prefix)]
             advice = "fix the sizes: --input 1,20,8"
             raise Refusal(notimpl("a sequence whose length is not known", advice)) from None
 

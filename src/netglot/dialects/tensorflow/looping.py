@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from netglot.dialects.tensorflow.stepwise import Raising
 
 
-def scanned(
-    loop: Raising, fed: list[Any], after: list[Any], nodes: list[Node], pairs: dict[Value, Any]
-) -> list[Any]:
+def scanned(loop: Raising, fed: list[Any], after: list[Any], nodes: list[Node], pairs: dict[Value, Any]) -> list[Any]:
     """The states when a loop has ended that reads sequences and writes at most one.
 
     Raises:

@@ -22,11 +22,15 @@ from netglot.pivot.dims import Dim
 
 LOOP = "_Loop"
 """The op of the nodes that stand for loops."""
-_ENTERS, _STEPS, _NODES = ("Enter", "RefEnter"), 1024, 2**17
+_ENTERS, _STEPS, _NODES, _MOST_ITEMS = ("Enter", "RefEnter"), 1024, 2**17, 2**16
 
 
 class Items(tuple):
     """An array or a list of tensors; None where nothing was written yet."""
+
+
+class Growing(Items):
+    """An array that becomes longer where something is written behind its end."""
 
 
 class Several(list):
@@ -155,9 +159,9 @@ def _new(build, node, size, *rest):
     if known(size) and not _settled(size):
         return [Blank(plain(size))] * 2
     count = _number(size, "an array of tensors with a length")
-    if not 0 <= count <= 2**16:
+    if not 0 <= count <= _MOST_ITEMS:
         raise Refusal(notimpl(f"an array of {count} tensors"))
-    return [Items((None,) * count)] * 2
+    return [(Growing if node.attr["dynamic_size"].b else Items)((None,) * count)] * 2
 
 
 def _listed(build, node, shape, size=0):
@@ -213,9 +217,11 @@ def _read(build, node, handle, index, flow=None, *rest):
 
 
 def _written(build, node, handle, index, value, flow=None):
-    made = list(flow if isinstance(flow, Items) else handle)
-    made[_number(index, "a place in an array")] = value
-    return [Items(made)]
+    made, place = list(flow if isinstance(flow, Items) else handle), _number(index, "a place in an array")
+    if len(made) <= place < _MOST_ITEMS and isinstance(flow, Growing):
+        made += [None] * (place + 1 - len(made))
+    made[place] = value
+    return [type(flow)(made) if isinstance(flow, Items) else Items(made)]
 
 
 def _gathered(build, node, handle, indices, flow):

@@ -4,4 +4,4 @@ A reader has the names of the op's inputs and attributes as its definition gives
 an array that is known while the graph is read. It imports no framework.
 """
 
-from netglot.dialects.tensorflow.ops import arithmetic, cells, neural, resizing, shape  # noqa: F401
+from netglot.dialects.tensorflow.ops import arithmetic, cells, neural, older, resizing, shape  # noqa: F401

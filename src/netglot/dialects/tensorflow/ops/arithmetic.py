@@ -195,18 +195,22 @@ def euclidean_norm(input, reduction_indices: Known, keep_dims=False):
     return ops.Norm(input, axes_of(input, reduction_indices), bool(keep_dims), 2.0)
 
 
-def _running(op):
+def _running(op, start):
     def read(x, axis: Known, exclusive, reverse):
         (place,) = axes_of(x, axis)
+        x = ops.Flip(x, (place,)) if reverse else x
         if exclusive:
-            raise Refusal(notimpl("a running total that leaves the element itself out"))
-        return ops.Flip(op(ops.Flip(x, (place,)), place), (place,)) if reverse else op(x, place)
+            zero, rank, size = [0] * len(shape_of(x)), len(shape_of(x)), shape_of(x)[place]
+            before = tuple(int(axis == place) for axis in range(rank))
+            x = ops.Slice(ops.Pad(x, before, tuple(zero), "constant", start), place, 0, size, 1)
+        total = op(x, place)
+        return ops.Flip(total, (place,)) if reverse else total
 
     return read
 
 
-tensorflow.reads("Cumsum")(_running(ops.CumulativeSum))
-tensorflow.reads("Cumprod")(_running(ops.CumulativeProd))
+tensorflow.reads("Cumsum")(_running(ops.CumulativeSum, 0))
+tensorflow.reads("Cumprod")(_running(ops.CumulativeProd, 1))
 
 
 @tensorflow.reads("MatMul")
