@@ -18,10 +18,10 @@ import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
 import netglot.dialects.tensorflow.ops  # noqa: F401  (fills the dialect)
+from netglot.dialects.cells import Unknown
 from netglot.dialects.keras.capture import Poisoned
 from netglot.dialects.tensorflow.dialect import tensorflow as dialect
 from netglot.dialects.tensorflow.known import FOLDED, known
-from netglot.dialects.cells import Unknown
 from netglot.dialects.tensorflow.stand_ins import Reads, Symbolic, Whole, symbolic
 from netglot.dialects.tensorflow.unrolled import ARRAYS, Several, settled, steps
 from netglot.errors import Refusal, RefusedOp, never, notimpl

@@ -25,11 +25,8 @@ def scanned(loop: Raising, fed: list[Any], after: list[Any], nodes: list[Node], 
         Unknown: its step hands on something else, or its sequences are not those of a batch.
     """
     written = [one for one in after if isinstance(one, Written)]
-    for before, one in zip(fed, after, strict=True):
-        place = fed.index(before)
-        if not (one == Counter(place, 1) if isinstance(before, Counter) else isinstance(one, Written) or before is one):
-            if before not in pairs or not _fits(before, one):
-                raise Unknown
+    if not all(_handed_on(place, *both, pairs) for place, both in enumerate(zip(fed, after, strict=True))):
+        raise Unknown
     if len(written) > 1 or not pairs or any(not isinstance(one.value, Value) for one in written):
         raise Unknown
     out = written[0].value if written else next(iter(pairs.values()))
@@ -40,15 +37,20 @@ def scanned(loop: Raising, fed: list[Any], after: list[Any], nodes: list[Node], 
             found.append(loop.ended())
         elif isinstance(one, Written):
             found.append(Whole(loop._built(ops.Permute(run[0], _swapped(run[0])))))
-        elif before in pairs:
+        elif isinstance(before, Value) and before in pairs:
             found.append(run[1 + list(pairs).index(before)])
         else:
             found.append(loop.states[place])
     return found
 
 
-def _fits(before: Value, after: Any) -> bool:
-    return isinstance(after, Value) and after.type == before.type
+def _handed_on(place: int, before: Any, after: Any, pairs: dict[Value, Any]) -> bool:
+    """Whether a loop can hand on what a step makes of one of its variables."""
+    if isinstance(before, Counter):
+        return after == Counter(place, 1)
+    if isinstance(after, Written) or before is after:
+        return True
+    return isinstance(before, Value) and before in pairs and isinstance(after, Value) and after.type == before.type
 
 
 def _scan(loop: Raising, out: Value, pairs: dict[Value, Any], nodes: list[Node]) -> list[Value]:
@@ -91,9 +93,13 @@ def _body(
     wanted += [(value, value.name.rpartition(".")[2]) for value in outside]
     for value, name in wanted:
         table[value] = Value(names.unique(name), value.type, hint=None if isinstance(value, Parameter) else name)
+
+    def renamed(one: Any) -> Any:
+        return table.get(one, one) if isinstance(one, Value) else one
+
     body = []
     for node in nodes:
-        op = node.op.map_operands(lambda one: table.get(one, one) if isinstance(one, Value) else one)
+        op = node.op.map_operands(renamed)
         table |= {value: Value(names.unique(value.name), value.type) for value in node.results}
         body.append(Node(op, tuple(table[value] for value in node.results)))
     inputs = [table[value] for value in (*steps, *states, *outside)]
