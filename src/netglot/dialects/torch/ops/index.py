@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from netglot.dialects.torch.dialect import torch
-from netglot.dialects.torch.ops.shape import broadcast, cast, number, permuted, rank_of, reshaped, sliced
+from netglot.dialects.torch.ops.pad import number
+from netglot.dialects.torch.ops.shape import broadcast, cast, permuted, rank_of, reshaped, sliced
 from netglot.errors import Refusal, never, notimpl
 from netglot.pivot import dims, ops
 from netglot.pivot.op import FLOATS, broadcast_shapes, dtype_of, is_scalar, normal_axis, numpy_dtype, shape_of, type_of

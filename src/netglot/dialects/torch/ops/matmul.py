@@ -6,7 +6,7 @@ import string
 
 from netglot.dialects.torch.dialect import torch
 from netglot.dialects.torch.numbers import as_float, is_bool, is_whole
-from netglot.dialects.torch.ops.arithmetic import scaled
+from netglot.dialects.torch.ops.binary import scaled
 from netglot.dialects.torch.ops.reduction import vector_norm
 from netglot.dialects.torch.ops.shape import permuted, reshaped
 from netglot.errors import Refusal, never, notimpl
