@@ -127,14 +127,23 @@ def read(
         return read_graph(understand(source, inputs=inputs, weights=weights, opening=opening))[0]
 
 
-def write(graph: Graph, to: str, *, keep_layout: bool = False, exact_training: bool = False) -> Any:
-    """Writes a graph in the dialect `to`.
+def write(
+    graph: Graph, to: str, *, keep_layout: bool = False, exact_training: bool = False, opset: int | None = None
+) -> Any:
+    """Writes a graph in the dialect `to`; `opset` is the version of ONNX's operators, for that dialect alone.
 
     Raises:
-        RequestError: there is no such dialect.
+        RequestError: there is no such dialect, or no such version.
         UnsupportedOps: operations that the dialect lacks, all of them.
     """
-    return target_called(to).module().write(graph, keep_layout=keep_layout, exact_training=exact_training)
+    versions = {} if opset is None else {"opset": _only_for_onnx(to, opset)}
+    return target_called(to).module().write(graph, keep_layout=keep_layout, exact_training=exact_training, **versions)
+
+
+def _only_for_onnx(to: str, opset: int) -> int:
+    if target_called(to).name != "onnx":
+        raise RequestError(f"{target_called(to).title} has no versions of ONNX's operators", advice="leave --opset out")
+    return opset
 
 
 def convert(
@@ -149,6 +158,7 @@ def convert(
     signature: str | None = None,
     keep_layout: bool = False,
     exact_training: bool = False,
+    opset: int | None = None,
     verify: bool = True,
     training: bool = True,
     trace: bool = False,
@@ -163,6 +173,7 @@ def convert(
         to: the target dialect.
         keep_layout: keep the source's order of axes at inputs and outputs.
         exact_training: emit small subclasses where the frameworks' own layers train differently.
+        opset: the version of ONNX's operators to write, from 18 to the newest that is installed; 20 unless given.
         verify: whether to run both sides and compare; without it the verdict is "unverified".
         training: whether to compare ten training steps too, which takes longer than all the rest.
         trace: record the values inside, for the report's tree of agreement.
@@ -181,7 +192,7 @@ def convert(
             with phases.phase("read"):
                 graph, sizes = read_graph(request)
             with phases.phase("write"):
-                written = write(graph, to, keep_layout=keep_layout, exact_training=exact_training)
+                written = write(graph, to, keep_layout=keep_layout, exact_training=exact_training, opset=opset)
         except (UnsupportedOps, Refusal) as refusal:
             return Conversion(refused_report(refusal, phases))
     limits = Limits(Options(seed=seed, trace=trace, training=training), time_limit, chosen(runtimes))
@@ -245,9 +256,9 @@ def verify(
     with extended(extend):
         request = understand(source, inputs=inputs, weights=weights, opening=opening)
         graph, sizes = read_graph(request)
-    keep_layout = _kept_layout(target)
+    record = _record(target)
     dialect = next((t.name for t in TARGETS.values() if (target / t.weights).exists()), "keras")
-    written = write(graph, dialect, keep_layout=keep_layout)
+    written = write(graph, dialect, keep_layout=_kept_layout(record), opset=record.get("opset"))
     report = facts(graph, written)
     limits = Limits(Options(seed=seed, trace=trace, training=training), time_limit, chosen(runtimes))
     report = verified(request, graph, sizes, written, target, report, limits, phases)
@@ -272,12 +283,17 @@ def _initialisers(request: Request, written) -> list[str]:
     return [f"freshly made, {len(unknown)} parameters start from the target's default, not the source's: {shown}"]
 
 
-def _kept_layout(folder: Path) -> bool:
-    """Whether the emitted folder's inputs have the source's axes; its report says so."""
+def _record(folder: Path) -> dict[str, Any]:
+    """What the report of an emitted folder says; empty where it has none."""
     try:
         record = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _kept_layout(record: dict[str, Any]) -> bool:
+    """Whether the emitted folder's inputs have the source's axes."""
     tensors = [*record.get("inputs", ()), *record.get("outputs", ())]
     return bool(tensors) and all(
         list(t.get("permutation") or ()) == sorted(t.get("permutation") or ()) for t in tensors

@@ -117,6 +117,9 @@ def convert(
         bool, typer.Option("--keep-layout", help="Keep the source's order of axes at inputs and outputs.")
     ] = False,
     exact_training: ExactOption = False,
+    opset: Annotated[
+        int | None, typer.Option("--opset", metavar="N", help="The version of ONNX's operators, 20 unless given.")
+    ] = None,
     trace: TraceOption = False,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Write without comparing both sides.")] = False,
     no_training: NoTrainingOption = False,
@@ -142,6 +145,7 @@ def convert(
             signature=signature,
             keep_layout=keep_layout,
             exact_training=exact_training,
+            opset=opset,
             trace=trace,
             verify=not no_verify,
             training=not no_training,

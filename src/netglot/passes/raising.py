@@ -9,11 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from netglot.pivot import ops
-from netglot.pivot.graph import Builder, Graph, Node, Value, names_of
+from netglot.pivot.dims import product
+from netglot.pivot.graph import Builder, Graph, Node, Parameter, Value, names_of
 from netglot.pivot.op import Op, is_scalar, type_of
 
 MadeBy = Callable[[Any], Op | None]
+
+_LARGEST = 1 << 24
+"""Elements of a constant that is looked at."""
 
 
 def raise_ops(graph: Graph) -> Graph:
@@ -131,6 +137,8 @@ def boolean_mask(op: Op, made_by: MadeBy) -> Op:
 
 def _keeps_earlier(mask: Any, made_by: MadeBy) -> bool:
     """Whether a mask of truth values keeps exactly the keys that are no later than the query."""
+    if isinstance(mask, Parameter):
+        return _is_triangle(mask)
     match made_by(mask):
         case ops.Tril(x=x, diagonal=0):
             filled = made_by(x)
@@ -139,10 +147,36 @@ def _keeps_earlier(mask: Any, made_by: MadeBy) -> bool:
             later = made_by(x)
             filled = made_by(later.x) if isinstance(later, ops.Triu) and later.diagonal == 1 else None
             return isinstance(filled, ops.Full) and filled.value is True
+        case ops.GreaterEqual(x=queries, y=keys) | ops.LessEqual(x=keys, y=queries):
+            return _positions(queries, -2, made_by) and _positions(keys, -1, made_by)
         case ops.Reshape(x=x) | ops.Broadcast(x=x):
             lead, inner = mask.shape[:-2], tuple(x.shape)
             only_ones = isinstance(made_by(mask), ops.Broadcast) or all(size == 1 for size in lead)
             return only_ones and inner[-2:] == tuple(mask.shape[-2:]) and _keeps_earlier(x, made_by)
+    return False
+
+
+def _is_triangle(mask: Parameter) -> bool:
+    """Whether a constant is true below and on its diagonal and nowhere else."""
+    known = mask.kind == "constant" and all(isinstance(size, int) for size in mask.shape)
+    if not known or product(mask.shape) > _LARGEST or any(size != 1 for size in mask.shape[:-2]):
+        return False
+    array = np.asarray(mask.load())
+    return array.ndim >= 2 and array.shape[-2] > 1 and bool((array == np.tril(np.ones_like(array))).all())
+
+
+def _positions(value: Any, axis: int, made_by: MadeBy) -> bool:
+    """Whether a tensor holds the positions 0, 1, 2, ... along one axis, counted from behind, and has no other."""
+    if not isinstance(value, Value) or len(value.shape) < -axis:
+        return False
+    if any(size != 1 for place, size in enumerate(value.shape) if place != len(value.shape) + axis):
+        return False
+    match made_by(value):
+        case ops.Arange(start=0, step=1):
+            return True
+        case ops.Reshape(x=x) | ops.Cast(x=x) if isinstance(x, Value):
+            apart = [place for place, size in enumerate(x.shape) if size != 1]
+            return len(apart) == 1 and _positions(x, apart[0] - len(x.shape), made_by)
     return False
 
 

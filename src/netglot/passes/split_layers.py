@@ -161,8 +161,8 @@ def norm_scale(op: ops.Multiply, find: Any) -> Op | None:
         norm = find.op(inner, ops.LayerNorm, ops.RmsNorm)
         if norm is None or norm.scale is not None or getattr(norm, "offset", None) is not None:
             continue
-        if _fits(weight, norm):
-            return norm.replace(scale=weight)
+        if (vector := _fitting(weight, norm)) is not None:
+            return norm.replace(scale=vector)
     return None
 
 
@@ -170,14 +170,23 @@ def norm_offset(op: ops.Add, find: Any) -> Op | None:
     """LayerNorm(x, w) + b = LayerNorm(x, w, b)"""
     for inner, weight in sides(op):
         norm = find.op(inner, ops.LayerNorm)
-        if norm is not None and norm.offset is None and norm.scale is not None and _fits(weight, norm):
-            return norm.replace(offset=weight)
+        if norm is None or norm.offset is not None or norm.scale is None:
+            continue
+        if (vector := _fitting(weight, norm)) is not None:
+            return norm.replace(offset=vector)
     return None
 
 
-def _fits(weight: Any, norm: Any) -> bool:
-    shape = tuple(norm.x.shape[axis] for axis in norm.axes)
-    return isinstance(weight, Parameter) and weight.kind == "parameter" and tuple(weight.shape) == shape
+def _fitting(weight: Any, norm: Any) -> Any:
+    """A weight as the scale or offset of a norm; None where it is none. It may have axes of one element in front."""
+    if not isinstance(weight, Parameter) or weight.kind != "parameter":
+        return None
+    shape, held = tuple(norm.x.shape[axis] for axis in norm.axes), tuple(weight.shape)
+    if held == shape:
+        return weight
+    lead = held[: len(held) - len(shape)]
+    fits = held[len(lead) :] == shape and all(one == 1 for one in lead) and len(held) <= norm.x.type.rank
+    return ops.Reshape(weight, shape) if fits else None
 
 
 RULES: dict[type[Op], list[Any]] = {

@@ -39,6 +39,7 @@ def facts(graph: Graph, written) -> dict[str, Any]:
         "phases": [],
         "differences": _counted(counts, written),
         "refused": [],
+        **({"opset": written.opset} if hasattr(written, "opset") else {}),
     }
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
+from netglot.dialects.onnx.common import decimal
 from netglot.verify.arrays import each_array, read_arrays, write_arrays
 
 _SINGLE, _DOUBLE = TensorProto.FLOAT, TensorProto.DOUBLE
@@ -137,8 +138,8 @@ class Runtime:
             )
             self.by = "onnxruntime"
             return lambda feeds: session.run(None, feeds)
-        except Exception:
-            if self.precision == "float32":
+        except Exception as error:
+            if self.precision == "float32" and not _is_too_new(error):
                 raise
         from onnx.reference import ReferenceEvaluator
 
@@ -158,6 +159,11 @@ class Runtime:
         return made
 
 
+def _is_too_new(error):
+    """Whether onnxruntime does not know the version of the standard, or of the file's form, yet."""
+    return "max supported IR version" in str(error) or "ValidateOpsetForDomain" in str(error)
+
+
 def _floats(array):
     return str(array.dtype) in ("float32", "float16", "float64", "bfloat16")
 
@@ -167,8 +173,12 @@ def _widen(graph):
     for info in (*graph.input, *graph.output, *graph.value_info):
         if info.type.tensor_type.elem_type in (_SINGLE, TensorProto.FLOAT16):
             info.type.tensor_type.elem_type = _DOUBLE
-    for node in graph.node:
+    for node in [*graph.node]:
+        if node.op_type == "Attention":
+            _scale_apart(graph, node)
         for attribute in node.attribute:
+            if attribute.name == "stash_type":
+                attribute.i = _DOUBLE
             if attribute.type == onnx.AttributeProto.GRAPH:
                 _widen(attribute.g)
             elif attribute.name in ("to", "dtype") and attribute.i in (_SINGLE, TensorProto.FLOAT16):
@@ -179,3 +189,16 @@ def _widen(graph):
             ):
                 array = numpy_helper.to_array(attribute.t).astype("float64")
                 attribute.t.CopyFrom(numpy_helper.from_array(array))
+
+
+def _scale_apart(graph, node):
+    """Scales the queries of attention before it, by the number that its attribute has in single precision only."""
+    scale = next((one for one in node.attribute if one.name == "scale"), None)
+    if scale is None:
+        return
+    name, by = f"{node.output[0]}.scaled", f"{node.output[0]}.scale"
+    graph.initializer.append(numpy_helper.from_array(np.asarray(decimal(scale.f)), by))
+    place = list(graph.node).index(node)
+    graph.node.insert(place, onnx.helper.make_node("Mul", [node.input[0], by], [name]))
+    graph.node[place + 1].input[0] = name
+    next(one for one in graph.node[place + 1].attribute if one.name == "scale").f = 1.0

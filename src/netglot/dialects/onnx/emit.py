@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from netglot.dialects.onnx.dialect import onnx
+from netglot.dialects.onnx.versions import known_in_version
 from netglot.dialects.onnx.write_ops.terms import Result, ScalarSize, Several, cast, node
 from netglot.errors import Refusal, RefusedOp, UnsupportedOps, notimpl
 from netglot.pivot.dims import Dim
@@ -262,6 +263,7 @@ class Emitter:
         ]
         while inputs and not inputs[-1]:
             inputs.pop()
+        known_in_version(call.function, options)
         names = [wanted[i] if i < len(wanted) else call.function.lower() for i in range(count)]
         outputs = [self.taken.unique(name) for name in names]
         made = helper.make_node(call.function, inputs, outputs, self._node_name(call.function))

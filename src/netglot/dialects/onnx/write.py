@@ -14,6 +14,7 @@ import netglot.dialects.onnx.write_ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.onnx.attributes import code_of
 from netglot.dialects.onnx.dialect import onnx
 from netglot.dialects.onnx.emit import Emitter
+from netglot.dialects.onnx.versions import chosen, file_version, opset, writing
 from netglot.errors import Refusal, never
 from netglot.formats.onnx_save import Weight, save
 from netglot.passes.canonical import canonicalise
@@ -30,9 +31,6 @@ from netglot.source.module_file import TargetVariable
 
 FROZEN = "netglot.frozen"
 """The entry of the model's metadata that lists initialisers which are not trained: statistics, and frozen weights."""
-
-OPSET, IR = 20, 10
-"""The versions of the standard that are written: those that runtimes of the last years know."""
 
 
 @dataclass
@@ -58,16 +56,25 @@ class Written:
     variables: list[TargetVariable]
     class_name: str
     names: dict[Value, str]
+    opset: int
     source: str = ""
     outline: _Outline = field(default_factory=_Outline)
 
 
-def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = False) -> Written:
-    """Writes `graph` as an ONNX model.
+def write(
+    graph: Graph, *, keep_layout: bool = False, exact_training: bool = False, opset: int | None = None
+) -> Written:
+    """Writes `graph` as an ONNX model, of version `opset` of the standard's operators.
 
     Raises:
+        RequestError: there is no such version.
         UnsupportedOps: everything that ONNX cannot express.
     """
+    with writing(chosen(opset)):
+        return _write(graph, keep_layout)
+
+
+def _write(graph: Graph, keep_layout: bool) -> Written:
     if not graph.outputs:
         raise Refusal(never("a model of ONNX has a result, and this network has none"))
     source = raise_ops(raise_patterns(canonicalise(fold(canonicalise(graph)))))
@@ -85,7 +92,7 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
         for name, recipe in emitter.weights.items()
         if emitter.belongs(recipe)
     ]
-    return Written(proto, weights, arranged, variables, graph.name, emitter.names)
+    return Written(proto, weights, arranged, variables, graph.name, emitter.names, opset())
 
 
 def _loader(recipe: Any):
@@ -110,7 +117,10 @@ def _model(graph: Graph, emitter: Emitter, outputs: list[str]) -> Any:
         doc_string="",
     )
     model = helper.make_model(
-        made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR, producer_name="netglot"
+        made,
+        opset_imports=[helper.make_opsetid("", opset())],
+        ir_version=file_version(opset()),
+        producer_name="netglot",
     )
     frozen = [n for n, r in emitter.weights.items() if emitter.belongs(r) and not emitter.trainable(r)]
     if frozen:

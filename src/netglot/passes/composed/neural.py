@@ -215,6 +215,9 @@ def _affine(y, scale, offset, axes):
         if weight is None:
             continue
         order = tuple(int(i) for i in np.argsort(axes))
+        if tuple(axes) == tuple(range(_rank(y) - len(axes), _rank(y))):  # which broadcasts as it is
+            y = kind(y, weight)
+            continue
         shape = tuple(shape_of(weight)[axes.index(a)] if a in axes else 1 for a in range(_rank(y)))
         turned = weight if order == tuple(range(len(order))) else ops.Permute(weight, order)
         y = kind(y, ops.Reshape(turned, shape))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 from netglot.dialects.onnx.dialect import onnx
+from netglot.dialects.onnx.versions import opset
 from netglot.dialects.onnx.write_ops.terms import cast, node, number
 from netglot.errors import never, notimpl
+from netglot.passes.composed import arithmetic
 from netglot.pivot import ops
 from netglot.pivot.op import dtype_of, is_scalar, shape_of
 
@@ -102,6 +104,7 @@ _LOWERED = {
     ops.Trunc: lambda op: ops.Multiply(ops.Sign(op.x), ops.Floor(ops.Abs(op.x))),
     ops.Erfc: lambda op: ops.Subtract(1.0, ops.Erf(op.x)),
     ops.Silu: lambda op: ops.Multiply(op.x, ops.Sigmoid(op.x)),
+    ops.Gelu: lambda op: None if opset() >= 20 else arithmetic.TABLE[ops.Gelu](op),
     ops.LogSigmoid: lambda op: ops.Negative(ops.Softplus(ops.Negative(op.x), 1.0, math.inf)),
     ops.Tanhshrink: lambda op: ops.Subtract(op.x, ops.Tanh(op.x)),
     ops.Rrelu: lambda op: ops.LeakyRelu(op.x, (op.lower + op.upper) / 2),

@@ -5,14 +5,25 @@ from __future__ import annotations
 import math
 
 from netglot.dialects.onnx.dialect import onnx
+from netglot.dialects.onnx.versions import opset
+from netglot.dialects.onnx.write_ops.terms import node
 from netglot.passes.composed import neural
 from netglot.pivot import ops
 from netglot.pivot.op import dtype_of, shape_of
 
 
 @onnx.lowers(ops.Attention)
-def attention(op):
+def attention_in_pieces(op):
+    """Runtimes do not agree on masks, nor on what is earlier among sequences of different lengths."""
+    alike = shape_of(op.query)[2] == shape_of(op.key)[2]
+    if opset() >= 23 and op.mask is None and (alike or not op.causal) and op.head_axis == 1:
+        return None
     return _attended(op, *neural.heads_alike(op))[0]
+
+
+@onnx.writes(ops.Attention)
+def attention(op):
+    return node("Attention", op.query, op.key, op.value, scale=op.scale, is_causal=int(op.causal) or None)
 
 
 def _attended(op, key, value):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from netglot.dialects.onnx.dialect import onnx
+from netglot.dialects.onnx.versions import opset
 from netglot.dialects.onnx.write_ops.terms import node, number
 from netglot.errors import Refusal, notimpl
 from netglot.passes.composed import neural
@@ -53,11 +54,36 @@ def layer_norm(op):
     return node("LayerNormalization", op.x, op.scale, op.offset, axis=-len(op.axes), epsilon=op.epsilon)
 
 
-@onnx.lowers(ops.GroupNorm)
+@onnx.lowers(ops.RmsNorm)
+def rms_norm_in_pieces(op):
+    rank, sizes = _rank(op.x), [shape_of(op.x)[a] for a in op.axes]
+    last = tuple(op.axes) == tuple(range(rank - len(sizes), rank))
+    known = op.scale is not None or all(isinstance(s, int) for s in sizes)
+    return None if opset() >= 23 and last and known else neural.rms_norm(op)
+
+
+@onnx.writes(ops.RmsNorm)
+def rms_norm(op):
+    scale = _ones(op.x, [shape_of(op.x)[a] for a in op.axes]) if op.scale is None else op.scale
+    return node("RMSNormalization", op.x, scale, axis=-len(op.axes), epsilon=op.epsilon)
+
+
+@onnx.writes(ops.GroupNorm)
 def group_norm(op):
+    count = shape_of(op.x)[op.axis]
+    scale = _ones(op.x, count) if op.scale is None else op.scale
+    offset = 0 * _ones(op.x, count) if op.offset is None else op.offset
+    return node("GroupNormalization", op.x, scale, offset, num_groups=op.groups, epsilon=op.epsilon)
+
+
+@onnx.lowers(ops.GroupNorm)
+def group_norm_in_pieces(op):
+    """Before version 21 the scale was one of each group."""
     batch, channels, *space = shape_of(op.x)
     if op.axis != 1:
         raise Refusal(notimpl("groups of channels that are not at axis 1"))
+    if opset() >= 21:
+        return None
     rows = ops.Reshape(op.x, (batch, op.groups, product(space) * (channels // op.groups)))
     kind = numpy_dtype(dtype_of(op.x))
     even = ops.InstanceNorm(rows, np.ones(op.groups, kind), np.zeros(op.groups, kind), op.epsilon, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netglot.dialects.onnx.dialect import onnx
+from netglot.dialects.onnx.versions import opset
 from netglot.dialects.onnx.write_ops.terms import moved, order_for
 from netglot.passes.channels_first import channels_of_steps
 from netglot.pivot import ops
@@ -44,6 +45,11 @@ def space_last(op):
 def features_last(op):
     rank = _rank(op.x)
     return moved(order_for(rank, [axis for axis in range(rank) if axis not in op.axes], op.axes), "x", "out")
+
+
+@onnx.arranges(ops.RmsNorm)
+def features_of_one_operator(op):
+    return features_last(op) if opset() >= 23 else None
 
 
 @onnx.arranges(ops.Attention)

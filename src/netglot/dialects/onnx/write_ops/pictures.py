@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from netglot.dialects.onnx.dialect import onnx
+from netglot.dialects.onnx.versions import opset
 from netglot.dialects.onnx.write_ops.terms import node
+from netglot.errors import Refusal, never
 from netglot.passes.composed import neural
 from netglot.pivot import ops
 from netglot.pivot.op import shape_of
@@ -59,13 +61,19 @@ def pixel_shuffle(op):
     return node("DepthToSpace", op.x, blocksize=op.factor, mode="CRD")
 
 
+_BEFORE_20 = {"linear": "bilinear", "cubic": "bicubic"}
+"""How the modes of GridSample were called."""
+
+
 @onnx.writes(ops.GridSample)
 def grid_sample(op):
+    if opset() < 20 and _rank(op.x) != 4:
+        raise Refusal(never("sampling along three axes is of version 20 of the standard", "ask for --opset 20"))
     return node(
         "GridSample",
         op.x,
         op.grid,
-        mode=op.mode,
+        mode=op.mode if opset() >= 20 else _BEFORE_20.get(op.mode, op.mode),
         padding_mode=op.padding_mode,
         align_corners=int(op.align_corners),
     )

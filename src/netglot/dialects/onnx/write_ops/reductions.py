@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from netglot.dialects.onnx.dialect import onnx
+from netglot.dialects.onnx.versions import opset
 from netglot.dialects.onnx.write_ops.terms import cast, node, number, vector
 from netglot.passes.composed import neural
 from netglot.pivot import ops
@@ -76,10 +77,17 @@ def cumulative_sum(op):
     return node("CumSum", op.x, number(op.axis, "int64"))
 
 
-def _running(fold, rest):
-    """A running fold: all elements along a new axis, those behind the place left out."""
+@onnx.writes(ops.CumulativeProd)
+def cumulative_prod(op):
+    return node("CumProd", op.x, number(op.axis, "int64"))
+
+
+def _running(fold, rest, since: int | None = None):
+    """A running fold: all elements along a new axis, those behind the place left out; until a version has it."""
 
     def lowered(op):
+        if since is not None and opset() >= since:
+            return None
         shape, axis = list(shape_of(op.x)), op.axis
         size, count, kind = shape[axis], len(shape), dtype_of(op.x)
         steps = ops.Arange(0, size, 1, "int64")
@@ -101,10 +109,10 @@ def _highest(kind: str):
     return np.inf if kind.startswith(("float", "bfloat")) else int(np.iinfo(numpy_dtype(kind)).max)
 
 
-for _kind, _fold, _rest in (
-    (ops.CumulativeProd, ops.Prod, lambda kind: 1.0 if "float" in kind else 1),
-    (ops.CumulativeMax, ops.Max, _lowest),
-    (ops.CumulativeMin, ops.Min, _highest),
-    (ops.CumulativeLogSumExp, ops.LogSumExp, _lowest),
+for _kind, _fold, _rest, _since in (
+    (ops.CumulativeProd, ops.Prod, lambda kind: 1.0 if "float" in kind else 1, 26),
+    (ops.CumulativeMax, ops.Max, _lowest, None),
+    (ops.CumulativeMin, ops.Min, _highest, None),
+    (ops.CumulativeLogSumExp, ops.LogSumExp, _lowest, None),
 ):
-    onnx.lowers(_kind)(_running(_fold, _rest))
+    onnx.lowers(_kind)(_running(_fold, _rest, _since))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from netglot.dialects.onnx.dialect import onnx
+from netglot.dialects.onnx.versions import opset
 from netglot.dialects.onnx.write_ops.terms import Result, ScalarSize, cast, node, number, several, vector
 from netglot.errors import Refusal, notimpl
 from netglot.passes.composed import shape as compose_shape
@@ -55,8 +56,8 @@ def unstack(op):
 
 @onnx.lowers(ops.Pad)
 def mirrored_with_border(op):
-    """The mirror image with the border: the ends turned round."""
-    if op.mode != "symmetric":
+    """The mirror image with the border: the ends turned round; and before version 19 what comes round."""
+    if op.mode != "symmetric" and (op.mode != "wrap" or opset() >= 19):
         return None
     return compose_shape.pad(op)
 
