@@ -154,7 +154,7 @@ class Assembly:
         Raises:
             Refusal: a result has a size that no network has.
         """
-        builder = Builder(self.names, scope=self.scope)
+        builder = _Building(self)
         done: dict = {}
         before = len(self.nodes)
         builder.nodes = self.nodes
@@ -288,6 +288,19 @@ class Assembly:
     def _class_of(self, path: str) -> str:
         last = path.rpartition(".")[2]
         return self.classes.get(path) or class_name(re.sub(r"\d+[a-z]?$", "", last)) or "Block"
+
+
+class _Building(Builder):
+    """Makes constants of the arrays that ops are nested with."""
+
+    def __init__(self, assembly: Assembly):
+        super().__init__(assembly.names, scope=assembly.scope)
+        self.assembly = assembly
+
+    def _resolve(self, operand: Any, built: dict) -> Any:
+        if isinstance(operand, np.ndarray):
+            return self.assembly.constant(operand)
+        return super()._resolve(operand, built)
 
 
 def _built(tree: Any, builder: Builder, done: dict) -> Any:

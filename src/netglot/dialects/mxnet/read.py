@@ -31,8 +31,8 @@ _LABELLED = ("SoftmaxOutput", "Softmax", "LinearRegressionOutput", "LogisticRegr
 
 
 _PLAIN = {
-    **dict.fromkeys(("lhs_begin", "lhs_end", "rhs_begin", "rhs_end", "initial"), ("None",)),
-    **dict.fromkeys(("output_mean_var", "keep_highest", "use_sequence_length", "lstm_state_clip_nan"), ("False", "0")),
+    "initial": ("None",),
+    **dict.fromkeys(("output_mean_var", "keep_highest", "lstm_state_clip_nan"), ("False", "0")),
     "mode": ("training",),
 }
 """Options that no reader looks at, and the values at which they change nothing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netglot.dialects.tensorflow.ops.shape import reverse_sequence
+from netglot.dialects.lengths import turned
 from netglot.pivot import ops
 from netglot.pivot.graph import Node, Value
 
@@ -18,7 +18,7 @@ class Turned:
 
     def turn(self, x: Value, lengths: Value, time: int, batch: int, scope: str) -> Value:
         """A sequence turned around along the axis `time`, as far as it is long."""
-        made = self.sink.build(reverse_sequence(x, lengths, time, batch), scope)
+        made = self.sink.build(turned(x, lengths, time, batch), scope)
         self.known[made] = x, self._root(lengths), time, batch
         return made
 

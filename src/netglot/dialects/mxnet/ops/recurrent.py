@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netglot.dialects.lengths import within
 from netglot.dialects.mxnet.dialect import mxnet
 from netglot.dialects.mxnet.work import Missing
 from netglot.errors import InputError, Refusal, WeightsError, notimpl
@@ -37,19 +38,31 @@ def rnn(work, x, parameters, state=None, cell=None, *rest):
     node = work.node
     mode, hidden, layers = node.text("mode"), node.integer("state_size"), node.integer("num_layers")
     both = node.flag("bidirectional")
+    if node.flag("use_sequence_length"):
+        *rest, lengths = [one for one in (cell, *rest) if one is not None] or [None]
+        cell, rest = (rest[0], rest[1:]) if rest else (None, [])
+    else:
+        lengths = None
     if mode not in _GATES or rest or node.value("projection_size") is not None or not 0 < layers <= 64:
-        raise Refusal(notimpl(f"a recurrent operator of the mode {mode} with projections or lengths"))
+        raise Refusal(notimpl(f"a recurrent operator of the mode {mode} with projections"))
     if node.value("lstm_state_clip_min") is not None or node.value("lstm_state_clip_max") is not None:
         raise Refusal(notimpl("a recurrent operator that clips its state"))
     if len(shape_of(x)) != 3 or not isinstance(shape_of(x)[2], int):
         raise InputError(f"{node.name}: a sequence of shape {list(shape_of(x))}")
     sides = 2 if both else 1
+    for held in (state, cell):
+        if held is not None and not isinstance(held, Missing) and shape_of(held)[0] != layers * sides:
+            raise Refusal(notimpl(f"{shape_of(held)[0]} states where {layers} layers have {layers * sides}"))
+    mask = None
+    if lengths is not None:
+        work.assembly.notes.append(f"{node.name}: sequences end as long as they are; MXNet sees to it on GPUs only")
+        mask = ops.Reshape(within(x, work.tensor(lengths), 0, 1), shape_of(x)[:2])
     weights = _weights(work, parameters, mode, hidden, layers, sides, shape_of(x)[2])
     rate = node.number("p", 0.0)
     finals: list[list] = [[], []]
     for level in range(layers):
         starts = [_starts(held, level, sides) for held in (state, cell)]
-        op = _layer(mode, x, weights[level], starts, "both" if both else "forward")
+        op = _layer(mode, x, weights[level], starts, "both" if both else "forward", mask)
         x = Part(op, 0)
         held = 2 if mode == "lstm" else 1
         for side in range(sides):
@@ -62,13 +75,13 @@ def rnn(work, x, parameters, state=None, cell=None, *rest):
     return [x, *(ops.Stack(tuple(one), 0) for one in finals if one)]
 
 
-def _layer(mode: str, x, weights, starts, direction: str):
+def _layer(mode: str, x, weights, starts, direction: str, mask):
     w_ih, w_hh, b_ih, b_hh = weights
     if mode == "lstm":
-        return ops.Lstm(x, starts[0], starts[1], w_ih, w_hh, b_ih, b_hh, direction, 0, None, False)
+        return ops.Lstm(x, starts[0], starts[1], w_ih, w_hh, b_ih, b_hh, direction, 0, mask, False)
     if mode == "gru":
-        return ops.Gru(x, starts[0], w_ih, w_hh, b_ih, b_hh, True, direction, 0, None, False)
-    return ops.Rnn(x, starts[0], w_ih, w_hh, b_ih, b_hh, mode.partition("_")[2], direction, 0, None, False)
+        return ops.Gru(x, starts[0], w_ih, w_hh, b_ih, b_hh, True, direction, 0, mask, False)
+    return ops.Rnn(x, starts[0], w_ih, w_hh, b_ih, b_hh, mode.partition("_")[2], direction, 0, mask, False)
 
 
 def _starts(state, level: int, sides: int) -> tuple:

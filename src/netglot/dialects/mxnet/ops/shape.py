@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from netglot.dialects.lengths import last, turned, within
 from netglot.dialects.mxnet.dialect import mxnet
+from netglot.dialects.mxnet.ops.arithmetic import number_for
 from netglot.dialects.mxnet.work import Missing
 from netglot.errors import InputError, Refusal, notimpl
 from netglot.pivot import ops
@@ -21,10 +23,20 @@ def flatten(work, x):
 def reshape(work, x):
     """MXNet's own words: 0 keeps a size, -1 is what is left, -2 all that follow, -3 two in one, -4 one in two."""
     node = work.node
-    if node.flag("reverse"):
-        raise Refusal(notimpl("a reshape that counts from the end"))
     shape, wanted = list(shape_of(x)), list(node.integers("shape") or node.integers("target_shape"))
-    made, at = [], 0
+    if node.flag("reverse"):
+        if -4 in wanted:
+            raise Refusal(notimpl("a reshape that counts from the end and cuts a size in two"))
+        made = _told(node, shape[::-1], wanted[::-1])[::-1]
+    else:
+        made = _told(node, shape, wanted)
+    return ops.Reshape(x, _completed(made, product(shape)))
+
+
+def _told(node, shape: list, wanted: list) -> list:
+    """The sizes that the words of a reshape stand for; -1 stays."""
+    made: list = []
+    at = 0
     while wanted:
         one = wanted.pop(0)
         if one > 0:
@@ -49,7 +61,7 @@ def reshape(work, x):
             at += 1
         else:
             raise InputError(f"{node.name}: the size {one}")
-    return ops.Reshape(x, _completed(made, product(shape)))
+    return made
 
 
 def _completed(made: list, total) -> tuple:
@@ -66,7 +78,14 @@ def _completed(made: list, total) -> tuple:
 
 @mxnet.reads("reshape_like")
 def reshape_like(work, x, like):
-    return ops.Reshape(x, shape_of(like))
+    """Some of the axes of one tensor get the sizes of some of another."""
+    node, cuts = work.node, []
+    for name, held in (("lhs", x), ("rhs", like)):
+        rank = len(shape_of(held))
+        begin, end = node.value(f"{name}_begin", 0), node.value(f"{name}_end", rank)
+        cuts.append([one + rank if one < 0 else one for one in (int(begin), int(end))])
+    (first, last), (start, stop) = cuts
+    return ops.Reshape(x, (*shape_of(x)[:first], *shape_of(like)[start:stop], *shape_of(x)[last:]))
 
 
 @mxnet.reads("transpose")
@@ -139,8 +158,8 @@ def _cut(x, axis: int, begin, end, step=None):
 def slice_(work, x):
     node = work.node
     begin, end, step = (node.integers(name) for name in ("begin", "end", "step"))
-    for axis, (first, last) in enumerate(zip(begin, end, strict=True)):
-        x = _cut(x, axis, first, last, step[axis] if axis < len(step) else None)
+    for axis, (first, stop) in enumerate(zip(begin, end, strict=True)):
+        x = _cut(x, axis, first, stop, step[axis] if axis < len(step) else None)
     return x
 
 
@@ -321,9 +340,14 @@ def depth_to_space(work, x):
 @mxnet.reads("SequenceLast", "SequenceReverse", "SequenceMask")
 def sequence(work, x, length=None):
     node = work.node
-    if length is not None or node.flag("use_sequence_length"):
-        raise Refusal(notimpl("sequences of different lengths"))
     axis = node.integer("axis", 0)
+    if axis not in (0, 1):
+        raise InputError(f"{node.name}: the axis {axis}")
+    if length is not None and node.flag("use_sequence_length"):
+        if node.op == "SequenceMask":
+            kept = within(x, length, axis, 1 - axis)
+            return ops.Where(kept, x, number_for(x, node.number("value", 0.0)))
+        return (turned if node.op == "SequenceReverse" else last)(x, length, axis, 1 - axis)
     if node.op == "SequenceMask":
         return ops.Identity(x)
     return ops.Flip(x, (axis,)) if node.op == "SequenceReverse" else ops.Select(x, axis, shape_of(x)[axis] - 1)

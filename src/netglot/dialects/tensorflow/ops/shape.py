@@ -10,6 +10,7 @@ from netglot.dialects.keras.functions.axes import with_axes
 from netglot.dialects.keras.functions.image import patches
 from netglot.dialects.keras.functions.index import get_item, scatter_update, sliced
 from netglot.dialects.keras.functions.shape import depth_to_space, reshaped, space_to_depth
+from netglot.dialects.lengths import turned
 from netglot.dialects.tensorflow.dialect import tensorflow
 from netglot.dialects.tensorflow.known import plain, slice_keys
 from netglot.dialects.tensorflow.ops.arithmetic import axes_of
@@ -318,11 +319,4 @@ def scatter_nd(indices, updates, shape: Known):
 
 @tensorflow.reads("ReverseSequence")
 def reverse_sequence(input, seq_lengths, seq_dim, batch_dim=0):
-    """Each sequence of a batch is turned around as far as it is long; what is behind stays."""
-    shape = shape_of(input)
-    along, across = ([size if axis == one else 1 for axis, size in enumerate(shape)] for one in (seq_dim, batch_dim))
-    lengths = ops.Reshape(ops.Cast(seq_lengths, "int32"), tuple(across))
-    places = ops.Reshape(ops.Arange(0, shape[seq_dim], 1, "int32"), tuple(along))
-    back = ops.Subtract(ops.Subtract(lengths, 1), places)
-    chosen = ops.Where(ops.Less(places, lengths), back, ops.Broadcast(places, shape_of(back)))
-    return ops.TakeAlongAxis(input, ops.Broadcast(chosen, shape), seq_dim)
+    return turned(input, seq_lengths, seq_dim, batch_dim)
