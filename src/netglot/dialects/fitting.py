@@ -32,6 +32,8 @@ def fitted(
     from netglot.frontend.inputs import parse_inputs, tensors_only
 
     asked = tensors_only(parse_inputs(given))
+    if len({spec.first for spec in asked.specs} - {None}) > 1:  # what begins with other numbers is no batch
+        asked = asked.as_given()
     named = dict(asked.keyword)
     unnamed = list(asked.positional)
     names = [name for name, _ in declared]

@@ -32,6 +32,8 @@ class Node:
     attributes: dict[str, str]
     inputs: list[tuple[int, int]]
     results: int = 1
+    bodies: list[Symbol] = field(default_factory=list)
+    """The networks that a loop or a condition runs."""
 
     def text(self, name: str, default: str = "") -> str:
         """An option as text."""
@@ -101,13 +103,16 @@ def read_symbol(path: Path) -> Symbol:
         InputError: the file is missing, damaged or something else.
     """
     try:
-        held = json.loads(text_of(path))
-        nodes = [_node(one) for one in held["nodes"]]
-        heads = [(int(one[0]), int(one[1])) for one in held["heads"]]
-        nodes, heads = _with_statistics(nodes, heads)
-        version = int(held.get("attrs", {}).get("mxnet_version", ("int", 0))[1])
+        return _symbol(json.loads(text_of(path)), path)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} is no network of MXNet: {type(error).__name__}", advice="is it complete?") from error
+
+
+def _symbol(held: dict, path: Path) -> Symbol:
+    nodes = [_node(one, path) for one in held["nodes"]]
+    heads = [(int(one[0]), int(one[1])) for one in held["heads"]]
+    nodes, heads = _with_statistics(nodes, heads)
+    version = int(held.get("attrs", {}).get("mxnet_version", ("int", 0))[1])
     for number, node in enumerate(nodes):
         if any(not 0 <= one < number or not 0 <= result < _RESULTS for one, result in node.inputs):
             raise InputError(f"{path}: {node.name} uses a node that does not stand before it")
@@ -116,11 +121,13 @@ def read_symbol(path: Path) -> Symbol:
     return Symbol(nodes, heads, version)
 
 
-def _node(held: dict) -> Node:
+def _node(held: dict, path: Path) -> Node:
     """A node; older files keep options in `param` and what users added in `attr`."""
     attributes = {**held.get("param", {}), **held.get("attr", {}), **held.get("attrs", {})}
     inputs = [(int(one[0]), int(one[1])) for one in held["inputs"]]
-    return Node(str(held["op"]), str(held["name"]), {str(k): str(v) for k, v in attributes.items()}, inputs)
+    bodies = [_symbol(one, path) for one in held.get("subgraphs", ())]
+    options = {str(k): str(v) for k, v in attributes.items()}
+    return Node(str(held["op"]), str(held["name"]), options, inputs, bodies=bodies)
 
 
 def _with_statistics(nodes: list[Node], heads: list[tuple[int, int]]) -> tuple[list[Node], list[tuple[int, int]]]:

@@ -137,7 +137,7 @@ def test_what_a_detection_keeps_is_among_what_is_handed_out(tmp_path):
     assert any("overlap 0.4" in note for note in graph.notes)
 
 
-@pytest.mark.parametrize("option", [{"mode": "always"}, {"output_mean_var": "True"}, {"lhs_begin": "1"}])
+@pytest.mark.parametrize("option", [{"mode": "always"}, {"output_mean_var": "True"}, {"initial": "1"}])
 def test_options_that_are_not_read_are_refused(option, tmp_path):
     path = written(tmp_path, "trained")
     held = json.loads(path.read_text())

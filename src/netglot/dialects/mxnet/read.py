@@ -11,6 +11,7 @@ import numpy as np
 import netglot.dialects.mxnet.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.assembly import Assembly, block_paths, class_name, identifier, with_open_batch
 from netglot.dialects.fitting import BATCH, fitted
+from netglot.dialects.mxnet.control import foreach
 from netglot.dialects.mxnet.dialect import mxnet
 from netglot.dialects.mxnet.ops.recurrent import Packed
 from netglot.dialects.mxnet.work import Missing, Work
@@ -195,6 +196,8 @@ class _Reading:
             held.hint = None
 
     def _read(self, work: Work, node: Node, inputs: list[Any]) -> Any:
+        if node.op == "_foreach":
+            return foreach(self, work, [self._begun(one) for one in inputs])
         if node.op == "Custom":
             reader = self.assembly.custom("Custom", "the custom operator", node.text("op_type"))
         else:
@@ -209,6 +212,24 @@ class _Reading:
         if isinstance(made, dict):  # several tensors under one name: the tensors of a nest
             return [{name: self.assembly.build(one) for name, one in made.items()}]
         return made
+
+    def inner(self, symbol: Symbol, tensors: list[Any]) -> list[Any]:
+        """What a network within this one makes of tensors, one for each of its variables.
+
+        Raises:
+            Poisoned: some of it was refused.
+        """
+        variables = [number for number, node in enumerate(symbol.nodes) if node.op == "null"]
+        around, held = (self.symbol, self.needed), self.assembly.tensors
+        self.symbol, self.needed = symbol, _needed(symbol)
+        self.assembly.tensors = {f"{number}:0": one for number, one in zip(variables, tensors, strict=True)}
+        try:
+            for number, node in enumerate(symbol.nodes):
+                if node.op != "null" and number in self.needed:
+                    self._step(number, node)
+            return [self.assembly.tensor(f"{number}:{result}") for number, result in symbol.heads]
+        finally:
+            self.assembly.tensors, (self.symbol, self.needed) = held, around
 
     def _begun(self, held: Any) -> Any:
         """Zeros for a batch whose size the file does not say, as recurrences that are written out begin with."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netglot.dialects.cells import Unknown
+from netglot.dialects.loops import body_text, swapped
 from netglot.dialects.tensorflow.known import known
 from netglot.dialects.tensorflow.stand_ins import Counter, Whole, Written
 from netglot.pivot import ops
-from netglot.pivot.graph import Graph, Module, Names, Node, Parameter, Part, Value
+from netglot.pivot.graph import Node, Parameter, Part, Value
 from netglot.pivot.op import shape_of
-from netglot.pivot.text import to_text
 
 if TYPE_CHECKING:
     from netglot.dialects.tensorflow.stepwise import Raising
@@ -36,7 +36,7 @@ def scanned(loop: Raising, fed: list[Any], after: list[Any], nodes: list[Node], 
         if isinstance(before, Counter):
             found.append(loop.ended())
         elif isinstance(one, Written):
-            found.append(Whole(loop._built(ops.Permute(run[0], _swapped(run[0])))))
+            found.append(Whole(loop._built(ops.Permute(run[0], swapped(run[0])))))
         elif isinstance(before, Value) and before in pairs:
             found.append(run[1 + list(pairs).index(before)])
         else:
@@ -64,9 +64,9 @@ def _scan(loop: Raising, out: Value, pairs: dict[Value, Any], nodes: list[Node])
     outside = [value for value in outside if value not in loop.sequences and value not in pairs]
     if any(value not in loop.around and not isinstance(value, Parameter) for value in outside):
         raise Unknown
-    body = _body(steps, list(pairs), outside, nodes, [out, *pairs.values()])
+    body = body_text(steps, list(pairs), outside, nodes, [out, *pairs.values()])
     sequences = [loop.sequences[step] for step in steps]
-    xs = tuple(loop._built(ops.Permute(one, _swapped(one))) for one in sequences)
+    xs = tuple(loop._built(ops.Permute(one, swapped(one))) for one in sequences)
     starts = [loop.states[loop.places[state]] for state in pairs]
     starts = [loop.walker.reading.constant(np.asarray(one)) if known(one) else one for one in starts]
     op = ops.Scan(xs, tuple(starts), tuple(outside), body)
@@ -75,34 +75,3 @@ def _scan(loop: Raising, out: Value, pairs: dict[Value, Any], nodes: list[Node])
 
 def _used(nodes: list[Node], out: Value, pairs: dict[Value, Any]) -> list[Value]:
     return [*(value for node in nodes for value in node.operand_values()), out, *pairs.values()]
-
-
-def _swapped(value: Value) -> tuple[int, ...]:
-    """The order of axes with the first two exchanged."""
-    return (1, 0, *range(2, len(shape_of(value))))
-
-
-def _body(
-    steps: list[Value], states: list[Value], outside: list[Value], nodes: list[Node], outputs: list[Value]
-) -> str:
-    """The text of the sub-graph of one step."""
-    names, table = Names(), {}
-    letters = ["h", "c"] if len(states) <= 2 else [f"state_{place}" for place in range(len(states))]
-    titles = ["x", *(f"x{place}" for place in range(1, len(steps)))]
-    wanted = [*zip(steps, titles, strict=True), *zip(states, letters, strict=False)]
-    wanted += [(value, value.name.rpartition(".")[2]) for value in outside]
-    for value, name in wanted:
-        table[value] = Value(names.unique(name), value.type, hint=None if isinstance(value, Parameter) else name)
-
-    def renamed(one: Any) -> Any:
-        return table.get(one, one) if isinstance(one, Value) else one
-
-    body = []
-    for node in nodes:
-        op = node.op.map_operands(renamed)
-        table |= {value: Value(names.unique(value.name), value.type) for value in node.results}
-        body.append(Node(op, tuple(table[value] for value in node.results)))
-    inputs = [table[value] for value in (*steps, *states, *outside)]
-    graph = Graph("Cell", inputs, {}, body, tuple(table[value] for value in outputs), {"": Module("", "Cell")})
-    graph.prune()
-    return to_text(graph)
