@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import importlib
 import os
 import random
 import sys
@@ -29,7 +30,8 @@ class Wrong(AssertionError):
 class Hunt:
     """Random networks, proven one after the other, until there were enough."""
 
-    def __init__(self, wanted: int, start: int, console: Console, *, shrink: bool = True):
+    def __init__(self, wanted: int, start: int, console: Console, *, shrink: bool = True, prove: Any = prove):
+        self.prove = prove
         self.wanted, self.start, self.console, self.shrink = wanted, start, console, shrink
         self.verdicts: collections.Counter[str] = collections.Counter()
         self.reasons: collections.Counter[str] = collections.Counter()
@@ -55,7 +57,7 @@ class Hunt:
         )  # fmt: skip
         @given(networks())
         def prove_one(network):
-            outcome = prove(network)
+            outcome = self.prove(network)
             if not shrinking[0]:
                 self._count(outcome)
                 advance()
@@ -90,10 +92,12 @@ def main() -> int:
     parser.add_argument("networks", nargs="?", type=int, default=1000, metavar="N")
     parser.add_argument("--seed", type=int, default=random.randrange(2**31), help="starts the generator")
     parser.add_argument("--whole", action="store_true", help="tell failures as they are found, not minimal ones")
+    parser.add_argument("--onnx", action="store_true", help="by way of ONNX, instead of to Keras")
     options = parser.parse_args()
+    way = importlib.import_module("tests.fuzz.prove_onnx").prove if options.onnx else prove
     console = Console()
     console.print(f"seed {options.seed}")
-    hunt = Hunt(options.networks, options.seed, console, shrink=not options.whole)
+    hunt = Hunt(options.networks, options.seed, console, shrink=not options.whole, prove=way)
     hunt.run()
     for reason, count in hunt.reasons.most_common(20):
         console.print(f"{count:6} {reason}", markup=False, highlight=False)

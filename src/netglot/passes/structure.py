@@ -34,12 +34,25 @@ def is_flat(graph: Graph) -> bool:
         if all(value in held for value in node.operand_values()):
             held.update(node.results)
     layers = [n for n in graph.nodes if isinstance(n.op, LAYERS) or (isinstance(n.op, ops.Matmul) and n.op.y in held)]
+    layers = _called_once(layers)
     alone = Counter(node.path for node in layers)
     for node in layers:
         owner = node.path.rpartition(".")[0] if alone[node.path] == 1 else node.path
         beside[owner] = beside.get(owner, 0) + 1
     most = max(beside.values(), default=0)
     return most >= _FLAT or (most >= len(layers) - 1 and (most > 3 or not any(node.scope for node in graph.nodes)))
+
+
+def _called_once(layers: Sequence[Node]) -> list[Node]:
+    """Layers without those of later calls of their module, nor the further layers of a recurrent module."""
+    found, recurrent = [], set()
+    for node in layers:
+        if any(frame.call for frame in node.scope) or (node.scope and node.path in recurrent):
+            continue
+        if isinstance(node.op, ops.Lstm | ops.Gru | ops.Rnn):
+            recurrent.add(node.path)
+        found.append(node)
+    return found
 
 
 def structured(graph: Graph, kept: Set[Parameter] = frozenset()) -> Graph:
@@ -255,6 +268,10 @@ class _Structure:
         for node, scope in self.scopes.items():
             if scope:
                 node.scope = scope
+        first = {frame.path for node in self.graph.nodes for frame in node.scope if not frame.call}
+        for node in self.graph.nodes:  # a later call of a module whose first call is another block now
+            if any(frame.call and frame.path not in first for frame in node.scope):
+                node.scope = ()
         self._name_layers()
         self._name_the_rest()
         self._rename()

@@ -158,6 +158,9 @@ def resized(x: Any, lines: list[_Line], options: Options) -> Any:
     lines = [line for line in lines if not line.same]
     if not lines:
         return x
+    if options.mode == "cubic" and len(lines) == 1 and rank(x) == 4 and lines[0].axis >= 2:
+        still = 5 - lines[0].axis  # curves are drawn through both axes of a picture, also where one stays as it is
+        lines = sorted([*lines, _Line(still, *(shape_of(x)[still],) * 2, None, (0.0, 1.0))], key=lambda one: one.axis)
     if options.places == "align_corners" and not all(line.exact for line in lines):
         raise Refusal(
             notimpl("aligned corners with a factor that gives no whole size, which runtimes read differently")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from netglot.dialects.onnx.dialect import onnx
@@ -57,18 +59,28 @@ def _even(op) -> list:
     amounts = amounts_of(op)
     if not all(isinstance(side, int) for pair in amounts for side in pair):
         raise Refusal(notimpl("windows that may overhang, of sizes that are not known"))
-    if any(max(pair) >= d * (k - 1) + 1 for pair, k, d in zip(amounts, op.kernel, _dilation(op), strict=True)):
+    if any(max(pair) >= k for pair, k in zip(amounts, op.kernel, strict=True)):
         raise Refusal(notimpl("padding as large as the window"))
     return _pads(amounts)
 
 
-def _dilation(op):
-    return getattr(op, "dilation", (1,) * len(op.axes))
-
-
 @onnx.lowers(ops.MaxPool, ops.MaxPoolIndices)
 def pool_with_channels(op):
-    return neural.with_channels(op)
+    return neural.with_channels(op) or _padded_apart(op)
+
+
+def _padded_apart(op):
+    """A pool with padding as large as its kernel, which runtimes do not take, of a picture that is padded before."""
+    amounts = amounts_of(op)
+    known = all(isinstance(side, int) for pair in amounts for side in pair)
+    too_large = known and any(max(pair) >= k for pair, k in zip(amounts, op.kernel, strict=True))
+    if not too_large or not isinstance(op, ops.MaxPool) or not dtype_of(op.x).startswith("float"):
+        return None
+    before, after = ([0] * len(shape_of(op.x)) for _ in range(2))
+    for axis, pair in zip(op.axes, amounts, strict=True):
+        before[axis], after[axis] = pair
+    wide = ops.Pad(op.x, tuple(before), tuple(after), "constant", -math.inf)
+    return op.replace(x=wide, padding=((0, 0),) * len(op.axes), ceil_mode=False)
 
 
 @onnx.writes(ops.MaxPool)

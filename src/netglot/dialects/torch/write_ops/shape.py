@@ -174,6 +174,13 @@ def _pieces(x, axis: int, before, after, mode: str) -> tuple:
     return (*((left,) if before != 0 else ()), x, *((right,) if after != 0 else ()))
 
 
+@torch.arranges(ops.Pad)
+def padded_axes_last(op):
+    """What repeats the picture is padded at its last axes only, and stands in an order that has them there."""
+    order = tuple(range(len(shape_of(op.x))))
+    return None if op.mode == "constant" else {"x": order, "out": order}
+
+
 @torch.writes(ops.Pad)
 def pad(op):
     rank, window = len(shape_of(op.x)), _window(op)
