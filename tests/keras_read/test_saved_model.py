@@ -71,6 +71,61 @@ def test_biases_and_names(tmp_path):
     assert not graph.parameters["norm.moving_mean"].trainable
 
 
+def pieces_model():
+    """Layers that Keras exports in small ops."""
+    x = given = keras.Input((6, 6, 8))
+    x = layers.Conv2D(8, 1)(layers.BatchNormalization()(x))
+    x = layers.GroupNormalization(2)(x)
+    x = layers.LayerNormalization()(layers.Reshape((36, 8))(x))
+    x = layers.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True)
+    return keras.Model(given, layers.Dense(4, activation="gelu")(x))
+
+
+def test_what_is_exported_in_pieces_is_layers_again(tmp_path):
+    model = pieces_model()
+    randomise(model)
+    model.export(tmp_path / "net", verbose=False)
+    graph = saved_model.read(tmp_path / "net")
+    check(graph)
+    found = [type(node.op).__name__ for node in graph.nodes]
+    for name in ("BatchNorm", "GroupNorm", "LayerNorm", "Gelu", "Attention"):
+        assert found.count(name) == 1, name
+    (attention,) = [node.op for node in graph.nodes if isinstance(node.op, pivot.Attention)]
+    assert attention.causal and attention.mask is None
+    arrays = draw(graph, 2, seed=1)
+    serve = tf.saved_model.load(str(tmp_path / "net")).signatures["serving_default"]
+    close(evaluate(graph, arrays), serve(**{n: tf.constant(a) for n, a in arrays.items()}), 1e-4)
+
+
+class Spelled(tf.Module):
+    """What Keras 2 makes of a layer norm and a projection: a batch norm of rows, and an einsum of three axes."""
+
+    def __init__(self):
+        super().__init__()
+        draw = np.random.default_rng(0).normal
+        self.kernel = tf.Variable(draw(size=(8, 2, 4)).astype("float32"), name="query/kernel")
+        self.bias = tf.Variable(draw(size=(2, 4)).astype("float32"), name="query/bias")
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 5, 8], tf.float32, name="x")])
+    def __call__(self, x):
+        rows = tf.reshape(x, (1, -1, 8, 1))
+        size = tf.shape(rows)[1]
+        kinds = dict(epsilon=1e-3, data_format="NCHW", is_training=True)
+        rows = tf.compat.v1.nn.fused_batch_norm(rows, tf.ones([size]), tf.zeros([size]), **kinds)[0]
+        return {"y": tf.einsum("abc,cde->abde", tf.reshape(rows, (-1, 5, 8)), self.kernel) + self.bias}
+
+
+def test_what_keras_2_spells_out(tmp_path):
+    module = Spelled()
+    tf.saved_model.save(module, str(tmp_path / "net"), signatures=module.__call__)
+    graph = saved_model.read(tmp_path / "net")
+    assert {"LayerNorm", "Linear"} <= {type(node.op).__name__ for node in graph.nodes}
+    x = np.random.default_rng(1).normal(size=(3, 5, 8)).astype("float32")
+    rows = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-3)
+    expected = np.einsum("abc,cde->abde", rows, module.kernel.numpy()) + module.bias.numpy()
+    np.testing.assert_allclose(evaluate(graph, {"x": x})["y"], expected, rtol=1e-4, atol=1e-5)
+
+
 class Two(tf.Module):
     """Two functions."""
 
@@ -116,9 +171,60 @@ def test_a_loop_is_written_out_where_its_steps_are_known(tmp_path):
     np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
 
 
+RECURRENT = {
+    "lstm": lambda: layers.LSTM(3),
+    "outputs": lambda: layers.LSTM(3, return_sequences=True, use_bias=False),
+    "backwards": lambda: layers.GRU(3, go_backwards=True),
+    "reset_first": lambda: layers.GRU(3, reset_after=False, return_sequences=True),
+    "plain": lambda: layers.SimpleRNN(3),
+    "both": lambda: layers.Bidirectional(layers.LSTM(3, return_sequences=True)),
+}
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("name", RECURRENT)
+def test_loops_over_open_sizes_are_recurrent_layers(tmp_path, name, masked):
+    x = given = keras.Input((None,), dtype="int32")
+    x = layers.Embedding(4, 5, mask_zero=masked)(x)
+    model = keras.Model(given, RECURRENT[name]()(x))
+    randomise(model)
+    model.export(tmp_path / "net", verbose=False)
+    graph = saved_model.read(tmp_path / "net")
+    check(graph)
+    assert {type(node.op) for node in graph.nodes} & {pivot.Lstm, pivot.Gru, pivot.Rnn}
+    for length in (1, 6):
+        arrays = draw(graph, 3, seed=length, high=3, length=length)
+        expected = model(next(iter(arrays.values())), training=False)
+        close(next(iter(evaluate(graph, arrays).values())), expected, 1e-5)
+    trained = sum(int(np.prod(p.shape)) for p in graph.parameters.values() if p.trainable)
+    assert trained == sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+
+
+def test_what_is_frozen_stays_so_in_a_loop(tmp_path):
+    given = keras.Input((None, 2))
+    layer = layers.LSTM(3, trainable=False)
+    keras.Model(given, layers.Dense(2)(layer(given))).export(tmp_path / "net", verbose=False)
+    graph = saved_model.read(tmp_path / "net")
+    assert {name.partition(".")[0] for name, one in graph.parameters.items() if one.trainable} == {"dense"}
+
+
+def test_scopes_are_those_of_the_variables(tmp_path):
+    """TensorFlow numbers the scopes that it traces again, and Keras names no model before its variables."""
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="gelu", name="one")], name="inner")
+    shared = layers.Dense(4, name="shared")
+    given = keras.Input((4,))
+    x = shared(layers.BatchNormalization(name="norm")(shared(inner(given) @ np.ones((3, 4), "float32"))))
+    keras.Model(given, x, name="whole").export(tmp_path / "net", verbose=False)
+    graph = saved_model.read(tmp_path / "net")
+    assert {"inner.one.kernel", "shared.kernel", "norm.gamma"} <= set(graph.parameters)
+    assert {"inner.one", "shared", "norm"} <= {node.path for node in graph.nodes}
+    calls = {frame.call for node in graph.nodes for frame in node.scope if frame.path == "shared"}
+    assert calls == {0, 1}
+
+
 def test_a_loop_over_an_open_size_is_refused(tmp_path):
     given = keras.Input((None, 8))
-    keras.Model(given, layers.LSTM(3)(given)).export(tmp_path / "net", verbose=False)
+    keras.Model(given, layers.LSTM(3, activation="relu")(given)).export(tmp_path / "net", verbose=False)
     with pytest.raises(UnsupportedOps, match="whose length"):
         saved_model.read(tmp_path / "net")
 

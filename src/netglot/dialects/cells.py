@@ -42,7 +42,7 @@ class Cell:
     after: list[Value]
     w_ih: np.ndarray
     w_hh: np.ndarray
-    b_ih: np.ndarray
+    b_ih: np.ndarray | None
     b_hh: np.ndarray | None
     weights: list[Parameter]
 
@@ -54,9 +54,14 @@ class Step:
     """
 
     def __init__(
-        self, nodes: list[Node], around: list[Node], after: dict[Value, Any], opposite: dict[Value, Value] | None = None
+        self,
+        nodes: list[Node],
+        around: list[Node],
+        after: dict[Value, Any],
+        opposite: dict[Value, Value] | None = None,
+        load: Callable[[Parameter], np.ndarray] = lambda one: np.asarray(one.load()),
     ):
-        self.opposite = opposite or {}
+        self.opposite, self.load = opposite or {}, load
         self.made = {value: node for node in nodes for value in node.results}
         self.around = {value: node for node in around for value in node.results}
         self.kept: dict[Value, Value] = {}
@@ -117,7 +122,7 @@ class Step:
 
     def _computed(self, value: Value) -> np.ndarray | None:
         if isinstance(value, Parameter):
-            return np.asarray(value.load())
+            return self.load(value)
         node = self.made.get(value) or self.around.get(value)
         if node is None or not node.operand_values():
             return None
@@ -150,7 +155,7 @@ class Step:
         if matrix is None or matrix.ndim != 2:
             return None
         matrix, x = (matrix.T if linear else matrix), self.sum(op.x)
-        bias = x.bias @ matrix if np.ndim(x.bias) else np.asarray(x.bias) * matrix.sum(0)
+        bias = x.bias @ matrix if np.ndim(x.bias) else x.bias * matrix.sum(0) if x.bias else x.bias
         used = x.weights + self._parameters(weight)
         made = Affine({v: matrix if m is None else m @ matrix for v, m in x.terms.items()}, bias, used)
         return self._plus(made, op.bias) if linear and op.bias is not None else made
@@ -166,7 +171,7 @@ class Step:
         vector = self.array(added)
         if vector is None or (vector.ndim and vector.size != vector.shape[-1]):
             return None
-        return Affine(x.terms, x.bias + vector.reshape(vector.shape[-1:]), x.weights)
+        return Affine(x.terms, x.bias + vector.reshape(vector.shape[-1:]), [*x.weights, *self._parameters(added)])
 
     def _add(self, op: Any, place: int) -> Affine | None:
         for x, y in ((op.x, op.y), (op.y, op.x)):
@@ -278,10 +283,13 @@ class Step:
         if matrix is not None or set(back.terms) != {h}:
             raise Unknown
         terms = {**fresh.terms, h: back.terms[h]}
-        made = self._made("gru_after", [r, gate, Affine(terms, fresh.bias, fresh.weights)], [h], [output])
-        hidden = len(made.b_ih) // 3
-        made.b_hh = np.zeros_like(made.b_ih)
-        made.b_hh[2 * hidden :] = back.bias
+        used = [*fresh.weights, *back.weights]
+        made = self._made("gru_after", [r, gate, Affine(terms, fresh.bias, used)], [h], [output])
+        rows = len(made.w_ih)
+        if made.b_ih is not None or np.ndim(back.bias) or back.bias:
+            made.b_ih = np.zeros(rows, made.w_ih.dtype) if made.b_ih is None else made.b_ih
+            made.b_hh = np.zeros_like(made.b_ih)
+            made.b_hh[2 * rows // 3 :] = back.bias
         return made
 
     def _reset(self, fresh: Affine) -> tuple[Value, Affine, Any]:
@@ -319,7 +327,9 @@ class Step:
         (x,) = given
         rows = [_rows(gates, value, width) for value in (x, h)]
         dtype = rows[0].dtype
-        bias = np.concatenate([np.broadcast_to(gate.bias, (width,)) for gate in gates]).astype(dtype)
+        bias = None
+        if any(np.ndim(gate.bias) or gate.bias for gate in gates):
+            bias = np.concatenate([np.broadcast_to(gate.bias, (width,)) for gate in gates]).astype(dtype)
         used = [weight for gate in gates for weight in gate.weights]
         return Cell(kind, x, states, after, rows[0], rows[1], bias, None, used)
 

@@ -37,6 +37,8 @@ class Served:
     function: Any
     variables: dict[int, tuple[str, Any]]
     """The path and the variable of each resource, by the identity of its handle."""
+    frozen: frozenset[str] = frozenset()
+    """The paths of variables that Keras does not train, though TensorFlow would."""
 
     @property
     def name(self) -> str:
@@ -59,7 +61,10 @@ def serve(path: str | Path, signature: str | None = None) -> Served:
     """
     loaded = load(path)
     function = choose(loaded, signature, str(path))
-    return Served(str(path), function_name(function, loaded), function, variables(loaded))
+    held = variables(loaded)
+    still = {id(one.handle) for one in getattr(loaded, "non_trainable_variables", ()) if hasattr(one, "handle")}
+    frozen = frozenset(name for handle, (name, _) in held.items() if handle in still)
+    return Served(str(path), function_name(function, loaded), function, held, frozen)
 
 
 def read_served(served: Served, *, inputs: Mapping[str, TensorType] | None = None) -> Graph:
@@ -71,6 +76,8 @@ def read_served(served: Served, *, inputs: Mapping[str, TensorType] | None = Non
     from netglot.dialects.tensorflow.read import read_signature
 
     graph = read_signature(served.function, served.variables, {**served.inputs, **(inputs or {})}, name=served.name)
+    for one in graph.parameters.values():
+        one.trainable = one.trainable and served.frozen.isdisjoint((one.name, *one.aliases))
     graph.notes.append(f"read from the signature {served.signature!r} of the SavedModel")
     return graph
 

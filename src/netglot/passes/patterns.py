@@ -44,10 +44,16 @@ _ROUNDS = 4
 def raise_patterns(graph: Graph) -> Graph:
     """The graph with all patterns raised, as long as any is found."""
     for rules in (_RULES, spelled_out.LATE):
-        for _ in range(_ROUNDS):
-            if not _raise_once(graph, rules):
-                break
-            graph.prune()
+        raise_rules(graph, rules)
+    return graph
+
+
+def raise_rules(graph: Graph, rules: dict[type[Op], list[Any]]) -> Graph:
+    """The graph, changed in place, with these patterns raised, as long as any is found."""
+    for _ in range(_ROUNDS):
+        if not _raise_once(graph, rules):
+            break
+        graph.prune()
     return graph
 
 

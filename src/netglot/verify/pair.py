@@ -134,8 +134,9 @@ class Pair:
         """Gives both sides the random state; what is not drawn stays as the source has it."""
         kept = [name for name, path in self.paths.items() if path not in self.random]
         state = {**self.renamed(self.source.get(self.source.request("state", names=kept))), **self.random}
+        own = dict(zip(self.names(self.random), self.random.values(), strict=True))
         self.both(
-            ("set_state", {"arrays": self.source.put(self.random)}),
+            ("set_state", {"arrays": self.source.put(own)}),
             ("set_state", {"arrays": self.target.put(self.recipes(state))}),
         )
 

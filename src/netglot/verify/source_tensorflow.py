@@ -56,7 +56,9 @@ class Runtime:
     def restore(self):
         """Sets the state back to that of the file."""
         self.variables = {
-            name: tf.Variable(tf.cast(v.read_value(), self._typed(v.dtype)), trainable=v.trainable)
+            name: tf.Variable(
+                tf.cast(v.read_value(), self._typed(v.dtype)), trainable=v.trainable and name not in self.served.frozen
+            )
             for name, v in self.served.variables.values()
         }
 
@@ -156,7 +158,7 @@ class Runner(Interpreter):
             return self._call(node.attr[taken].func.name, inputs[1:], prefix)
         if node.op in ("While", "StatelessWhile"):
             return self._loop(node, inputs, prefix)
-        if node.op in _NORMS and not node.attr["is_training"].b:
+        if node.op in _NORMS:
             return [_norm(node, *inputs)]
         return self._computed(node, inputs)
 
@@ -196,7 +198,10 @@ def _kernel(op: str, arguments: dict[str, Any], options: dict[str, Any]) -> Any:
 
 
 def _norm(node: Any, x: Any, scale: Any, offset: Any, mean: Any, variance: Any) -> Any:
-    """Batch norm in inference, of which TensorFlow has no wide kernel."""
-    if node.attr["data_format"].s == b"NCHW":
+    """Batch norm, of which TensorFlow has no wide kernel; Keras 2 computes layer norms by it as if in training."""
+    first = node.attr["data_format"].s == b"NCHW"
+    if node.attr["is_training"].b:
+        mean, variance = tf.nn.moments(x, (0, 2, 3) if first else (0, 1, 2))
+    if first:
         scale, offset, mean, variance = (tf.reshape(one, (1, -1, 1, 1)) for one in (scale, offset, mean, variance))
     return (x - mean) * tf.math.rsqrt(variance + node.attr["epsilon"].f) * scale + offset

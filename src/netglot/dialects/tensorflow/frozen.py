@@ -7,7 +7,6 @@ choose their branch. No function of the file is run; TensorFlow itself only take
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +16,20 @@ from google.protobuf import text_format
 from tensorflow.python.framework import op_def_registry
 
 from netglot.dialects.assembly import class_name, with_open_batch
-from netglot.dialects.cells import Cell, Unknown
 from netglot.dialects.fitting import fitted
-from netglot.dialects.keras.capture import Poisoned
-from netglot.dialects.tensorflow.graphdef import Interpreter, Resource, Sink, _scope, as_operand
+from netglot.dialects.tensorflow.graphdef import Resource, Sink, _scope, as_operand
 from netglot.dialects.tensorflow.joining import joined
 from netglot.dialects.tensorflow.known import known
 from netglot.dialects.tensorflow.noise import Noise, decided
+from netglot.dialects.tensorflow.raised import Raised, path_of
 from netglot.dialects.tensorflow.read import _Reading
-from netglot.dialects.tensorflow.stepwise import Raising
 from netglot.dialects.tensorflow.stored import Signature, checkpoint_of, has_variables, name_of, saved
-from netglot.dialects.tensorflow.turned import Turned
 from netglot.dialects.tensorflow.unrolled import LOOP, Loop, Several, folded, settled, steps
 from netglot.errors import InputError, Refusal, RefusedOp, UnsupportedOps, WeightsError, never, notimpl
 from netglot.frontend.inputs import Inputs, parse_inputs
 from netglot.passes.blocks import with_blocks
 from netglot.pivot import ops
-from netglot.pivot.graph import Graph, Node, Parameter, Part, Value
+from netglot.pivot.graph import Graph, Node, Parameter, Value
 from netglot.pivot.op import TensorType
 
 _LOOPS = {"Enter", "Exit", "NextIteration", "LoopCond", "RefEnter", "RefExit"}
@@ -106,7 +102,6 @@ class _Frozen(_Reading):
 
     def __init__(self, name: str):
         super().__init__(name, {})
-        self.titles: dict[int, str] = {}
 
     def constant(self, array: np.ndarray) -> Parameter:
         """A parameter for an array, named after its node."""
@@ -116,26 +111,20 @@ class _Frozen(_Reading):
         title = self.titles.get(id(array), "constant")
         weight = array.dtype.kind == "f" and array.ndim > 0 and title != "constant"
         made = Parameter(
-            self.names.unique(_path(title)), TensorType(str(array.dtype), array.shape), lambda: array,
+            self.names.unique(path_of(title)), TensorType(str(array.dtype), array.shape), lambda: array,
             kind="parameter" if weight else "constant", trainable=weight,
         )  # fmt: skip
         self.parameters[made.name] = self._constants[id(array)] = made
         return made
 
 
-def _path(name: str) -> str:
-    parts = [re.sub(r"\W+", "_", part) for part in name.split("/") if part not in ("read", "ReadVariableOp")]
-    return ".".join(f"_{part}" if part[:1].isdigit() else part for part in parts)
-
-
-class _Walker(Interpreter):
+class _Walker(Raised):
     """Also knows the variables of a checkpoint, and branches of TensorFlow 1."""
 
     def __init__(self, library: Any, sink: Sink, reading: _Frozen, checkpoint: dict[str, Any]):
-        super().__init__(library, sink)
-        self.reading, self.checkpoint = reading, checkpoint
+        super().__init__(library, sink, reading)
+        self.checkpoint = checkpoint
         self.loops: dict[str, Loop] = {}
-        self.turned = Turned(reading, sink)
 
     def _step(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
         if node.op in _WRITES:
@@ -208,57 +197,6 @@ class _Walker(Interpreter):
             return found
         held = {name: settled(lambda tree: self._built(tree, node, prefix), one) for name, one in held.items()}
         return steps([held[state.enter] for state in loop.states], goes_on, step, len(loop.body))
-
-    def _as_layers(
-        self, states: list[Any], goes_on: Callable, step: Callable, node: Any, prefix: str
-    ) -> list[Any] | None:
-        """What the states are when a loop of known cells along sequences has ended; None where it is none."""
-        if self.reads is not None:  # a loop within a loop
-            raise Unknown
-        try:
-            scope = [part for part in node.name.split("/")[:-1] if not part.startswith("while")]
-            return Raising(self, states).run(goes_on, step, _path("/".join(scope)))
-        except (Unknown, Poisoned, Refusal):
-            return None
-
-    def layer(self, cell: Cell, x: Any, starts: list[Any], title: str, mask: Any, held: bool, way: str) -> list[Any]:
-        """A recurrent layer over the whole sequence: its outputs, and its last states."""
-        roles = (("w_ih", "weight_ih"), ("w_hh", "weight_hh"), ("b_ih", "bias_ih"), ("b_hh", "bias_hh"))
-        made = [(role, getattr(cell, name)) for name, role in roles]
-        w_ih, w_hh, b_ih, b_hh = (() if one is None else (self._weight(f"{title}/{r}", one),) for r, one in made)
-        h0 = self._starts(starts)
-        if cell.kind == "lstm":
-            op: Any = ops.Lstm(x, h0[:1], h0[1:], w_ih, w_hh, b_ih, b_hh, way, 0, mask, held)
-        elif cell.kind.startswith("gru"):
-            op = ops.Gru(x, h0, w_ih, w_hh, b_ih, b_hh, cell.kind == "gru_after", way, 0, mask, held)
-        else:
-            op = ops.Rnn(x, h0, w_ih, w_hh, b_ih, b_hh, cell.kind, way, 0, mask, held)
-        parts = [Part(op, i) for i in range(len(starts) + 1)]
-        return list(self.sink.build(parts, _path(f"{title}/x").rpartition(".")[0]))
-
-    def title_of(self, weights: list[Parameter]) -> str:
-        """The scope of the weights of a cell."""
-        found = [re.sub("/(gates|candidate)$", "", self._title(one)) for one in weights]
-        return next((one for one in found if one), "")
-
-    def _title(self, held: Any) -> str:
-        """The scope of a weight."""
-        name = held.name.replace(".", "/") if isinstance(held, Parameter) else self.reading.titles.get(id(held), "")
-        return name.rpartition("/")[0]
-
-    def _weight(self, title: str, array: np.ndarray) -> Parameter:
-        made = Parameter(
-            self.reading.names.unique(_path(title)), TensorType(str(array.dtype), array.shape), lambda: array,
-            kind="parameter", trainable=True,
-        )  # fmt: skip
-        self.reading.parameters[made.name] = made
-        return made
-
-    def _starts(self, states: list[Any]) -> tuple:
-        """The initial states; none where they are zeros."""
-        if all(known(one) and not np.any(one) for one in states):
-            return ()
-        return tuple(self.reading.constant(np.asarray(one)) if known(one) else one for one in states)
 
     def _variable(self, node: Any) -> Any:
         name = node.attr["shared_name"].s.decode("utf-8", "replace") or node.name

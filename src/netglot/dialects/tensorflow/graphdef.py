@@ -35,6 +35,9 @@ _WHILE = ("While", "StatelessWhile")
 _SKIPPED = {"NoOp", "Assert", "CheckNumerics"}
 _STATELESS_IDENTITY = {"Identity", "PreventGradient", "Snapshot", "EnsureShape", "ReadVariableOp"}
 
+_LOOKS_INTO = {"ResourceGather"}
+"""Ops that take a variable itself, and only read it."""
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -205,6 +208,13 @@ class Interpreter:
 
     def _while(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
         """A loop whose condition and body are functions, step by step."""
+        goes_on, step = self._functions(node, prefix)
+        size = len(self.library[node.attr["body"].func.name].node_def)
+        inputs = [settled(lambda tree: self._built(tree, node, prefix), one) for one in inputs]
+        return steps(inputs, goes_on, step, size)
+
+    def _functions(self, node: Any, prefix: str) -> tuple[Callable, Callable]:
+        """Whether a loop goes on with some states, and what becomes of these in one step."""
         decide, body = node.attr["cond"].func.name, node.attr["body"].func.name
 
         def goes_on(states: list[Any]) -> Any:
@@ -213,9 +223,7 @@ class Interpreter:
                 raise Poisoned
             return held
 
-        size = len(self.library[body].node_def)
-        inputs = [settled(lambda tree: self._built(tree, node, prefix), one) for one in inputs]
-        return steps(inputs, goes_on, lambda states: self._call(body, states, prefix), size)
+        return goes_on, lambda states: self._call(body, states, prefix)
 
     def _tensor_of(self, held: Counted, scope: str) -> Any:
         """A tensor of floats that holds sizes."""
@@ -262,6 +270,8 @@ class Interpreter:
             advice = None if definition else f'--extend my_ops.py, with a reader of "{node.op}" in it'
             what = "has no reading yet" if definition else "is an op that a user defined"
             raise Refusal(dialect.unread.get(node.op, notimpl(f"tf.{node.op} {what}", advice)))
+        if node.op in _LOOKS_INTO:
+            inputs = [one.value if isinstance(one, Resource) else one for one in inputs]
         if any(isinstance(one, Resource) for one in inputs):
             raise Refusal(never(f"tf.{node.op} changes or hands on a variable while the network runs"))
         parameters = inspect.signature(reader).parameters

@@ -9,7 +9,7 @@ import numpy as np
 from netglot.dialects.cells import Unknown
 from netglot.dialects.loops import body_text, swapped
 from netglot.dialects.tensorflow.known import known
-from netglot.dialects.tensorflow.stand_ins import Counter, Whole, Written
+from netglot.dialects.tensorflow.stand_ins import Counter, Last, Whole, Written
 from netglot.pivot import ops
 from netglot.pivot.graph import Node, Parameter, Part, Value
 from netglot.pivot.op import shape_of
@@ -24,7 +24,7 @@ def scanned(loop: Raising, fed: list[Any], after: list[Any], nodes: list[Node], 
     Raises:
         Unknown: its step hands on something else, or its sequences are not those of a batch.
     """
-    written = [one for one in after if isinstance(one, Written)]
+    written = [one for one in after if isinstance(one, Written | Last)]
     if not all(_handed_on(place, *both, pairs) for place, both in enumerate(zip(fed, after, strict=True))):
         raise Unknown
     if len(written) > 1 or not pairs or any(not isinstance(one.value, Value) for one in written):
@@ -33,10 +33,12 @@ def scanned(loop: Raising, fed: list[Any], after: list[Any], nodes: list[Node], 
     run = _scan(loop, out, pairs, nodes)
     found: list[Any] = []
     for place, (before, one) in enumerate(zip(fed, after, strict=True)):
-        if isinstance(before, Counter):
+        if isinstance(before, Counter) and one != before:
             found.append(loop.ended())
         elif isinstance(one, Written):
             found.append(Whole(loop._built(ops.Permute(run[0], swapped(run[0])))))
+        elif isinstance(one, Last):
+            found.append((loop._built(ops.Select(run[0], 1, loop.count - 1)),))
         elif isinstance(before, Value) and before in pairs:
             found.append(run[1 + list(pairs).index(before)])
         else:
@@ -47,8 +49,8 @@ def scanned(loop: Raising, fed: list[Any], after: list[Any], nodes: list[Node], 
 def _handed_on(place: int, before: Any, after: Any, pairs: dict[Value, Any]) -> bool:
     """Whether a loop can hand on what a step makes of one of its variables."""
     if isinstance(before, Counter):
-        return after == Counter(place, 1)
-    if isinstance(after, Written) or before is after:
+        return after in (before, Counter(place, 1))
+    if isinstance(after, Written | Last) or before is after:
         return True
     return isinstance(before, Value) and before in pairs and isinstance(after, Value) and after.type == before.type
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,10 @@ import numpy as np
 from netglot.dialects.keras.casting import Casting
 from netglot.dialects.tensorflow.graphdef import Interpreter, Resource, Sink, as_operand
 from netglot.dialects.tensorflow.joining import joined
+from netglot.dialects.tensorflow.raised import Kept
+from netglot.dialects.tensorflow.scopes import in_layers
 from netglot.errors import Refusal, RefusedOp, UnsupportedOps, notimpl
+from netglot.passes.exported import raise_exported
 from netglot.pivot.graph import Frame, Graph, Module, Names, Node, Parameter, Part, Value
 from netglot.pivot.op import Op, TensorType, is_scalar
 
@@ -24,6 +28,7 @@ def read_function(
     constant: Callable[[np.ndarray], Value],
     refuse: Callable[[RefusedOp], None],
     call: Callable[[str, list[Any]], list[Any]] | None = None,
+    walker: Callable[[Any, Sink], Interpreter] = Interpreter,
 ) -> list[Any]:
     """The results of a concrete function, in the order of its outputs.
 
@@ -31,10 +36,11 @@ def read_function(
         feeds: a value for each input that is no capture.
         resource: what a captured tensor from outside is: a value, an array, or a `Resource`.
         call: the results of a function of Python by its token, where the trace holds such.
+        walker: what walks the nodes.
     """
     graph = function.graph
     definition = graph.as_graph_def()
-    interpreter = Interpreter(definition.library.function, Sink(build, constant, refuse, call))
+    interpreter = walker(definition.library.function, Sink(build, constant, refuse, call))
     captured = dict(zip((t.name for t in graph.internal_captures), graph.external_captures, strict=True))
     given = {}
     plain = iter(feeds)
@@ -71,6 +77,7 @@ def read_signature(
             build=reading.build,
             constant=reading.constant,
             refuse=reading.refused.append,
+            walker=lambda library, sink: Kept(library, sink, reading),
         )
     except Refusal as refusal:
         reading.refused.append(RefusedOp("", "network", refusal.reason))
@@ -87,8 +94,13 @@ def read_signature(
         output = dict(zip(sorted(structure), results, strict=True))
     if len(results) == 1 and not isinstance(structure, dict):
         output = results[0]
-    graph = Graph(name, inputs, reading.parameters, joined(reading.nodes, results), output, reading.modules())
+    graph = Graph(name, inputs, reading.parameters, joined(reading.nodes, results), output)
     graph.prune()
+    raise_exported(graph)
+    used = {id(value) for node in graph.nodes for value in node.operand_values()} | {id(v) for _, v in graph.outputs}
+    graph.parameters = {path: one for path, one in graph.parameters.items() if id(one) in used}
+    in_layers(graph.nodes, graph.parameters, {one for one in graph.parameters.values() if one.kind != "constant"})
+    graph.modules = modules_of(graph.nodes, name)
     return graph
 
 
@@ -102,7 +114,8 @@ class _Reading:
         self.nodes: list[Node] = []
         self.parameters: dict[str, Parameter] = {}
         self.refused: list[RefusedOp] = []
-        self._known: dict[int, Any] = {}
+        self.titles: dict[int, str] = {}
+        """The names of the nodes of arrays, by the identity of these."""
         self._constants: dict[int, Parameter] = {}
         self._kept: list[Any] = []
 
@@ -144,13 +157,18 @@ class _Reading:
 
     def modules(self) -> dict[str, Module]:
         """A module for each name scope."""
-        found = {"": Module("", self.name)}
-        for node in self.nodes:
-            for frame in node.scope:
-                last = frame.path.rpartition(".")[2]
-                words = "".join(word[:1].upper() + word[1:] for word in last.split("_"))
-                found.setdefault(frame.path, Module(frame.path, words or "Block"))
-        return found
+        return modules_of(self.nodes, self.name)
+
+
+def modules_of(nodes: list[Node], name: str) -> dict[str, Module]:
+    """A module for each scope of nodes."""
+    found = {"": Module("", name)}
+    for node in nodes:
+        for frame in node.scope:
+            last = re.sub(r"_\d+$", "", frame.path.rpartition(".")[2])
+            words = "".join(word[:1].upper() + word[1:] for word in last.split("_"))
+            found.setdefault(frame.path, Module(frame.path, words or "Block"))
+    return found
 
 
 def built(tree: Any, builder: Casting, done: dict) -> Any:

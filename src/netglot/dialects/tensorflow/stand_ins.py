@@ -54,6 +54,13 @@ class Written(Symbolic):
     value: Any
 
 
+@dataclass(frozen=True)
+class Last(Symbolic):
+    """An array of one tensor, which each step writes anew."""
+
+    value: Any
+
+
 class Reads(dict[Value, Value]):
     """The tensors that a step has read, by the sequences that they are of, and what it asks of lengths."""
 
@@ -96,6 +103,8 @@ def symbolic(op: str, inputs: list[Any], reads: Reads | None) -> list[Any]:
         array, place = inputs[_WRITES[op]], inputs[1]
         if isinstance(array, Blank) and place == Counter(getattr(place, "place", -1)):
             return [Written(inputs[2])]
+        if isinstance(array, Blank) and array.size == 1 and known(place) and plain(place) == 0:
+            return [Last(inputs[2])]
     elif op == "TensorArrayScatterV3":
         if isinstance(inputs[2], Value) and _is_range(inputs[1], inputs[2]):
             return [Whole(inputs[2])]

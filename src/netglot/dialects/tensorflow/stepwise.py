@@ -15,7 +15,7 @@ import numpy as np
 from netglot.dialects.cells import Cell, Step, Unknown
 from netglot.dialects.tensorflow.known import known
 from netglot.dialects.tensorflow.looping import scanned
-from netglot.dialects.tensorflow.stand_ins import Blank, Counter, Reads, Until, Whole, Written
+from netglot.dialects.tensorflow.stand_ins import Blank, Counter, Last, Reads, Until, Whole, Written
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Node, Parameter, Value
@@ -71,6 +71,9 @@ class Raising:
         self.lengths = {within: self.root(one) for one, (within, _) in self.reads.within.items()}
         pairs = {a: b for a, b in zip(fed, after, strict=True) if isinstance(a, Value) and a is not b}
         self.step = Step(nodes, self.walker.reading.nodes, pairs, self.opposite)
+        self.used = {value for node in nodes for value in node.operand_values()}
+        marks = self.walker.marks
+        self.marked = Step(nodes, self.walker.reading.nodes, pairs, self.opposite, marks) if marks else None
         if bounds and not self._stands_behind(bounds, after):
             raise Unknown
         for one, (within, behind) in self.reads.within.items():
@@ -138,9 +141,7 @@ class Raising:
             if array.dtype.kind == "f" and array.ndim:
                 return Value(f"state_{place}", TensorType(array.dtype.name, array.shape))
             if array.dtype.kind in "iu" and not array.ndim:
-                if int(array) != 0:
-                    raise Unknown
-                return Counter(place)
+                return Counter(place) if int(array) == 0 else state
         return state
 
     def _walked(self, fed: list[Any], goes_on: Callable, step: Callable) -> tuple[Any, list[Any], list[Node]]:
@@ -174,21 +175,24 @@ class Raising:
             self.cells[cell.after[0]] = cell
             left -= set(cell.states)
         before = {state for state in left if self.step.after[state] in self.cells and state in self.step.kept}
-        if left - before or not self.cells:
+        carried = left - before - self.used
+        if left - before - carried or not self.cells:
             raise Unknown
         self.before = before
         found: list[Any] = []
         for place, (before, one) in enumerate(zip(fed, after, strict=True)):
-            if isinstance(before, Counter):
+            if isinstance(before, Counter) and one != before:
                 if one != Counter(place, 1):
                     raise Unknown
                 found.append(self.ended())
             elif isinstance(one, Written):
                 found.append(Whole(self.along(one.value)))
-            elif before is one:
+            elif isinstance(one, Last):
+                found.append((self._last(one.value),))
+            elif before is one or before == one:
                 found.append(self.states[place])
             elif before in pairs:
-                found.append(one)
+                found.append(self._last(one) if before in carried else one)
             else:
                 raise Unknown
         for cell in self.cells.values():
@@ -202,6 +206,13 @@ class Raising:
     def ended(self) -> np.ndarray:
         """What a counter has come to."""
         return np.asarray(self.count, dtype=object if isinstance(self.count, Dim) else "int32")
+
+    def _last(self, value: Any) -> Any:
+        """A tensor of one step as it is in the last one."""
+        cell = self._held(self.step.made.get(value))
+        sequence = self.along(value)
+        final = self.finals.get(cell.after[0] if cell else value)
+        return self._built(ops.Select(sequence, 0, self.count - 1)) if final is None else final
 
     def along(self, value: Any) -> Any:
         """A tensor of one step as that of all steps, which are its first axis.
@@ -230,6 +241,8 @@ class Raising:
         op = node.op
         if isinstance(op, ops.Identity):
             return self.along(op.x)
+        if isinstance(op, ops.Where) and op.x in self.cells and self._is_kept(op) and self._is_zero(op.y):
+            return self.along(op.x)  # a layer gives zeros where it does not move on
         if isinstance(op, Elementwise):
             outside = [one for one in node.operand_values() if isinstance(one, Parameter) or one in self.around]
             within = [one for one in node.operand_values() if one not in outside]
@@ -258,15 +271,16 @@ class Raising:
         if node.op.x not in self.cells:
             return None
         cell = self.cells[node.op.x]
-        if (
-            self.step.kept.get(cell.states[0]) is not self.step.spread(node.op.condition)
-            or cell.after[0] in self.sequences
-        ):
+        if not self._is_kept(node.op) or cell.after[0] in self.sequences:
             return None
         previous = node.op.y
         if previous is not cell.states[0] and previous not in self.before:
             return None
         return cell if self._is_zero(self.states[self.places[previous]]) else None
+
+    def _is_kept(self, choice: ops.Where) -> bool:
+        """Whether a choice of a cell's output is made by what moves the cell on."""
+        return self.step.kept.get(self.cells[choice.x].states[0]) is self.step.spread(choice.condition)
 
     def _is_zero(self, held: Any) -> bool:
         """Whether a tensor is zeros, of whatever size."""
@@ -309,7 +323,9 @@ class Raising:
         lengths = self.lengths.get(self.step.kept.get(cell.states[0]))
         turned = self.walker.turned.source(x, lengths, 0, 1) if not held else None
         way = "forward" if turned is None else "backward"
-        results = self.walker.layer(cell, x if turned is None else turned, starts, title, mask, held, way)
+        marked = self.marked.cell(cell.states[0]) if self.marked is not None else None
+        x = x if turned is None else turned
+        results = self.walker.layer((cell, marked), x, starts, (title, self.scope), mask, held, way)
         if turned is not None:
             results[0] = self.walker.turned.turn(results[0], lengths, 0, 1, self.scope)
         self.sequences[cell.after[0]] = results[0]
