@@ -222,10 +222,29 @@ def test_scopes_are_those_of_the_variables(tmp_path):
     assert calls == {0, 1}
 
 
-def test_a_loop_over_an_open_size_is_refused(tmp_path):
+def test_other_cells_run_once_for_each_step(tmp_path):
     given = keras.Input((None, 8))
-    keras.Model(given, layers.LSTM(3, activation="relu")(given)).export(tmp_path / "net", verbose=False)
-    with pytest.raises(UnsupportedOps, match="whose length"):
+    model = keras.Model(given, layers.LSTM(3, activation="relu")(layers.Masking()(given)))
+    model.export(tmp_path / "net", verbose=False)
+    graph = saved_model.read(tmp_path / "net")
+    x = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")
+    x[0, 3:] = 0.0
+    found = evaluate(graph, {graph.inputs[0].name: x})
+    close(next(iter(found.values())), model(x, training=False), 1e-5)
+
+
+class Powers(tf.Module):
+    """A loop that runs as often as its input says."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32), tf.TensorSpec([], tf.int32)])
+    def __call__(self, x, count):
+        return tf.while_loop(lambda i, y: i < count, lambda i, y: (i + 1, y * x), (0, x))[1]
+
+
+def test_a_loop_that_data_end_is_refused(tmp_path):
+    module = Powers()
+    tf.saved_model.save(module, str(tmp_path / "net"), signatures=module.__call__)
+    with pytest.raises(UnsupportedOps, match="as often as its data"):
         saved_model.read(tmp_path / "net")
 
 
