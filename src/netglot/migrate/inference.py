@@ -404,7 +404,7 @@ class Inference:
         made = joined(found)
         kinds = list(made.kinds) if found else ["tensor"]
         extra: dict[str, Any] = {"guessed": True} if called.extra.get("guessed") else {}
-        extra["weights"] = True
+        extra["weights"] = not called.kinds[0].endswith("Loss")
         modes = self._modes(node, text)
         return Fact(callees=["call:" + called.kinds[0].removeprefix("module:")], kinds=kinds,
                     dtypes=list(made.dtypes), ranks=list(made.ranks), modes=modes, extra=extra)  # fmt: skip

@@ -7,6 +7,7 @@ columns stay those of the user, and so do tracebacks.
 from __future__ import annotations
 
 import ast
+import copy
 from types import CodeType
 
 RECORDER = "__netglot__"
@@ -110,12 +111,13 @@ class _Wrapping(ast.NodeTransformer):
         if isinstance(node.target, ast.Subscript):
             node.target = self.generic_visit(node.target)  # type: ignore[assignment]
             return [node]
-        load: ast.expr
-        if isinstance(node.target, ast.Name):
-            load = ast.Name(node.target.id, ast.Load())
+        if isinstance(node.target, ast.Name) or _mangled(node.target.attr):
+            load = copy.copy(node.target)
+            load.ctx = ast.Load()
+            seen = ast.Expr(self._record("value", node.target, load))
         else:
-            load = ast.Attribute(node.target.value, node.target.attr, ast.Load())
-        seen = ast.Expr(self._record("value", node.target, ast.copy_location(load, node.target)))
+            name = ast.copy_location(ast.Constant(node.target.attr), node.target)
+            seen = ast.Expr(self._record("attribute", node.target, node.target.value, name))
         return [ast.copy_location(seen, node), node]
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:

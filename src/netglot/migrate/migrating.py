@@ -197,7 +197,7 @@ def _observed(
     project.outermost = {one.class_name for one in proven} | {one["class"] for one in seen}
     project.inputs = {one.class_name: one.inputs for one in proven} | {one["class"]: one["inputs"] for one in seen}
     project.renamed = family.renamed(project)
-    names = {name for file in project.files for name in _dotted_names(file.tree)}
+    names = {name for file in project.files for name in _dotted_names(file)}
     resolved = worker.request("resolve", names=sorted(names))
     for file in project.files:
         file.names = resolved
@@ -291,13 +291,11 @@ def _script_error(error: dict[str, Any], path: str) -> Exception:
     return networks.raised(error, f"running {path}")
 
 
-def _dotted_names(tree: ast.Module) -> set[str]:
+def _dotted_names(file: Any) -> set[str]:
     """The dotted names of a file that begin with what it imports."""
-    from netglot.migrate.rewrite import _aliases
-
-    aliases = _aliases(tree)
+    aliases = file.aliases
     found: set[str] = set(aliases.values())
-    for node in ast.walk(tree):
+    for node in ast.walk(file.tree):
         parts: list[str] = []
         inner: Any = node
         while isinstance(inner, ast.Attribute):

@@ -138,6 +138,8 @@ class Torch(Framework):
             fact.extra["grown"] = True
 
     def note_member(self, fact: Any, owner: Any, name: str) -> None:
+        if isinstance(owner, nn.Module) and name in owner._buffers:
+            fact.extra["buffer"] = True
         if isinstance(owner, nn.Sequential) and name in owner._modules:
             place = list(owner._modules).index(name)
             fact.extra["place"] = place if fact.extra.get("place", place) == place else None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from netglot.errors import InputError
+from netglot.migrate import imports
 from netglot.migrate.instrument import numbered
 from netglot.migrate.rewrite import File
 
@@ -93,11 +95,12 @@ def read_project(paths: list[Path], source: str | None, target: str) -> Project:
         raise InputError(f"{named} does not use {family}", advice=f"--to {target} migrates from {family}")
     for relative, (text, tree) in parsed.items():
         if relative in using:
-            module = relative.removesuffix(".py").replace(os.sep, ".")
+            module = _module(relative)
             module = f"{project.package}.{module}" if project.package else module
             project.files.append(File(relative, text, numbered(tree), module=module))  # type: ignore[arg-type]
         else:
             project.others[relative] = text.encode("utf-8")
+    imports.of_project(project.files)
     return project
 
 
@@ -137,10 +140,41 @@ def _package(root: Path, parsed: dict[str, tuple[str, ast.Module]]) -> str:
 
 
 def _using(parsed: dict[str, tuple[str, ast.Module]], packages: tuple[str, ...]) -> set[str]:
-    """The files that use the framework, or one of these files that does."""
-    imports = {relative: _imported(tree) for relative, (_, tree) in parsed.items()}
-    using = {r for r, names in imports.items() if any(n.partition(".")[0] in packages for n in names)}
+    """The files that use the framework, those that they import, and those that import such files.
+
+    A file that does not name the framework may still be handed its tensors, or its names by a star.
+    """
+    named = {relative: _imported(tree) for relative, (_, tree) in parsed.items()}
+    using = {r for r, names in named.items() if any(n.partition(".")[0] in packages for n in names)}
+    modules = {_module(relative).removesuffix(".__init__"): relative for relative in parsed}
+    links = {relative: _linked(tree, _module(relative), modules) for relative, (_, tree) in parsed.items()}
+    while using:
+        more = {one for r in using for one in links[r]} | {r for r, to in links.items() if to & using}
+        more = {one for one in more if one.rpartition(os.sep)[2] not in _APART}
+        if more <= using:
+            break
+        using |= more
     return using
+
+
+_APART = {"setup.py", "conftest.py"}
+"""Files that tools run, not the project."""
+
+
+def _module(relative: str) -> str:
+    return relative.removesuffix(".py").replace(os.sep, ".")
+
+
+def _linked(tree: ast.Module, module: str, modules: dict[str, str]) -> set[str]:
+    """The files of the project that a file imports."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            start = imports.imported_from(node, module)
+            names |= {start} | {f"{start}.{alias.name}".lstrip(".") for alias in node.names}
+    return {modules[name] for name in names if name in modules}
 
 
 def _imported(tree: ast.Module) -> set[str]:
@@ -173,7 +207,27 @@ def is_script(file: File, project: Project) -> str | None:
     return "bare" if running else None
 
 
-_RUNS = {"fit", "evaluate", "predict", "backward", "step", "train", "main", "run"}
+_RUNS = {"fit", "evaluate", "predict", "backward", "step", "train", "main", "run", "apply_gradients", "minimize"}
+_RESULTS = re.compile(r"hist|loss|result|log|metric|acc|score|report|curve|grads?$|^_$")
+"""Names that people give to what training leaves behind."""
+
+
+def _training(tree: ast.Module) -> set[str]:
+    """The functions of a file that train, themselves or by others."""
+    functions = [one for one in tree.body if isinstance(one, ast.FunctionDef)]
+    called = {one.name: {_called(c) for c in ast.walk(one) if isinstance(c, ast.Call)} for one in functions}
+    found = {name for name, names in called.items() if names & (_RUNS - {"train", "main", "run", "step", "predict"})}
+    while more := {name for name, names in called.items() if names & found} - found:
+        found |= more
+    return found
+
+
+def _trains(node: ast.stmt, functions: set[str]) -> bool:
+    """Whether a statement does nothing but train what is there: it calls a function that does, and keeps its losses."""
+    if not isinstance(node, (ast.Expr, ast.Assign)) or not isinstance(node.value, ast.Call):
+        return False
+    names = [one.id for to in getattr(node, "targets", ()) for one in ast.walk(to) if isinstance(one, ast.Name)]
+    return _called(node.value) in functions and all(_RESULTS.search(one.lower()) for one in names)
 
 
 def _called(call: ast.Call) -> str:
@@ -222,7 +276,10 @@ def definitions(text: str) -> str:
     """A script without what it runs: its imports, functions, classes and what it assigns, where that works."""
     tree = ast.parse(text)
     body: list[ast.stmt] = []
+    training = _training(tree)
     for one in tree.body:
+        if _trains(one, training):
+            continue
         if isinstance(one, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
             body.append(one)
             continue

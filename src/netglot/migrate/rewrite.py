@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from netglot.migrate import imports
 from netglot.migrate.declare import MISSING, Declaration, Unbound, bind
 from netglot.migrate.inference import NOTHING, Inference
 from netglot.migrate.instrument import number_of
@@ -41,6 +41,8 @@ class File:
     classes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The user's classes: what they derive from, see `runtime`."""
     module: str = ""
+    aliases: dict[str, str] = field(default_factory=dict)
+    """What its imports bind, see `imports`."""
 
 
 class Rewriter:
@@ -68,8 +70,8 @@ class Rewriter:
         for node in ast.walk(file.tree):
             for child in ast.iter_child_nodes(node):
                 self.parents[id(child)] = node
-        self.aliases = _aliases(file.tree)
-        self.bound = _bound_names(file.tree)
+        self.aliases = file.aliases or imports.aliases(file.tree)
+        self.bound = imports.bound_names(file.tree)
         self.unseen = Unseen(self)
         self.inferred = Inference(self, target.words)
         self._asking = False
@@ -162,7 +164,7 @@ class Rewriter:
         while isinstance(node, ast.Attribute):
             parts.append(node.attr)
             node = node.value
-        if not isinstance(node, ast.Name) or node.id not in self.aliases:
+        if not isinstance(node, ast.Name) or node.id not in self.aliases or imports.shadowed(self, node):
             return None
         name = ".".join([self.aliases[node.id], *reversed(parts)])
         return self.file.names.get(name, name)
@@ -323,49 +325,3 @@ class Rewriter:
             return ast.literal_eval(node)
         except (ValueError, TypeError):
             return MISSING
-
-
-def _aliases(tree: ast.Module) -> dict[str, str]:
-    """What the imports of a file bind, anywhere in it: name to dotted name."""
-    found: dict[str, str] = {}
-    stars: list[str] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.asname:
-                    found[alias.asname] = alias.name
-                else:
-                    found[alias.name.partition(".")[0]] = alias.name.partition(".")[0]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for alias in node.names:
-                found[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-                if alias.name == "*":
-                    stars.append(node.module)
-    found.pop("*", None)
-    if stars:
-        found = _starred(tree, stars, found) | found
-    return found
-
-
-def _starred(tree: ast.Module, stars: list[str], known: dict[str, str]) -> dict[str, str]:
-    """What stars import: every name that nothing else binds; classes come from where layers are."""
-    bound = _bound_names(tree) | known.keys() | set(dir(builtins))
-    loads = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - bound
-    found = {}
-    for name in loads:
-        wanted = "models" if name in ("Model", "Sequential", "load_model") else "layers" if name[0].isupper() else ""
-        found[name] = f"{next((one for one in stars if wanted and one.endswith(wanted)), stars[0])}.{name}"
-    return found
-
-
-def _bound_names(tree: ast.Module) -> set[str]:
-    """Every name that the file binds other than by importing."""
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            found.add(node.id)
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
-            found.add(node.name)
-        elif isinstance(node, ast.arg):
-            found.add(node.arg)
-    return found

@@ -267,9 +267,12 @@ class Runtime(Observing, Side):
         """Gives a network its weights at its first call, and those that it makes later; whether there were any."""
         if any(isinstance(one, keras.KerasTensor) for one in args) or (layer.built and not self.grew(layer)):
             return False
+        held = [(one, np.array(one)) for one in layer.variables]
         with self.draws.held():
             for training in (True, False) if "training" in kwargs else (None,):
                 call(layer, *args, **({**kwargs, "training": training} if training is not None else kwargs))
+        for variable, value in held:  # what it shares with networks that were met has moved
+            variable.assign(value)
         self.sizes.pop(id(layer), None)
         self._complete(layer)
         if not self.grew(layer):
@@ -278,6 +281,9 @@ class Runtime(Observing, Side):
         self.met.append({"model": layer, "variables": []})
         if not self.starts:
             entries = [one for one in named_entries(layer) if id(one[-1]) not in known]
+            if not entries:  # what it holds was learned from data, not trained
+                self.met.pop()
+                return False
             trainable = {id(v) for v in layer.trainable_variables}
             self.met[-1] |= {
                 "entries": [[p, k, n, id(v) in trainable] for p, k, n, v in entries],

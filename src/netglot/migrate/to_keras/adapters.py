@@ -95,23 +95,32 @@ class Adapters(Words):
                 if not parameters or parameters[-1].default is None:
                     return None
                 parameters.pop()
-        text = f'def {name}({small.signature}):\n    """PyTorch\'s {name.rstrip("_")}, by its arguments."""\n    return {body}\n'
+        lines = [f'"""PyTorch\'s {name.rstrip("_")}, by its arguments."""', f"return {body}"]
+        if dotted.startswith("torch.optim.") and _groups(r.project):
+            several = self._adapter_body(r, row, parameters, dotted, ["dict"])
+            lines.insert(
+                1, f"if isinstance(params, list) and params and isinstance(params[0], dict):\n        return {several}"
+            )
+        text = f"def {name}({small.signature}):\n    " + "\n    ".join(lines) + "\n"
         return name, text
 
-    def _adapter_body(self, r: Rewriter, row: Declaration, parameters: list, dotted: str) -> str | None:
-        """What an adapter returns, its parameters passed on by their names."""
+    def _adapter_body(
+        self, r: Rewriter, row: Declaration, parameters: list, dotted: str, items: list | None = None
+    ) -> str | None:
+        """What an adapter returns, its parameters passed on by their names; `items` is what the first one holds."""
         passed = ", ".join(f"{p.name}={p.name}" for p in parameters if not p.star)
         call = ast.parse(f"f({passed})", mode="eval").body
         assert isinstance(call, ast.Call)
-        bound = bind(_Plain(r), call, row, callee=dotted)
+        bound = bind(_Plain(r, items or []), call, row, callee=dotted)
         return row.write(bound) if callable(row.write) else bound.filled()
 
 
 class _Plain:
     """What an adapter's template is filled by: its parameters as they are, nothing observed."""
 
-    def __init__(self, rewriter: Rewriter):
+    def __init__(self, rewriter: Rewriter, items: list[str]):
         self._rewriter = rewriter
+        self._items = items
         self.target = rewriter.target
 
     def text(self, node: ast.AST) -> str:
@@ -123,12 +132,20 @@ class _Plain:
     def fact(self, node: ast.AST) -> Any:
         from netglot.migrate.observe import Fact
 
-        return Fact(kinds=["int"])
+        return Fact(kinds=["int"], items=list(self._items))
 
     peek = fact
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._rewriter, name)
+
+
+def _groups(project: Any) -> bool:
+    """Whether some file gives groups of weights options of their own."""
+    return any(
+        isinstance(node, ast.Dict) and any(getattr(key, "value", None) == "params" for key in node.keys)
+        for file in project.files for node in ast.walk(file.tree)
+    )  # fmt: skip
 
 
 def _plainly(row: Declaration) -> bool:

@@ -26,25 +26,6 @@ def read_after(r: Rewriter, node: ast.AST, name: ast.Name) -> bool:
     )  # fmt: skip
 
 
-def second_name(r: Rewriter, node: ast.AugAssign) -> str | None:
-    """The other name of a tensor that is changed in place (`y = x; y += 1`), where it is read afterwards."""
-    target = node.target
-    if not isinstance(target, ast.Name) or "tensor" not in r.fact(target).kinds:
-        return None
-    place = r.around(node, ast.FunctionDef) or r.file.tree
-    for one in ast.walk(place):
-        match one:
-            case ast.Assign(targets=[ast.Name(id=mine)], value=ast.Name(id=his)) if target.id in (mine, his):
-                other = his if mine == target.id else mine
-                later = [n for n in ast.walk(place) if isinstance(n, ast.Name) and n.id in (other, target.id)
-                         and (n.lineno, n.col_offset) > (one.end_lineno, one.end_col_offset)]  # fmt: skip
-                stores = [n for n in later if isinstance(n.ctx, ast.Store) and n.lineno < node.lineno]
-                read = [n for n in later if n.id == other and isinstance(n.ctx, ast.Load) and n.lineno > node.lineno]
-                if one.lineno < node.lineno and not stores and read:
-                    return other
-    return None
-
-
 def calls_parent(node: ast.AST) -> bool:
     """Whether a call is `super().forward(...)`."""
     match node:

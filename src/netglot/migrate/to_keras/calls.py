@@ -11,6 +11,7 @@ from netglot.migrate.to_keras import (
     leaves,
     loops,
     names,
+    places,
     states,
     training,
 )
@@ -82,13 +83,17 @@ class Calls(Words):
             if made is None:
                 r.mark(node, callees[0], "netglot does not know this method")
                 return r.composed_kept(node)
+            anew = callees[0].endswith("_") and not callees[0].endswith(("__", "requires_grad_"))
             if (
-                callees[0] != self._made_anew(callees[0])
+                anew
                 and isinstance(receiver, ast.Name)
                 and read_after(r, node, receiver)
                 and not leaves.is_leaf(r, receiver)
             ):
                 return f"({receiver.id} := {made})"
+            changed = places.changes(r, node)[0] if anew else None
+            if isinstance(changed, (ast.Attribute, ast.Subscript)) and not leaves.is_gradient(changed):
+                r.mark(node, places.REASON, f"PyTorch changes {r.source(changed)} itself")
             return made
         if all(c.startswith("call:") for c in callees):
             if receiver is not None and r.fact(receiver).kinds == ["module:torch.nn.ModuleDict"]:
@@ -179,6 +184,10 @@ class Calls(Words):
         weights = [one for one in node.args if isinstance(one, ast.Attribute) and r.fact(one).kinds == ["tensor"]]
         if name in ("builtins.zip", "builtins.enumerate", "builtins.list", "builtins.iter") and weights:
             return r.spans.composed(node, lambda one: self._rows(r, one) if one in weights else r.text(one))
+        if name in ("builtins.int", "builtins.float", "builtins.bool") and len(node.args) == 1:
+            fact = r.fact(node.args[0])
+            if fact.kinds == ["tensor"] and any(fact.ranks):
+                return f"{r.text(node.func)}(" + self.spell("ops.squeeze(", r) + f"{r.text(node.args[0])}))"
         takers = ("builtins.len", "builtins.enumerate", "builtins.list", "builtins.reversed", "builtins.iter")
         if name in takers and node.args and self.sequential(r, node.args[0]):
             inner = r.parenthesised(node.args[0], r.text(node.args[0])) + ".layers"

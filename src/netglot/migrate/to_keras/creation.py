@@ -104,6 +104,25 @@ declare(
 )
 _both("fill", "x, value)", "ops.full_like({x}, {value})")
 declare("torch.Tensor.zero(x)", "ops.zeros_like({x})")
+declare(
+    "torch.Tensor.uniform_(x, low=0.0, high=1.0)",
+    "keras.random.uniform(ops.shape({x}), {low}, {high}, dtype={x:p}.dtype)",
+)
+declare(
+    "torch.Tensor.normal_(x, mean=0.0, std=1.0)",
+    "keras.random.normal(ops.shape({x}), {mean}, {std}, dtype={x:p}.dtype)",
+)
+declare("torch.Tensor.bernoulli_(x, p=0.5)", "keras.random.binomial(ops.shape({x}), 1, {p}, dtype={x:p}.dtype)")
+
+
+@rule("torch.Tensor.copy_(x, src, non_blocking=False)", infers="non_blocking")
+def _copied(c: Bound) -> str:
+    mine, his = c.fact("x"), c.fact("src")
+    text = "{src}" if mine.dtypes == his.dtypes else "ops.cast({src}, {x:p}.dtype)"
+    same = mine.shapes == his.shapes and len(mine.shapes) == 1
+    return c.filled(text if same else f"ops.broadcast_to({text}, ops.shape({{x}}))")
+
+
 declare("torch.Tensor.new_zeros(x, *size)", "ops.zeros({size:s}, dtype={x:p}.dtype)")
 declare("torch.Tensor.new_ones(x, *size)", "ops.ones({size:s}, dtype={x:p}.dtype)")
 declare("torch.Tensor.new_tensor(x, data)", "ops.convert_to_tensor({data}, dtype={x:p}.dtype)")

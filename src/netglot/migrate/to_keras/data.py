@@ -34,6 +34,7 @@ declare("torch.device(type, index=None)", "{type}", infers="index")
 declare("torch.cuda.is_available|torch.accelerator.is_available()", 'bool(tf.config.list_physical_devices("GPU"))')
 declare("torch.accelerator.current_accelerator(check_available=False)", '"gpu"', infers="check_available")
 declare("torch.backends.mps.is_available|torch.mps.is_available|torch.cuda.device_count()", "0")
+declare("torch.cuda.is_bf16_supported(including_emulation=True)", 'bool(tf.config.list_physical_devices("GPU"))')
 declare("torch.cuda.manual_seed|torch.cuda.manual_seed_all(seed)", "keras.utils.set_random_seed({seed})")
 for _signature in (
     'torch.amp.GradScaler|torch.GradScaler(device="cuda", ', "torch.cuda.amp.GradScaler(", "torch.cuda.amp.grad_scaler.GradScaler(",

@@ -37,8 +37,10 @@ class Emitted(Words):
             text = marker.sub(lambda match, stays=stays: stays or match[1] or GONE, text)
         kept = [r.source(n) for n in found if n not in inside and keeps_import(n, r.kept_names)]
         block = "\n".join([*self._import_lines(r, text), *kept])
-        text = text.replace(IMPORTS, block + ("" if block else GONE))
         placed = defined + adapters
+        if IMPORTS not in text and (block or placed):
+            text = _headed(r, text)
+        text = text.replace(IMPORTS, block + ("" if block else GONE))
         if HELPERS_HERE in text:
             before, _, after = text.partition(HELPERS_HERE)
             after = after.lstrip("\n") if placed else after.removeprefix("\n")
@@ -82,6 +84,23 @@ class Emitted(Words):
             lines += ["from tensorflow import keras"] if keras else []
             lines += [f"from tensorflow.keras import {', '.join(short)}"] if short else []
         return lines
+
+
+def _headed(r: Rewriter, text: str) -> str:
+    """A file that imported no framework, with a place for imports: behind what it says of itself."""
+    lead = ""
+    for one in r.file.tree.body:
+        says = isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant) and isinstance(one.value.value, str)
+        if not says and not (isinstance(one, ast.ImportFrom) and one.module == "__future__"):
+            break
+        lead = r.source(one)
+    at = text.index(lead) + len(lead) if lead else 0
+    if not lead:
+        comments = re.match(r"(?:#.*\n)*", text)
+        at = comments.end() if comments else 0
+    helpers_here = "" if HELPERS_HERE in text else f"\n{HELPERS_HERE}"
+    gap = "\n\n" if lead else ""
+    return f"{text[:at]}{gap}{IMPORTS}{helpers_here}\n{text[at:].lstrip(chr(10))}"
 
 
 def _alone(r: Rewriter) -> bool:

@@ -278,7 +278,7 @@ def _shape(c: Bound, name: str) -> str:
             return c.rewriter.parenthesised(given[0], c.rewriter.text(given[0]))
         text = c.rewriter.text(given[0])
         return f"({text},)" if not isinstance(given[0], ast.Tuple) else text
-    return "(" + ", ".join(c.rewriter.text(one) for one in given) + ")"
+    return "(" + ", ".join(c.rewriter.text(one) for one in given) + ("," if len(given) == 1 else "") + ")"
 
 
 def _whole_batch(c: Bound, given: list) -> bool:

@@ -50,6 +50,17 @@ def _makes(node: ast.AST, file: Any) -> bool:
     return fact is not None and any(name.startswith("torch.nn.") and "init" not in name for name in fact.callees)
 
 
+def _ranks(c: Bound) -> set[int]:
+    """How many axes a layer that is made here was called with, as far as its calls by its name show."""
+    r, place = c.rewriter, c.rewriter.parent(c.node)
+    held = {ast.dump(one).replace("Store()", "Load()") for one in getattr(place, "targets", ())}
+    return {
+        rank for node in ast.walk(r.file.tree)
+        if isinstance(node, ast.Call) and len(node.args) == 1 and ast.dump(node.func) in held
+        for rank in r.peek(node.args[0]).ranks
+    }  # fmt: skip
+
+
 @rule("torch.nn.Linear(in_features, out_features, bias=True)")
 def _linear(c: Bound) -> str:
     inputs = ", inputs={in_features}" if asks_inputs(c.rewriter) else ""
@@ -170,12 +181,13 @@ for _n in "123":
         f"torch.nn.AdaptiveMaxPool{_n}d(output_size, return_indices=False)",
         "FunctionLayer(adaptive_pool, output_size={output_size}, function=ops.max)",
     )
-    declare(
-        f"torch.nn.Dropout{_n}d(p=0.5)",
-        f'layers.SpatialDropout{_n}D({{p}}, data_format="channels_first")'
-        if _n != "1"
-        else "FunctionLayer(dropout2d, rate={p})",
-    )
+
+    def _channel_dropout(c: Bound, count: int = int(_n)) -> str:
+        if count == 1 or _ranks(c) - {count + 2}:
+            return c.filled("FunctionLayer(dropout2d, rate={p})")
+        return c.filled(f'layers.SpatialDropout{count}D({{p}}, data_format="channels_first")')
+
+    rule(f"torch.nn.Dropout{_n}d(p=0.5)", infers="inplace")(_channel_dropout)
     declare(f"torch.nn.ZeroPad{_n}d(padding)", f"PadLayer({_n}, {{padding}})")
     declare(f"torch.nn.ReflectionPad{_n}d(padding)", f'PadLayer({_n}, {{padding}}, mode="reflect")')
     declare(f"torch.nn.ReplicationPad{_n}d(padding)", f'PadLayer({_n}, {{padding}}, mode="replicate")')

@@ -47,6 +47,29 @@ def _of_state(r: Rewriter, node: ast.AST) -> bool:
     return False
 
 
+def of_network(r: Rewriter, node: ast.AST) -> bool:
+    """Whether a tensor is a buffer of a network, which Keras keeps as a variable."""
+    node = held(node)
+    return isinstance(node, ast.Attribute) and bool(r.fact(node).extra.get("buffer")) and node.attr in _registered(r)
+
+
+def _registered(r: Rewriter) -> set[str]:
+    """The names of the buffers that these files make, those that a state holds."""
+    held = r.project.remembered
+    if "buffers" not in held:
+        held["buffers"] = {
+            node.args[0].value for file in r.project.files for node in ast.walk(file.tree)
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "register_buffer" and len(node.args) > 1
+            and isinstance(node.args[0], ast.Constant) and not _is_none(node.args[1])
+            and not any(k.arg == "persistent" and getattr(k.value, "value", None) is False for k in node.keywords)
+        }  # fmt: skip
+    return held["buffers"]
+
+
+def _is_none(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
 def held(node: ast.AST) -> ast.AST:
     """The weight in `w` or `w.data`."""
     return node.value if isinstance(node, ast.Attribute) and node.attr == "data" else node
@@ -140,7 +163,7 @@ def watched(r: Rewriter, node: ast.AST) -> bool:
 
 def changed(r: Rewriter, node: ast.AugAssign) -> str | None:
     """`w -= x` as a change of the variable."""
-    if not is_leaf(r, node.target):
+    if not is_leaf(r, held(node.target)) and not of_network(r, node.target):
         return None
     weight, value = r.text(held(node.target)), r.text(node.value)
     if type(node.op) in _SIGNS:
@@ -154,11 +177,27 @@ def assigned(r: Rewriter, node: ast.Assign) -> str | None:
     target = node.targets[0]
     if len(node.targets) != 1 or not isinstance(target, ast.Attribute):
         return None
+    if target.attr in _registered(r) and (made := _renewed(r, node, target)) is not None:
+        return made
     if target.attr == "data" and "tensor" in r.fact(target.value).kinds:
         return f"{r.text(target.value)}.assign({r.text(node.value)})"
     if target.attr == "requires_grad" and r.constant(node.value) is True and not r.fact(target.value).extra.get("leaf"):
         return begun(r, target.value)
     return None
+
+
+def _renewed(r: Rewriter, node: ast.Assign, target: ast.Attribute) -> str | None:
+    """`self.mean = x`, where a network's buffer of this shape becomes x; None where it is not seen to be one."""
+    function, text = r.around(node, ast.FunctionDef), r.source(target)
+    if function is None or function.name == "__init__" or not r._state.get("module"):
+        return None
+    seen = [
+        r.fact(one) for one in ast.walk(r.around(node, ast.ClassDef)) if isinstance(one, ast.Attribute)
+        and isinstance(one.ctx, ast.Load) and r.source(one) == text
+    ]  # fmt: skip
+    shapes = [shape for one in [*seen, r.fact(node.value)] for shape in one.shapes]
+    same = bool(seen) and bool(r.fact(node.value).shapes) and all(one == shapes[0] for one in shapes)
+    return f"{r.text(target)}.assign({r.text(node.value)})" if same else None
 
 
 def is_gradient(node: ast.AST) -> bool:
@@ -175,7 +214,8 @@ def in_place(target: Any, r: Rewriter, call: ast.Call) -> str | None:
         methods.append(base)
         base = base.func.value
     gradient = is_gradient(base)
-    if not methods or not (gradient or (isinstance(base, (ast.Name, ast.Attribute)) and is_leaf(r, base))):
+    weight = isinstance(base, (ast.Name, ast.Attribute)) and is_leaf(r, held(base))
+    if not methods or not (gradient or weight):
         return None
     text, names = r.text(held(base)), [f"torch.Tensor.{one.func.attr[:-1]}" for one in methods]
     if not all(target.table.find(name) for name in names):

@@ -7,7 +7,7 @@ from typing import Any
 
 from netglot.migrate.rewrite import Rewriter
 from netglot.migrate.to_keras import tapes
-from netglot.migrate.to_keras.plans import BACKWARD, RESETS, SCALED_STEP, STEPS, Plan, callee
+from netglot.migrate.to_keras.plans import BACKWARD, RESETS, SCALED_STEP, STEPS, UNSCALE, Plan, callee
 from netglot.migrate.to_keras.tapes import GONE
 
 CLIPS = {
@@ -42,7 +42,13 @@ def statement(target: Any, r: Rewriter, node: ast.stmt) -> str | None:
     if name in RESETS:
         return found.resets.get(id(node)) or ("pass" if _only(r, node) else GONE)
     call = node.value  # type: ignore[attr-defined]
-    if name == "torch.amp.GradScaler.unscale_" and not found.kept:
+    if name == UNSCALE and found.kept:
+        own = found.weights_of(node, found.places.get(id(node), []))
+        if own is None:
+            return None
+        scaler = r.text(call.func.value)
+        return target.spell("keep(", r) + f"{own}, {scaler}.unscale([w.grad for w in {own}]))"
+    if name == UNSCALE:
         held = _held(r, node, None)
         return f"{held} = {r.text(call.func.value)}.unscale({held})"
     return _clipped(target, r, node, call, name)

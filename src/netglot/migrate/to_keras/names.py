@@ -54,6 +54,7 @@ TYPES: dict[str, Any] = {
     "torch.device": "str",
     "torch.optim.Optimizer": "keras.optimizers.Optimizer",
     "torch.dtype": "str",
+    "torch.OutOfMemoryError": {"keras": "MemoryError", "tensorflow": "tf.errors.ResourceExhaustedError"},
     "torch.LongTensor": {"keras": "keras.KerasTensor", "tensorflow": "tf.Tensor"},
     "torch.FloatTensor": {"keras": "keras.KerasTensor", "tensorflow": "tf.Tensor"},
 }

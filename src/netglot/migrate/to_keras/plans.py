@@ -19,6 +19,9 @@ STEP = "torch.optim.Optimizer.step"
 SCALED_STEP = "torch.amp.GradScaler.step"
 
 
+UNSCALE = "torch.amp.GradScaler.unscale_"
+
+
 STEPS = (STEP, SCALED_STEP)
 
 
@@ -359,7 +362,7 @@ class Plan:
     def weights_of(self, step: ast.stmt, body: list[ast.stmt]) -> str | None:
         """The weights of an optimiser: what it was made with, else those of the network that runs here."""
         call = step.value  # type: ignore[attr-defined]
-        key = "made 0" if callee(self.r, step) == SCALED_STEP else "made"
+        key = "made 0" if callee(self.r, step) in (SCALED_STEP, UNSCALE) else "made"
         made = self.r.fact(call).extra.get(key)
         if made is not None:
             node = next((n for n in ast.walk(self.r.file.tree) if getattr(n, "number", None) == made[1]), None)
@@ -388,7 +391,8 @@ class Plan:
             return _locals(mine) | self.r.bound if mine is not None else self.r.bound
         if other is None:
             return self.r.bound - local
-        return local & _locals(other)
+        shared = local & _locals(other)
+        return shared if self.r.around(mine, ast.ClassDef) is self.r.around(other, ast.ClassDef) else shared - {"self"}
 
 
 def _parameters(node: ast.AST | None) -> ast.expr | None:

@@ -92,6 +92,21 @@ declare(f"{INIT}ones_(tensor)", "keras.initializers.Ones()", infers="tensor")
 declare(f"{INIT}orthogonal_(tensor, gain=1.0)", "keras.initializers.Orthogonal({gain})", infers="tensor")
 
 
+GAINS = {"linear": "1.0", "sigmoid": "1.0", "tanh": "5 / 3", "relu": "math.sqrt(2)", "selu": "0.75"}
+GAINS |= {f"conv{n}d": "1.0" for n in "123"} | {f"conv_transpose{n}d": "1.0" for n in "123"}
+
+
+@rule(f"{INIT}calculate_gain(nonlinearity, param=None)")
+def _gain(c: Bound) -> str:
+    kind = c.literal("nonlinearity")
+    if kind == "leaky_relu":
+        slope = c.text("param") if c.has("param") and c.literal("param") is not None else "0.01"
+        return c.filled("math.sqrt(2 / (1 + ") + f"{slope} ** 2))"
+    if kind not in GAINS:
+        return c.filled("calculate_gain({nonlinearity}<, {param}>)")
+    return c.filled(GAINS[kind])
+
+
 DATA_METHODS = {
     "normal_": "normal_", "uniform_": "uniform_", "zero_": "zeros_", "fill_": "constant_", "trunc_normal_": "trunc_normal_",
 }  # fmt: skip

@@ -12,12 +12,12 @@ from netglot.migrate.to_keras import (
     fitting,
     leaves,
     loops,
+    places,
     training,
 )
 from netglot.migrate.to_keras.asking import (
     calls_parent,
     is_advanced,
-    second_name,
     stands_alone,
 )
 from netglot.migrate.to_keras.words import GONE, HELPERS_HERE, IMPORTS, Words
@@ -147,21 +147,29 @@ class Statements(Words):
 
     def _changed(self, r: Rewriter, target: ast.Subscript, value: str, values: ast.AST | None = None) -> str | None:
         """`x[i][j] = value` as a new x; None where x is no tensor of a plain name."""
-        parts: list[ast.expr] = []
-        base: ast.expr = target
-        while isinstance(base, ast.Subscript):
+        parts: list[ast.expr] = [target.slice]
+        base: ast.expr = target.value
+        while isinstance(base, ast.Subscript) and "tensor" in r.fact(base.value).kinds:
             parts.insert(0, base.slice)
             base = base.value
-        if not isinstance(base, ast.Name) or "tensor" not in r.fact(base).kinds:
+        if "tensor" not in r.fact(base).kinds:
+            return None
+        base = leaves.held(base)  # type: ignore[assignment]
+        weight = isinstance(base, ast.Attribute) and any(o.startswith("module:torch.") for o in r.fact(base).names)
+        if weight or not isinstance(base, (ast.Name, ast.Attribute, ast.Subscript)):
+            r.mark(target, places.REASON, "netglot does not see what holds this tensor")
             return None
         if any(r.fact(one).kinds not in (["int"], []) for one in parts[:-1]):
             return None
         name, seen = r.text(base), r.fact(parts[-1])
-        kept = "{} = {}" if not leaves.is_leaf(r, base) else "{}.assign({})"
+        held = leaves.is_leaf(r, base) or leaves.of_network(r, base)
+        kept = "{}.assign({})" if held else "{} = {}"
+        if not held:
+            places.watch(r, target, base)
         several = values is not None and any(r.peek(values).ranks)
         if len(parts) == 1 and seen.dtypes == ["bool"] and several:
-            places = self.spell("ops.convert_to_numpy(", r) + f"{r.text(parts[0])})"
-            return kept.format(name, self.spell("updated(", r) + f"{name}, {places}, {value})")
+            spots = self.spell("ops.convert_to_numpy(", r) + f"{r.text(parts[0])})"
+            return kept.format(name, self.spell("updated(", r) + f"{name}, {spots}, {value})")
         if len(parts) == 1 and seen.dtypes == ["bool"] and seen.ranks == r.fact(base).ranks:
             return kept.format(name, self.spell("ops.where(", r) + f"{r.text(parts[0])}, {value}, {name})")
         if len(parts) == 1:
@@ -175,15 +183,14 @@ class Statements(Words):
             return made
         if isinstance(node.target, ast.Subscript) and "tensor" in r.fact(node.target.value).kinds:
             sign = _SIGNS.get(type(node.op))
-            places = node.target.slice.elts if isinstance(node.target.slice, ast.Tuple) else [node.target.slice]
-            if sign and isinstance(node.target.value, ast.Name) and not any(is_advanced(r, one) for one in places):
+            spots = node.target.slice.elts if isinstance(node.target.slice, ast.Tuple) else [node.target.slice]
+            if sign and not any(is_advanced(r, one) for one in spots):
                 old = r.spans.composed(node.target, r.text)
                 made = self._changed(r, node.target, f"{old} {sign} {r.parenthesised(node.value, r.text(node.value))}")
                 if made is not None:
                     return made
             r.mark(node, "in-place change", "tensors of the target do not change in place")
-        if (other := second_name(r, node)) is not None:
-            r.mark(node, "in-place change", f"{other} is the same tensor in PyTorch and changes too")
+        places.watch(r, node, node.target)
         return None
 
     def expression_statement(self, r: Rewriter, node: ast.Expr) -> str | None:

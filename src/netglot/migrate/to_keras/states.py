@@ -195,7 +195,8 @@ def saved(target: Any, r: Rewriter, call: ast.Call, name: str) -> str | None:
         if isinstance(inner.func, ast.Attribute) and inner.func.attr == "state_dict":
             owner = inner.func.value
             if looks_like_network(r, owner):
-                return f"{r.text(owner)}.save_weights({_weights_path(target, r, call.args[1])})"
+                made = _made(target, r, inner, r.text(owner))
+                return f"{made}{r.text(owner)}.save_weights({_weights_path(target, r, call.args[1])})"
     if name.endswith(".load_state_dict") and isinstance(call.func, ast.Attribute) and call.args:
         inner = call.args[0]
         if _is_load(r, inner) and any(k.startswith("module:") for k in r.fact(call.func.value).kinds or ["module:"]):
@@ -208,7 +209,7 @@ def saved(target: Any, r: Rewriter, call: ast.Call, name: str) -> str | None:
 def _made(target: Any, r: Rewriter, call: ast.Call, network: str) -> str:
     """A call of a network that has not been called yet, which makes its weights, to stand before they are loaded."""
     made = _first_call(target, r, call, network)
-    statement = next(one for one in ast.walk(r.file.tree) if isinstance(one, ast.Expr) and one.value is call)
+    statement = r.around(call, ast.Expr)
     return f"{made}\n{r.spans.indent(statement)}" if made else ""
 
 
@@ -265,7 +266,10 @@ def counted(target: Any, r: Rewriter, node: ast.Call, value: str) -> None:
     begins = value == "self" and function is not None and function.name == "__init__"
     made = "" if begins else _first_call(target, r, node, value)
     if made:
-        r.precede(node, made)
+        body = next((one for one in getattr(function, "body", ()) if any(two is node for two in ast.walk(one))), None)
+        before = r._state.setdefault("made by", {}).setdefault((id(function), made), body)
+        if body is None or before is body or before is None:
+            r.precede(node, made)
     else:
         r.mark(node, "parameters", "Keras makes the weights of a network at its first call: none are counted before")
 

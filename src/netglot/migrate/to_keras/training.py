@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from netglot.migrate.rewrite import Rewriter
-from netglot.migrate.to_keras import layers, leaves, loops, starts, states
+from netglot.migrate.to_keras import layers, leaves, loops, places, starts, states
 
 UNWATCHED = ("torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled", "torch.enable_grad")
 
@@ -70,8 +70,12 @@ def method(target: Any, r: Rewriter, node: ast.Call, callees: list[str], receive
         return f"{r.parenthesised(receiver, value)}.layers"
     if short == "register_parameter" and len(node.args) == 2:
         return f"setattr({value}, {r.arguments(node)})"
-    if short == "add_module":
+    if short in ("add_module", "__setattr__", "register_module"):
         return f"setattr({value}, {r.arguments(node)})"
+    if short == "__getattr__":
+        return f"getattr({value}, {r.arguments(node)})"
+    if short in PRECISIONS and name.startswith(("torch.nn.Module.", "torch.nn.Sequential.")):
+        return target.spell("in_precision(", r) + f'{value}, "{PRECISIONS[short]}")'
     if short in ("to", "cuda", "cpu", "train", "eval", "requires_grad_") and not isinstance(r.parent(node), ast.Expr):
         return value
     if short == "get_last_lr":
@@ -144,6 +148,17 @@ def _tied(r: Rewriter) -> set[str]:
     return r._state["tied"]
 
 
+IDLE = {
+    "torch.cuda.empty_cache", "torch.cuda.synchronize", "torch.cuda.set_device", "torch.mps.empty_cache",
+    "torch.cuda.reset_peak_memory_stats", "torch.set_num_threads", "torch.set_num_interop_threads",
+    "torch.set_float32_matmul_precision", "torch.set_printoptions", "torch.mps.synchronize",
+}  # fmt: skip
+"""Statements that say nothing about what is computed."""
+
+
+PRECISIONS = {"double": "float64", "float": "float32", "half": "float16", "bfloat16": "bfloat16"}
+
+
 def expression_statement(target: Any, r: Rewriter, node: ast.Expr) -> str | None:
     """Statements that change things in place: initialisers, modes, tensors."""
     call = node.value
@@ -154,6 +169,8 @@ def expression_statement(target: Any, r: Rewriter, node: ast.Expr) -> str | None
     fact = r.fact(call)
     dotted = r.dotted(call.func)
     name = (fact.callees or [dotted or ""])[0]
+    if name in IDLE or name.endswith(".flatten_parameters"):
+        return "pass" if _only(r, node) else "\0gone\0"
     if name in ("torch.save", "torch.load") or name.endswith(".load_state_dict"):
         return states.saved(target, r, call, name)
     if name.startswith(starts.INIT) and call.args:
@@ -177,22 +194,8 @@ def expression_statement(target: Any, r: Rewriter, node: ast.Expr) -> str | None
         if (changed := leaves.in_place(target, r, call)) is not None:
             return changed
         if name.startswith("torch.Tensor.") and call.func.attr.endswith("_"):
-            return _in_place(target, r, call, name, receiver)
+            return places.statement(target, r, call)
     return None
-
-
-def _in_place(target: Any, r: Rewriter, call: ast.Call, name: str, receiver: ast.AST) -> str | None:
-    """`x.mul_(2)` as a new x; `p.data.clamp_(0)` gives the weight its new values."""
-    plain = name.removesuffix("_")
-    if not target.table.find(plain):
-        return None
-    if isinstance(receiver, ast.Attribute) and receiver.attr == "data":
-        made = r.called(call, [plain], receiver=receiver.value)
-        return f"{r.text(receiver.value)}.assign({made})" if made else None
-    if not isinstance(receiver, ast.Name):
-        return None
-    made = r.called(call, [plain], receiver=receiver)
-    return f"{receiver.id} = {made}" if made else None
 
 
 def _module_statement(
@@ -218,6 +221,8 @@ def _module_statement(
     if short in ("train", "eval") and moded(r):
         mode = r.text(call.args[0]) if call.args else str(short == "train")
         return f"{value}.training = {mode}"
+    if short in PRECISIONS:
+        return target.spell("in_precision(", r) + f'{value}, "{PRECISIONS[short]}")'
     if short in ("train", "eval", "to", "cuda", "cpu", "zero_grad"):
         return "pass" if _only(r, node) else "\0gone\0"
     return None

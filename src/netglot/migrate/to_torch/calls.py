@@ -27,6 +27,12 @@ FILES = {
 """Methods of a network that write and read files."""
 
 
+CHECKPOINT = frozenset(
+    "save write restore read expect_partial assert_consumed assert_existing_objects_matched restore_or_initialize".split()
+)
+"""What the helpers for checkpoints do under the same names."""
+
+
 class TorchCalls(Target):
     """Calls of Keras and TensorFlow: of functions, of layers, of methods of networks, tensors and optimisers."""
 
@@ -43,6 +49,9 @@ class TorchCalls(Target):
             return self._unseen(r, node, function)
         if all(c.startswith("call:") for c in callees):
             return self._module_called(r, node, callees)
+        if callees[0] == "tf.train.Checkpoint":
+            r.touch(node)
+            return f"{r.need('Checkpoint')}({r.arguments(node)})"
         if receiver is not None and dotted is None:
             if any(c.startswith(BUILT) for c in callees):
                 return self._method(r, node, callees[0], receiver)
@@ -56,7 +65,7 @@ class TorchCalls(Target):
             return made or None
         framework = [c for c in callees if c.startswith(self.prefixes)]
         if not framework:
-            return None
+            return _of_numpy(r, node) if callees[0].startswith("numpy.") else None
         if dotted is None and receiver is not None and framework[0].startswith(("tf.Tensor.", "tf.TensorShape.")):
             made = r.called(node, framework, receiver=receiver)
         elif dotted is None:
@@ -64,6 +73,8 @@ class TorchCalls(Target):
             return None if held else self._unknown(r, node, framework[0])
         else:
             made = penalties.penalised(self, r, node, framework)
+            if made is not None and framework[0].startswith("keras.layers.") and (name := _called_name(r, node)):
+                made = f"{r.need('named')}({made}, {name})"
         return made if made is not None else self._unknown(r, node, framework[0])
 
     def _unseen(self, r: Rewriter, node: ast.Call, function: ast.AST) -> str | None:
@@ -85,6 +96,8 @@ class TorchCalls(Target):
     def _object(self, r: Rewriter, node: ast.Call, callee: str, receiver: ast.AST) -> str | None:
         """A method of an object of TensorFlow that is no layer; empty text where the helper has the same method."""
         short = callee.rpartition(".")[2]
+        if callee.startswith(("tf.train.Checkpoint.", "tf.train.CheckpointManager.")):
+            return "" if short in CHECKPOINT else self._unknown(r, node, callee)
         if callee.startswith("tf.data.Dataset."):
             return "" if short in training.DATASET else self._unknown(r, node, callee)
         if callee == "tf.GradientTape.gradient":
@@ -183,6 +196,8 @@ class TorchCalls(Target):
             return None
         if short == "get_config":
             return "{}"
+        if short == "get_layer" and name.startswith(("keras.Model.", "keras.Functional.")) and _names(r):
+            return f"{value}.get_layer({r.arguments(node)})"
         if short in training.METHODS and (made := compiling.trained(self, r, node, short, value)) is not None:
             return made
         if short == "adapt" and "module:keras.layers.Normalization" in r.fact(receiver).kinds:
@@ -219,6 +234,43 @@ def _holds(r: Rewriter, receiver: ast.AST | None) -> bool:
     """Whether an object of the user holds the function that is called: it is written where it is named."""
     kinds = r.fact(receiver).kinds if receiver is not None else []
     return bool(kinds) and all(kind == "other" or kind.startswith("module:user:") for kind in kinds)
+
+
+def _of_numpy(r: Rewriter, node: ast.Call) -> str | None:
+    """A function of NumPy that is given tensors."""
+    tensors = [one for one in node.args if r.fact(one).kinds == ["tensor"] and "string" not in r.fact(one).dtypes]
+
+    def render(one: ast.AST) -> str:
+        text = r.text(one)
+        return f"{r.parenthesised(one, text)}.detach().numpy()" if one in tensors else text
+
+    return r.spans.composed(node, render) if tensors else None
+
+
+def _names(r: Rewriter) -> set[str]:
+    """The names by which these files ask for layers, where all of them were given names; else none."""
+    held = r.project.remembered
+    if "asked layers" not in held:
+        calls = [(file, n) for file in r.project.files for n in ast.walk(file.tree) if isinstance(n, ast.Call)]
+        asked: set[str] = set()
+        for file, node in calls:
+            if getattr(node.func, "attr", "") == "get_layer":
+                given = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "name"), None)
+                constant = r.constant(given)
+                asked |= (
+                    {constant} if constant is not MISSING else set(r.fact_of(file, given).values) if given else {""}
+                )
+        named = {
+            k.value.value for _, n in calls for k in n.keywords if k.arg == "name" and isinstance(k.value, ast.Constant)
+        }
+        held["asked layers"] = asked if asked and asked <= named else set()
+    return held["asked layers"]
+
+
+def _called_name(r: Rewriter, node: ast.Call) -> str | None:
+    """The name that a layer is given, where some file asks for layers by name."""
+    given = next((k.value for k in node.keywords if k.arg == "name"), None)
+    return r.text(given) if given is not None and r.constant(given) in _names(r) else None
 
 
 def _begins_module(r: Rewriter, node: ast.Call) -> bool:

@@ -12,6 +12,9 @@ from netglot.migrate.to_torch import (
 )
 from netglot.migrate.to_torch.names import CONSTANTS, DTYPES, TYPES
 
+KERAS_ONLY = frozenset("supports_masking input_spec compute_dtype dtype_policy variable_dtype submodules".split())
+"""Attributes of Keras's layers of which no helper knows."""
+
 
 class TorchExpressions(Target):
     """Attributes, names and subscripts."""
@@ -34,6 +37,13 @@ class TorchExpressions(Target):
             return f"list({r.text(node.value)}.parameters())"
         if node.attr in ("variables", "weights") and isinstance(node.ctx, ast.Load) and "list" in r.fact(node).kinds:
             return f"list({r.text(node.value)}.state_dict().values())"
+        if (
+            node.attr in KERAS_ONLY
+            and isinstance(node.ctx, ast.Load)
+            and all(o.startswith("module:keras.") for o in owners)
+        ):
+            r.mark(node, f"Layer.{node.attr}", "PyTorch's modules have nothing like it")
+            return None
         if node.attr == "losses" and "list" in r.fact(node).kinds:
             return f"{r.need('losses_of')}({r.text(node.value)})"
         if node.attr == "output_shape" and "input" in r.fact(node).extra:

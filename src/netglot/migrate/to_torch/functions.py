@@ -230,7 +230,10 @@ def _text(c: Bound) -> str | None:
     """Text stays with NumPy: PyTorch's tensors hold none."""
     given = c.given.get("dtype")
     named = given is not None and (c.rewriter.dotted(given) or c.literal("dtype")) in ("tf.string", "string")
-    return c.filled("np.asarray({x})") if named or c.rewriter.fact(c.node).dtypes == ["string"] else None
+    dtypes = c.rewriter.fact(c.node).dtypes
+    if named or dtypes == ["string"]:
+        return c.filled("np.asarray({x})")
+    return c.filled("as_input({x})") if "string" in dtypes else None
 
 
 declare(
@@ -256,7 +259,6 @@ def _uniform(c: Bound) -> str:
 declare("keras.random.randint(shape, minval, maxval, dtype='int32', seed=None)", "torch.randint({minval}, {maxval}, {shape:sizes})",
         infers="seed dtype")  # fmt: skip
 declare("keras.ops.convert_to_numpy(x)", "{x:p}.detach().numpy()")
-declare("tf.Variable.numpy(x)", "{x:p}.detach().numpy()")
 for _kind in ("max", "avg"):
     for _n in ("", "1d", "2d", "3d"):
         declare(
@@ -325,6 +327,28 @@ declare("keras.ops.sort(x, axis=-1)", "torch.sort({x}, dim={axis}).values")
 declare("keras.ops.argsort(x, axis=-1)", "torch.argsort({x}, dim={axis}, stable=True)")
 declare("tf.image.resize(images, size, method='bilinear')", "image_resized({images}, {size}<, method={method}>)",
         when={"method": lambda m: m in ("bilinear", "nearest")})  # fmt: skip
+
+
+@rule("tf.image.resize(images, size, method)")
+def _resized(c: Bound) -> str:
+    """A method that is named by `ResizeMethod`."""
+    method = c.rewriter.source(c.given["method"]).rpartition(".")[2]
+    known = {"NEAREST_NEIGHBOR": "nearest", "BILINEAR": "bilinear"}
+    if method not in known:
+        raise Unbound(f"its method {method} is not carried over")
+    return c.filled("image_resized({images}, {size}, method=") + f'"{known[method]}")'
+
+
+_U = "keras.utils|keras.preprocessing.image"
+for _name, _signature in {
+    "array_to_img": "x, scale=True", "img_to_array": "image", "load_img": "path, color_mode='rgb', target_size=None",
+}.items():  # fmt: skip
+    _more = "".join(f"<, {p[0]}={{{p[0]}}}>" for p in (q.split("=") for q in _signature.split(", ")[1:]))
+    declare(
+        f"{_U.replace('|', f'.{_name}|')}.{_name}({_signature}, *, data_format=None, dtype=None)",
+        f"{_name}({{{_signature.split(', ')[0]}}}{_more})",
+        when={"data_format": None}, infers="dtype",
+    )  # fmt: skip
 declare("keras.ops.image.resize(images, size, interpolation='bilinear')",
         "image_resized({images}, {size}<, method={interpolation}>)",
         when={"interpolation": lambda m: m in ("bilinear", "nearest")})  # fmt: skip
@@ -360,10 +384,25 @@ declare("tf.random.categorical(logits, num_samples, dtype=None, seed=None)",
         "torch.multinomial(torch.softmax({logits}, dim=-1), {num_samples}, replacement=True)", infers="dtype seed")  # fmt: skip
 declare("tf.config.list_physical_devices|tf.config.experimental.list_physical_devices(device_type=None)", "[]",
         infers="device_type", note="devices are PyTorch's own matter: `.to(device)`")  # fmt: skip
-declare("tf.Tensor.numpy(x)", "{x:p}.detach().numpy()")
+
+
+@rule("tf.Tensor.numpy|tf.Variable.numpy(x)")
+def _numpy(c: Bound) -> str:
+    """Texts are arrays already, and steps are counted by a number."""
+    plain = "string" in (c.fact("x").dtypes or ()) or getattr(c.given["x"], "attr", "") == "iterations"
+    return c.filled("{x}" if plain else "{x:p}.detach().numpy()")
+
+
 declare("tf.Tensor.assign(x, value)", "{x:p}.data.copy_({value})")
 declare("tf.Tensor.assign_add(x, value)", "{x:p}.data.add_({value})")
 declare("tf.Tensor.assign_sub(x, value)", "{x:p}.data.sub_({value})")
+declare("tf.Tensor.get_shape(x)", "{x:p}.shape")
+declare("tf.ensure_shape(x, shape)", "{x}", infers="shape")
+declare("tf.train.latest_checkpoint(directory)", "latest_checkpoint({directory})")
+declare(
+    "tf.train.CheckpointManager(checkpoint, directory, max_to_keep=None, checkpoint_name='ckpt')",
+    "CheckpointManager({checkpoint}, {directory}<, max_to_keep={max_to_keep}><, checkpoint_name={checkpoint_name}>)",
+)
 declare("tf.TensorShape.as_list(x)", "list({x})")
 for _name, _why in {
     "keras.preprocessing.image.ImageDataGenerator": "PyTorch augments images in a Dataset, with torchvision.transforms",

@@ -112,11 +112,19 @@ _RNN = (
     f"dropout=0.0, recurrent_dropout=0.0, stateful=False, unroll=False, implementation=2{_SHAPES}"
 )
 _PLAIN = {"stateful": False, "trainable": True, "data_format": None}
-for _n, _own in {
+_KINDS = {
     "LSTM": "activation='tanh', recurrent_activation='sigmoid', unit_forget_bias=True, ",
     "GRU": "activation='tanh', recurrent_activation='sigmoid', reset_after=True, ", "SimpleRNN": "activation='tanh', ",
-}.items():  # fmt: skip
+}  # fmt: skip
+for _n, _own in _KINDS.items():
     _same(_n, f"units, {_own}{_RNN}", when=_PLAIN, infers=_QUIET + " unroll implementation")
+_CELL = _RNN.replace("return_sequences=False, return_state=False, go_backwards=False, ", "")
+_CELL = _CELL.replace("stateful=False, unroll=False, implementation=2", "seed=None")
+for _n, _own in _KINDS.items():
+    _same(f"{_n}Cell", f"units, {_own}{_CELL}", when={"trainable": True, "data_format": None}, infers=_QUIET + " seed")
+declare(f"{_L}StackedRNNCells(cells, name=None)", "StackedCells({cells})")
+_same("RNN", "cell, return_sequences=False, return_state=False, go_backwards=False, unroll=False, name=None",
+      infers="unroll")  # fmt: skip
 _same("Bidirectional", "layer, merge_mode='concat', name=None, input_shape=None", infers="input_shape")
 _same("TimeDistributed", "layer, name=None, input_shape=None", infers="input_shape")
 _same(
@@ -125,7 +133,7 @@ _same(
 declare(f"{_L}Flatten(data_format=None, name=None, input_shape=None)", "FunctionLayer(torch.flatten, start_dim=1)",
         when={"data_format": None}, infers="input_shape name")  # fmt: skip
 declare(f"{_L}Reshape(target_shape, name=None, input_shape=None)",
-        "FunctionLayer(lambda x, shape: x.reshape(-1, *shape), shape={target_shape})", infers="input_shape name")  # fmt: skip
+        "FunctionLayer(lambda x, shape: x.reshape(len(x), *shape), shape={target_shape})", infers="input_shape name")  # fmt: skip
 declare(f"{_L}Permute(dims, name=None)", "FunctionLayer(lambda x, dims: x.permute(0, *dims), dims={dims})")
 declare(f"{_L}RepeatVector(n, name=None)", "FunctionLayer(lambda x, n: x[:, None].repeat(1, n, 1), n={n})")
 declare(f"{_L}Activation(activation, name=None)", "FunctionLayer(function_of({activation}))")
@@ -157,6 +165,7 @@ for _n, _signature in {
 declare(f"{_L}Resizing(height, width, interpolation='bilinear', name=None)",
         "FunctionLayer(image_resized, size=({height}, {width})<, method={interpolation}>)",
         when={"interpolation": lambda m: m in ("bilinear", "nearest")})  # fmt: skip
+_same("CategoryEncoding", "num_tokens=None, output_mode='multi_hot', name=None")
 declare(f"{_L}UnitNormalization(axis=-1, name=None)", "FunctionLayer(F.normalize, dim={axis})")
 declare(f"{_L}Dot(axes, normalize=False, name=None)", "FunctionLayer(dotted, axes={axes}<, normalize={normalize}>)")
 declare(f"{_L}dot(inputs, axes, normalize=False, name=None)",

@@ -122,6 +122,8 @@ class TorchStatements(Target):
         name = (r.fact(call).callees or [""])[0]
         if name.endswith(".summary") and name.startswith(BUILT):
             return f"print({r.text(call.func.value)})"
+        if name == "tf.Tensor.set_shape":
+            return "pass" if stands_alone(r, node) else GONE
         if name.endswith(".build") and name.startswith(BUILT) and not isinstance(call.func.value, ast.Call):
             return "pass" if stands_alone(r, node) else GONE
         return None

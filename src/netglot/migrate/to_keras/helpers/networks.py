@@ -57,15 +57,17 @@ def freeze(model, held=True):
         layer.add_weight = made(layer.add_weight)
 ''',
     "named_layers": '''
-def named_layers(layer, path=""):
-    """A layer and all that it holds, each with its name from the outermost one."""
+def named_layers(layer, path="", seen=None):
+    """A layer and all that it holds, each once, with its name from the outermost one."""
+    seen = {id(layer)} if seen is None else seen
     yield path, layer
     held = dict(enumerate(layer.layers)) if isinstance(layer, keras.Sequential) else vars(layer)
     rest = [(f"{path}.{name}".lstrip("."), one) for name, one in held.items() if not str(name).startswith("_")]
     while rest:
         name, one = rest.pop(0)
-        if isinstance(one, layers.Layer):
-            yield from named_layers(one, name)
+        if isinstance(one, layers.Layer) and id(one) not in seen:
+            seen.add(id(one))
+            yield from named_layers(one, name, seen)
         elif isinstance(one, (list, tuple)):
             rest = [(f"{name}.{number}", two) for number, two in enumerate(one)] + rest
         elif isinstance(one, dict):
@@ -76,6 +78,22 @@ def weight_name(path, variable):
     """The name of a weight as PyTorch has it: `fc.weight` for `fc.kernel`."""
     names = {"kernel": "weight", "gamma": "weight", "embeddings": "weight", "alpha": "weight", "beta": "bias"}
     return f"{path}.{names.get(variable.name, variable.name)}".lstrip(".")
+''',
+    "calculate_gain": '''
+def calculate_gain(nonlinearity, param=None):
+    """How much larger weights start before an activation."""
+    slope = 0.01 if param is None else param
+    known = {"tanh": 5 / 3, "relu": math.sqrt(2), "leaky_relu": math.sqrt(2 / (1 + slope**2)), "selu": 0.75}
+    return known.get(nonlinearity, 1.0)
+''',
+    "in_precision": '''
+def in_precision(model, dtype):
+    """A network that computes, and holds its weights, in a precision; they must not have been made yet."""
+    for layer in model._flatten_layers():
+        if layer.dtype != dtype and layer.weights:
+            raise ValueError(f"the weights of {layer.name} were made in {layer.dtype} before")
+        layer.dtype_policy = dtype
+    return model
 ''',
     "named_parameters": '''
 def named_parameters(model):

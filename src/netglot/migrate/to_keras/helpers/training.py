@@ -18,6 +18,12 @@ def clear(weights):
     for weight in weights:
         weight.grad = None
 ''',
+    "keep": '''
+def keep(weights, gradients):
+    """Gives each weight its gradient."""
+    for weight, gradient in zip(weights, gradients):
+        weight.grad = gradient
+''',
     "clip_kept": '''
 def clip_kept(clip, weights, limit):
     """Holds the gradients small that weights keep."""

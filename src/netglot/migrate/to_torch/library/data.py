@@ -28,6 +28,13 @@ def as_input(values):
     return tensor.to(torch.get_default_dtype()) if tensor.is_floating_point() else tensor
 
 
+def columns(values):
+    """Dictionaries and tuples of arrays; a list is one array."""
+    if isinstance(values, dict):
+        return {key: columns(one) for key, one in values.items()}
+    return tuple(map(columns, values)) if isinstance(values, tuple) else as_input(values)
+
+
 def first_of(values):
     """The first array in nested values."""
     while isinstance(values, (dict, list, tuple)):
@@ -41,7 +48,7 @@ def stacked(rows):
         return {key: stacked([row[key] for row in rows]) for key in rows[0]}
     if isinstance(rows[0], (list, tuple)):
         return tuple(stacked(list(column)) for column in zip(*rows))
-    if isinstance(rows[0], (str, bytes, np.str_)):
+    if isinstance(rows[0], (str, bytes, np.str_)) or (isinstance(rows[0], np.ndarray) and rows[0].dtype.kind in "USO"):
         return np.asarray(rows)
     return torch.stack([torch.as_tensor(row) for row in rows])
 
@@ -71,7 +78,7 @@ class Dataset:
     @classmethod
     def from_tensor_slices(cls, tensors):
         """The rows of arrays, side by side."""
-        tensors = mapped(as_input, tuple(tensors) if isinstance(tensors, list) and np.ndim(tensors[0]) else tensors)
+        tensors = columns(tensors)
         count = len(first_of(tensors))
         return cls(lambda: (mapped(lambda one: one[i], tensors) for i in range(count)), count)
 

@@ -90,7 +90,9 @@ def loss_of(model, targets, outputs, weights=None):
         values = getattr(loss, "each", loss)(target if target is None else alike(target, output), output)
         given = part_of(weights, name, place, model)
         if given is not None:
-            values = values * given.to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
+            if given.ndim == values.ndim + 1 and given.shape[-1] == 1:
+                given = given[..., 0]
+            values = values * given.to(values.dtype).reshape(*given.shape, *[1] * (values.ndim - given.ndim))
         mask = getattr(output, "mask", None)
         if mask is not None:  # the mean is that of the steps that count
             mask = mask.to(values.dtype)

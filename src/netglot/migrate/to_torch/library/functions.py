@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 
 def clip_by_global_norm(tensors, clip_norm):
@@ -39,7 +40,29 @@ def image_resized(images, size, method="bilinear"):
     x = batched.movedim(-1, 1).to(torch.get_default_dtype())
     how = {"mode": "nearest-exact"} if method == "nearest" else {"mode": "bilinear", "align_corners": False}
     x = F.interpolate(x, size=tuple(int(one) for one in size), **how).movedim(1, -1)
+    x = x.to(images.dtype) if method == "nearest" else x
     return x if images.ndim == 4 else x[0]
+
+
+def array_to_img(x, scale=True):
+    """A picture of an array with the channels last."""
+    x = np.asarray(x.detach() if isinstance(x, torch.Tensor) else x, dtype="float32")
+    if scale:
+        x = x - x.min()
+        x = x / max(x.max(), 1e-12) * 255 if x.max() else x
+    return Image.fromarray((x[..., 0] if x.shape[-1] == 1 else x).astype("uint8"))
+
+
+def img_to_array(image):
+    """A picture as an array with the channels last."""
+    x = np.asarray(image, dtype="float32")
+    return x if x.ndim == 3 else x[..., None]
+
+
+def load_img(path, color_mode="rgb", target_size=None):
+    """A picture from a file."""
+    image = Image.open(path).convert({"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}[color_mode])
+    return image if target_size is None else image.resize((target_size[1], target_size[0]), Image.NEAREST)
 
 
 def image_patches(images, size, strides=None, padding="valid"):

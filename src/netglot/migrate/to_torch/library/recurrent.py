@@ -108,6 +108,70 @@ class SimpleRNN(Recurrent):
         return [self.activation(y if self.bias is None else y + self.bias)]
 
 
+class Cell:
+    """What makes one step of a recurrent layer a layer of its own: `y, states = cell(x, states)`."""
+
+    def forward(self, x, states, training=None):
+        dropped, again = (F.dropout(one, rate, self.training) for one, rate in zip((x, states[0]), self.rates))
+        states = self.step(dropped, [again, *states[1:]])
+        return states[0], states
+
+
+class LSTMCell(Cell, LSTM):
+    """One step of long short-term memory."""
+
+
+class GRUCell(Cell, GRU):
+    """One step of gated recurrent units."""
+
+
+class SimpleRNNCell(Cell, SimpleRNN):
+    """One step of the plain recurrent layer."""
+
+
+class StackedCells(Layer):
+    """Cells of which each takes what the one before gives; their states are nested."""
+
+    def __init__(self, cells):
+        super().__init__()
+        self.cells = nn.ModuleList(cells)
+
+    def get_initial_state(self, batch_size):
+        return [one.get_initial_state(batch_size) for one in self.cells]
+
+    def forward(self, x, states, training=None):
+        after = []
+        for cell, state in zip(self.cells, states):
+            x, state = cell(x, state)
+            after.append(state)
+        return x, after
+
+
+class RNN(Layer):
+    """A recurrent layer of a cell: `y, states = cell(x, states)` at each step."""
+
+    def __init__(self, cell, return_sequences=False, return_state=False, go_backwards=False):
+        super().__init__()
+        self.cell = StackedCells(cell) if isinstance(cell, (list, tuple)) else cell
+        self.return_sequences, self.return_state, self.go_backwards = return_sequences, return_state, go_backwards
+
+    def get_initial_state(self, batch_size):
+        """What the cell begins with."""
+        if hasattr(self.cell, "get_initial_state"):
+            return self.cell.get_initial_state(batch_size)
+        sizes = self.cell.state_size
+        return [torch.zeros(batch_size, one) for one in (sizes if isinstance(sizes, (list, tuple)) else [sizes])]
+
+    def forward(self, x, initial_state=None):
+        states = self.get_initial_state(len(x)) if initial_state is None else initial_state
+        outputs = []
+        for step in reversed(range(x.shape[1])) if self.go_backwards else range(x.shape[1]):
+            y, states = self.cell(x[:, step], states)
+            outputs.append(y)
+        y = torch.stack(outputs, dim=1) if self.return_sequences else y
+        return (y, *states) if self.return_state else y
+
+
 class Bidirectional(Layer):
     """A recurrent layer, and its copy that reads backwards."""
 

@@ -129,6 +129,12 @@ def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None):
     return Symbol(torch.zeros(shape, dtype=torch.int64 if whole else torch.get_default_dtype()))
 
 
+def _as_declared(symbol, value):
+    """An input with the last axis of one that was declared for it."""
+    lacks = value.ndim + 1 == symbol.example.ndim and symbol.example.shape[-1] == 1
+    return value[..., None] if lacks else value
+
+
 class Model(Layer):
     """A network that was written down from its inputs to its outputs."""
 
@@ -157,12 +163,36 @@ class Model(Layer):
         if len(inputs) == 1 and isinstance(inputs[0], dict):
             keys = self.inputs if isinstance(self.inputs, dict) else inputs[0]
             inputs = [inputs[0][key] for key in keys]
-        known = {id(symbol): value for symbol, value in zip(symbols, _leaves(list(inputs)))}
+        known = {id(symbol): _as_declared(symbol, value) for symbol, value in zip(symbols, _leaves(list(inputs)))}
         for one in self.steps:
             if id(one) not in known:
                 args, options = (Symbol.put(part, lambda symbol: known[id(symbol)]) for part in (one.args, one.options))
                 known[id(one)] = one.function(*args, **options)
         return Symbol.put(self.outputs, lambda symbol: known[id(symbol)])
+
+    @property
+    def input(self):
+        return self.inputs
+
+    @property
+    def output(self):
+        return self.outputs
+
+    def get_layer(self, name=None, index=None):
+        """A layer by its name, or by its place."""
+        found = (
+            [one for one in self.layers if getattr(one, "name", "") == name] if index is None else [self.layers[index]]
+        )
+        layer = found[0]
+        last = next(one for one in self.steps if one.function is layer)
+        layer.__dict__.update(output=last, input=last.args[0] if len(last.args) == 1 else last.args)
+        return layer
+
+
+def named(layer, name):
+    """A layer that can be asked for by a name."""
+    layer.name = name
+    return layer
 
 
 class Sequential(nn.Sequential):

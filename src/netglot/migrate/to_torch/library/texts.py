@@ -5,7 +5,27 @@ import re
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
+
+from netglot.migrate.to_torch.library.symbols import Symbol
+
+
+class CategoryEncoding(nn.Module):
+    """Numbers of categories as zeros and ones, or as how often each is there."""
+
+    def __init__(self, num_tokens, output_mode="multi_hot"):
+        super().__init__()
+        self.num_tokens, self.output_mode = num_tokens, output_mode
+
+    def __call__(self, x):
+        return Symbol.of(self, x) if isinstance(x, Symbol) else super().__call__(x)
+
+    def forward(self, x):
+        ones = F.one_hot(torch.as_tensor(x).long(), self.num_tokens).to(torch.get_default_dtype())
+        if self.output_mode == "one_hot":
+            return ones.squeeze(-2) if ones.ndim > 2 and ones.shape[-2] == 1 else ones
+        return ones.sum(-2) if self.output_mode == "count" else ones.amax(-2)
 
 
 class Lookup(nn.Module):
@@ -60,6 +80,9 @@ class Lookup(nn.Module):
         if not self.num_oov_indices:
             raise ValueError(f"{word!r} is not in the vocabulary")
         return int(self.mask_token is not None)
+
+    def __call__(self, data):
+        return Symbol.of(self, data) if isinstance(data, Symbol) else super().__call__(data)
 
     def forward(self, data):
         if self.invert:

@@ -1,0 +1,26 @@
+"""What files hand to each other, and tensors that are changed where others hold them: right, or marked."""
+
+from pathlib import Path
+
+import pytest
+
+from netglot.migrate.migrating import migrate
+
+pytest.importorskip("torch")
+pytest.importorskip("keras")
+HELPED = Path(__file__).parent / "sources" / "helped"
+
+
+def test_files_that_name_no_framework_and_changes_that_others_see(capsys):
+    found = migrate(HELPED, "tensorflow")
+    assert found.verdict == "equivalent", (found.report["networks"], found.report["scripts"])
+    text = {name: data.decode() for name, data in found.files.items()}
+    assert not any("torch" in one.replace("PyTorch", "") for one in text.values())
+    assert "from tensorflow.keras import ops" in text["scoring.py"]  # it is handed tensors
+    assert "self.mean.assign(" in text["model.py"] and "self.seen.assign_add(1)" in text["model.py"]
+    assert "model = model.Net()" in text["train.py"]  # the module gives its name to the network
+    assert "isinstance(params[0], dict)" in text["train.py"]  # groups of weights that are handed on with options
+    marked = {one["line"]: one["reason"] for file in found.report["files"] for one in file["marked"]}
+    assert sorted(marked) == [15, 38]
+    assert "what the caller gave as rows" in marked[15] and 'held["rows"]' in marked[38]
+    assert 'held["rows"] = updated(' in text["train.py"]
