@@ -48,7 +48,7 @@ def values(graph, feeds) -> list[np.ndarray]:
 
 NAMES = {"mxnet": MXNET.NAMES, "caffe": CAFFE.RUN, "darknet": DARKNET.RUN}
 REFUSED = {
-    "mxnet": {"reductions", "arrays"},
+    "mxnet": {"reductions", "arrays", "ends", "picked"},
     "caffe": {"mvn", "mvn_across", "prior_boxes", "ssd_norm", "ssd_norm_across"},
     "darknet": {"reorg", "yolo2", "yolo3", "yolo4", "yolo4_new", "yolov3"},
 }

@@ -21,10 +21,9 @@ from netglot.passes.fold import fold
 from netglot.passes.layout import Arranged, arrange
 from netglot.passes.patterns import raise_patterns
 from netglot.passes.raising import raise_ops
-from netglot.pivot.dims import Dim
 from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import Graph, Names, Node, Parameter, Part, Value
-from netglot.pivot.op import Op, dtype_of, is_scalar, numpy_dtype, type_of
+from netglot.pivot.op import Op, dtype_of, is_open, is_scalar, numpy_dtype, type_of
 from netglot.source.module_file import TargetVariable
 from netglot.source.spell import Call
 
@@ -152,7 +151,7 @@ class Emitter:
 
     def _may(self, op: Op) -> bool:
         """Whether an op over weights may be computed once: its sizes are known and it draws nothing."""
-        return not op.random and not any(isinstance(s, Dim) for kind in op.result_types() for s in kind.shape)
+        return not op.random and not is_open(op)
 
     def known(self, tree: Any) -> bool:
         """Whether an operand is computed from weights and arrays alone."""
@@ -352,10 +351,11 @@ class WrittenFile:
     """What the format needs beside the weights when it saves."""
 
     def load(self, name: str) -> np.ndarray:
-        """One weight."""
+        """One weight, in the precision that it has in the network: what was computed once is kept in a higher one."""
         recipe = self.weights[name]
-        made = recipe.load() if isinstance(recipe, Parameter) else evaluate_recipe(recipe)
-        return np.asarray(made)
+        if not isinstance(recipe, Parameter):
+            return np.asarray(evaluate_recipe(recipe))
+        return np.asarray(recipe.load()).astype(numpy_dtype(recipe.dtype), copy=False)
 
 
 def evaluate_recipe(recipe: Any) -> np.ndarray:

@@ -12,6 +12,7 @@ from netglot.pivot import ops
 from netglot.pivot.dims import Dim
 from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import Graph, Names, Node, Parameter, Part, Value
+from netglot.pivot.op import is_open
 
 _SHORT = 4
 """Computations of so many ops stay in the code, unless they read a stored constant."""
@@ -48,7 +49,7 @@ def constants(graph: Graph) -> dict[Value, int]:
 
 def _constant_size(node: Node, frozen: dict[Value, int]) -> int | None:
     """How many ops a constant node takes with all that it needs; None where it depends on the input or is trained."""
-    if node.op.random or any(not isinstance(s, int) for v in node.results for s in v.shape):
+    if node.op.random or is_open(node.op) or any(not isinstance(s, int) for v in node.results for s in v.shape):
         return None
     size = 1
     for value in node.operand_values():

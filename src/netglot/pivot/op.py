@@ -260,6 +260,15 @@ def is_scalar(operand: Any) -> bool:
     return isinstance(operand, bool | int | float | complex | Dim)
 
 
+def is_open(op: Op) -> bool:
+    """Whether what an op computes depends on a size that is open: one of its results, its attributes or its numbers."""
+    held = [getattr(op, field.name) for field in op.fields()]
+    flat = [one for item in held for one in (item if isinstance(item, tuple) else (item,))]
+    return any(isinstance(one, Dim) for one in flat) or any(
+        isinstance(size, Dim) for kind in op.result_types() for size in kind.shape
+    )
+
+
 def shape_of(operand: Any) -> tuple[Size, ...]:
     """The shape of an operand."""
     return type_of(operand).shape

@@ -13,7 +13,7 @@ from netglot.passes.layout import constant_values
 from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import REARRANGING, Graph, Node, Parameter, Part, Value
 from netglot.pivot.offline import base_parameters, recipe
-from netglot.pivot.op import FLOATS, Op, type_of
+from netglot.pivot.op import FLOATS, Op, is_open, type_of
 from netglot.source import spell
 from netglot.source.parts import Style
 
@@ -176,8 +176,8 @@ class Spelled:
 
 
 def _static(node: Node) -> bool:
-    """Whether no size of the results depends on the input."""
-    return all(isinstance(size, int) for value in node.results for size in value.shape)
+    """Whether nothing of a node depends on a size of the input."""
+    return not is_open(node.op) and all(isinstance(size, int) for value in node.results for size in value.shape)
 
 
 def _substitute(tree: Any, leaf: Callable[[Parameter], Any]) -> Any:

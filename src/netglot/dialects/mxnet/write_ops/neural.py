@@ -307,7 +307,28 @@ def _factor(op, old) -> int | None:
     return factor if not found and factor >= 1 else None
 
 
-mxnet.refuses(ops.GridSample, notimpl("MXNet samples grids in other coordinates"))
+@mxnet.lowers(ops.GridSample)
+def grid_from_centre_to_centre(op):
+    """MXNet counts from the centres of the outer pixels, and takes pictures for zeros around."""
+    if op.align_corners and op.padding_mode == "zeros":
+        return None
+    sizes = [size for axis, size in enumerate(shape_of(op.x)) if axis not in (0, op.axis)][::-1]
+    if op.padding_mode == "reflection" or not all(isinstance(size, int) and size > 1 for size in sizes):
+        raise Refusal(notimpl("sampling with reflections, or pictures whose size is not known"))
+    grid = op.grid
+    if not op.align_corners:
+        grid = ops.Multiply(grid, np.array([n / (n - 1) for n in sizes], numpy_dtype(dtype_of(op.grid))))
+    grid = ops.Clip(grid, -1.0, 1.0) if op.padding_mode == "border" else grid
+    return op.replace(grid=grid, align_corners=True, padding_mode="zeros")
+
+
+@mxnet.writes(ops.GridSample)
+def grid_sample(op):
+    if op.mode != "linear" or len(shape_of(op.x)) != 4:
+        raise Refusal(notimpl("sampling of other than four neighbours in a plane"))
+    return step("BilinearSampler", op.x, ops.Permute(op.grid, (0, 3, 1, 2)))
+
+
 mxnet.refuses(ops.Fold, notimpl("MXNet's col2im counts its windows otherwise"))
 
 

@@ -34,7 +34,7 @@ def rank(node, x):
 @tflite.reads("IF")
 def if_(node, condition, *inputs):
     if not known(condition):
-        raise Refusal(notimpl("a condition on data"))
+        raise Refusal(notimpl("a condition on data", "choose with tf.where"))
     taken = node.number(0 if bool(np.asarray(condition)) else 1)
     return node.interpreter.call(taken, list(inputs))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from netglot.dialects.tflite.dialect import tflite
-from netglot.errors import Refusal, notimpl
+from netglot.errors import Refusal, never, notimpl
 from netglot.pivot import ops
 from netglot.pivot.graph import Part
 from netglot.pivot.op import normal_axis, shape_of, type_of
@@ -270,3 +270,48 @@ def reverse_sequence(node, x, lengths):
     if not np.all(node.array(lengths, "lengths") == shape_of(x)[axis]):
         raise Refusal(notimpl("sequences of different lengths reversed"))
     return ops.Flip(x, (axis,))
+
+
+# -- matrices, quantised training, and what depends on the data
+
+
+@tflite.reads("MATRIX_DIAG")
+def matrix_diag(node, x):
+    rank = len(shape_of(x))
+    return ops.DiagonalEmbed(x, 0, rank - 1, rank)
+
+
+@tflite.reads("MATRIX_SET_DIAG")
+def matrix_set_diag(node, x, diagonal):
+    *_, rows, columns = shape_of(x)
+    if not isinstance(rows, int) or not isinstance(columns, int):
+        raise Refusal(notimpl("a diagonal of a matrix whose size is not known"))
+    on = node.operand(np.eye(rows, columns, dtype=bool))
+    side = max(rows, columns)
+    rank, short = len(shape_of(x)), min(rows, columns)
+    before, after = (0,) * (rank - 1), (*(0,) * (rank - 2), side - short)
+    wide = ops.Pad(node.operand(diagonal), before, after, "constant", 0.0) if side > short else node.operand(diagonal)
+    square = ops.DiagonalEmbed(wide, 0, rank - 2, rank - 1)
+    cut = ops.Slice(ops.Slice(square, rank - 2, 0, rows, 1), rank - 1, 0, columns, 1)
+    return ops.Where(on, cut, x)
+
+
+@tflite.reads("FAKE_QUANT")
+def fake_quant(node, x):
+    low, high = node.decimal(0), node.decimal(1)
+    bits, narrow = int(node.number(2, "i", 0)), node.flag(3)
+    return node.tensorflow("FakeQuantWithMinMaxArgs", inputs=x, min=low, max=high, num_bits=bits, narrow_range=narrow)
+
+
+for _name in ("NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5"):
+    tflite.refuses_reading(
+        _name, never("how many boxes are left depends on what is seen", "cut the network before it: boxes and scores")
+    )
+for _name in ("WHERE", "UNIQUE"):
+    tflite.refuses_reading(_name, never("how many elements there are depends on the data"))
+for _name in ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"):
+    tflite.refuses_reading(
+        _name, notimpl("a variable that outlives a call", "export a network that is handed its states")
+    )
+for _name in ("HASHTABLE", "HASHTABLE_FIND", "HASHTABLE_LOOKUP"):
+    tflite.refuses_reading(_name, notimpl("a table of words", "look words up before the network"))
