@@ -151,7 +151,8 @@ class Emitter:
 
     def _may(self, op: Op) -> bool:
         """Whether an op over weights may be computed once: its sizes are known and it draws nothing."""
-        return not op.random and not is_open(op)
+        sizes = [size for kind in op.result_types() for size in kind.shape]
+        return not op.random and not is_open(op) and not any(isinstance(size, Dim) for size in sizes)
 
     def known(self, tree: Any) -> bool:
         """Whether an operand is computed from weights and arrays alone."""

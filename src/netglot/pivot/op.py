@@ -261,12 +261,9 @@ def is_scalar(operand: Any) -> bool:
 
 
 def is_open(op: Op) -> bool:
-    """Whether what an op computes depends on a size that is open: one of its results, its attributes or its numbers."""
+    """Whether a size that is open is among the attributes or the numbers of an op."""
     held = [getattr(op, field.name) for field in op.fields()]
-    flat = [one for item in held for one in (item if isinstance(item, tuple) else (item,))]
-    return any(isinstance(one, Dim) for one in flat) or any(
-        isinstance(size, Dim) for kind in op.result_types() for size in kind.shape
-    )
+    return any(isinstance(one, Dim) for item in held for one in (item if isinstance(item, tuple) else (item,)))
 
 
 def shape_of(operand: Any) -> tuple[Size, ...]:
