@@ -21,6 +21,7 @@ from netglot.passes.fold import fold
 from netglot.passes.layout import Arranged, arrange
 from netglot.passes.patterns import raise_patterns
 from netglot.passes.raising import raise_ops
+from netglot.pivot.dims import Dim
 from netglot.pivot.evaluate import evaluate_op
 from netglot.pivot.graph import Graph, Names, Node, Parameter, Part, Value
 from netglot.pivot.op import Op, dtype_of, is_open, is_scalar, numpy_dtype, type_of
