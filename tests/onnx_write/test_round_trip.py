@@ -67,11 +67,18 @@ class Around(nn.Module):
     ("module", "shape", "text"),
     [
         (Twice(), (2, 4, 3), "self.recurrent_2(rnn)"),
+        (nn.Upsample(size=(4, 6)), (1, 2, 14, 6), "[:, :, self."),
         (Stretched(), (1, 2, 5, 4), 'size=(5, 9), mode="bicubic"'),
         (nn.MaxPool1d(2, padding=1, dilation=2, ceil_mode=True), (2, 4, 2), "dilation=2"),
         (Around(), (2, 5, 1, 3, 4), "torch.cat([x, x, x])"),
     ],
-    ids=["a recurrent module of two layers, called twice", "curves along one axis", "a wide dilated pool", "wrapped"],
+    ids=[
+        "a recurrent module of two layers, called twice",
+        "a nearest between two",
+        "curves along one axis",
+        "a wide dilated pool",
+        "wrapped",
+    ],
 )
 def test_a_network_comes_back(module, shape, text, tmp_path):
     assert text in _there_and_back(module, torch.randn(shape), tmp_path)
@@ -80,3 +87,31 @@ def test_a_network_comes_back(module, shape, text, tmp_path):
 def test_curves_are_proven_in_double_precision():
     """ONNX's own implementation computes their weights in the precision of an attribute."""
     assert netglot.convert(Stretched(), to="onnx", inputs=[("B", 2, 5, 4)]).verdict == "equivalent"
+
+
+class Residual(nn.Module):
+    def __init__(self, norm):
+        super().__init__()
+        self.norm = nn.LayerNorm(4)
+        self.norm.weight, self.norm.bias = norm.weight, norm.bias
+        self.mix = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return x + self.mix(self.norm(x))
+
+
+class Tied(nn.Module):
+    """Layers of their own in a sequence, with weights of one."""
+
+    def __init__(self):
+        super().__init__()
+        norm = nn.LayerNorm(4)
+        nn.init.normal_(norm.weight)
+        self.blocks = nn.Sequential(*[Residual(norm) for _ in range(3)])
+
+    def forward(self, x):
+        return self.blocks(x)
+
+
+def test_layers_that_share_weights_within_a_sequence_come_back(tmp_path):
+    assert "nn.LayerNorm(4" in _there_and_back(Tied(), torch.randn(2, 4), tmp_path)

@@ -78,7 +78,7 @@ FOUND = {
 }
 LEFT = {
     "a norm with weights of its own": lambda x: grouped(x, scale=2.0),
-    "a norm in another shape": lambda x: grouped(x, shape=(2, 3, 8, 5)),
+    "a norm of groups that are not whole channels": lambda x: grouped(x, shape=(2, 4, 6, 5)),
     "the other half opens": lambda x: glu(x, swap=True),
     "a mean over other axes": lambda x: spread(x, inner=(2, 3)),
     "twos in zeros": lambda x: ones_at(x, value=2.0),

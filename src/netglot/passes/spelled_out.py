@@ -30,12 +30,12 @@ def group_norm(op: ops.Reshape, find: Any) -> Op | None:
     if apart is None or not isinstance(apart.x, Value) or len(op.shape) < 3 or len(apart.shape) < 3:
         return None
     groups, shape = apart.shape[1], tuple(op.shape)
-    whole = tuple(apart.x.shape) == shape and apart.shape[0] == shape[0] and isinstance(groups, int)
-    if not whole or not isinstance(shape[1], int) or shape[1] % groups:
+    if apart.shape[0] != shape[0] or not isinstance(groups, int) or not isinstance(shape[1], int) or shape[1] % groups:
         return None
     if not _everywhere(norm.scale, 1.0) or not _everywhere(norm.offset, 0.0):
         return None
-    return ops.GroupNorm(apart.x, None, None, groups, norm.epsilon, 1)
+    x = apart.x if tuple(apart.x.shape) == shape else ops.Reshape(apart.x, shape)
+    return ops.GroupNorm(x, None, None, groups, norm.epsilon, 1)
 
 
 def _everywhere(value: Any, wanted: float) -> bool:

@@ -183,10 +183,10 @@ def call(function: str, left: int | Dim, right: int | Dim) -> Size:
         return _FOLD[function](left, right)
     if left == right:
         return left
-    if function == "max" and left == 0 and _is_counted(right):
-        return right
-    if function == "max" and right == 0 and _is_counted(left):
-        return left
+    for one, other in ((left, right), (right, left)):
+        least = _least(other) if isinstance(one, int) else None
+        if least is not None and least >= one:
+            return other if function == "max" else one
     difference = left - right
     if isinstance(difference, int):  # the same symbols, so the order does not depend on them
         larger, smaller = (left, right) if difference > 0 else (right, left)
@@ -194,16 +194,34 @@ def call(function: str, left: int | Dim, right: int | Dim) -> Size:
     return Dim((((((Call(function, left, right)), 1),), 1),))
 
 
-def _is_counted(size: int | Dim) -> bool:
-    """Whether a size is surely not negative: it is made of symbols, which are lengths of axes, without subtraction."""
-    return all(coefficient > 0 and all(_is_counted_atom(a) for a, _ in powers) for powers, coefficient in _terms(size))
+def _least(size: int | Dim) -> int | None:
+    """The least number that a size may be, where that shows: symbols are lengths of axes that have elements."""
+    total = 0
+    for powers, coefficient in _terms(size):
+        least = [_least_of_atom(atom) for atom, _ in powers]
+        if any(one is None or one < 0 for one in least) or (coefficient < 0 and powers):
+            return None
+        total += coefficient * math.prod(
+            one**power for one, (_, power) in zip(least, powers, strict=True) if one is not None
+        )
+    return total
 
 
-def _is_counted_atom(atom: str | Call) -> bool:
+def _least_of_atom(atom: str | Call) -> int | None:
     if isinstance(atom, str):
-        return True
-    sides = [_is_counted(side) for side in (atom.left, atom.right)]
-    return any(sides) if atom.function == "max" else all(sides)
+        return 1
+    left, right = _least(atom.left), _least(atom.right)
+    if atom.function == "max":
+        return max((one for one in (left, right) if one is not None), default=None)
+    if left is None or right is None:
+        return None
+    if atom.function == "min":
+        return min(left, right)
+    if atom.function == "mod":
+        return 0 if left >= 0 and right > 0 else None
+    return (
+        left // atom.right if isinstance(atom.right, int) and atom.right > 0 else 0 if left >= 0 and right > 0 else None
+    )
 
 
 def maximum(left: int | Dim, right: int | Dim) -> Size:

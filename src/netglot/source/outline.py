@@ -36,6 +36,7 @@ class Outline(Spelled):
         """The names of the arguments of modules, by the module's path and the value."""
         self.order = {path: i for i, path in enumerate(graph.modules)}
         self.called_by = self._paths_of_modules()
+        self._first_holders: dict[tuple, Node] | None = None
         self.unlike: set[Frame] = set()
         """Calls that do not do what the first call of their module does: they stand in the open, not as a call."""
         known = -1
@@ -160,10 +161,24 @@ class Outline(Spelled):
         tree.kind = "sequence"
 
     def _uses_foreign(self, tree: CallTree) -> bool:
-        """Whether a call needs a bare weight that is held outside of it, which must be handed to it."""
+        """Whether a call needs a weight that is held outside of it, which must be handed to it."""
         inside = f"{tree.path}."
+        if any(not f"{self._first_with_weights(node).path}.".startswith(inside) for node in tree.nodes()):
+            return True
         bare = {value for node in tree.nodes() for value in self.needs(node) if value in self.offline}
         return any(not p.name.startswith(inside) for value in bare for p in self.base_parameters(value))
+
+    def _first_with_weights(self, node: Node) -> Node:
+        """The first node whose layer has the weights of this one's; itself where it has none."""
+        if self._first_holders is None:
+            self._first_holders = {}
+            for one in self.graph.nodes:
+                layer = self.spelled.get(one)
+                if isinstance(layer, spell.Layer) and layer.weights:
+                    self._first_holders.setdefault(self.layer_key(layer), one)
+        layer = self.spelled.get(node)
+        held = isinstance(layer, spell.Layer) and layer.weights
+        return self._first_holders.get(self.layer_key(layer), node) if held else node
 
     def _is_chain_of_layers(self, leaf: CallTree) -> bool:
         nodes = list(leaf.nodes())

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
 from netglot.dialects.onnx.dialect import onnx
 from netglot.dialects.onnx.versions import opset
 from netglot.dialects.onnx.write_ops.terms import node
-from netglot.errors import Refusal, never
+from netglot.errors import Refusal, never, notimpl
 from netglot.passes.composed import neural
 from netglot.pivot import ops
 from netglot.pivot.op import shape_of
+from netglot.pivot.ops.resize import nearest_indices
 
 
 def _rank(x) -> int:
@@ -21,6 +24,8 @@ def _rank(x) -> int:
 def resize_in_pieces(op):
     if op.mode == "area":
         return ops.AdaptiveAvgPool(op.x, op.size, op.axes)
+    if op.mode.startswith("nearest") and _may_round_otherwise(op):
+        return _taken(op)
     plain = op.mode.startswith("nearest") or (len(op.axes) <= 2 and not op.antialias and op.mode == "linear")
     cubic = op.mode == "cubic" and len(op.axes) == 2 and not op.antialias and _rank(op.x) == 4
     if (plain and _rank(op.x) == len(op.axes) + 2) or cubic:
@@ -28,6 +33,37 @@ def resize_in_pieces(op):
     if op.mode.startswith("nearest"):
         return None
     return neural.resize(op)
+
+
+def _may_round_otherwise(op) -> bool:
+    """Whether an element stands between two others, and which of both runtimes take depends on rounding.
+
+    They divide by a factor in single precision, and seven times a seventh is less than one.
+    """
+    exact = Fraction(op.mode == "nearest-exact", 2)
+    for number, (axis, new) in enumerate(zip(op.axes, op.size, strict=True)):
+        old = shape_of(op.x)[axis]
+        if not isinstance(old, int) or not isinstance(new, int):
+            continue
+        factor = Fraction(str(op.scale[number])) if op.scale else Fraction(new, old)
+        if Fraction(float(np.float32(float(factor)))) == factor:
+            continue
+        places = [(place + exact) / factor for place in range(new)]
+        if any(place.denominator == 1 and place for place in places):
+            return True
+    return False
+
+
+def _taken(op):
+    """The elements that stand at each place, one axis after the other."""
+    x = op.x
+    for number, (axis, new) in enumerate(zip(op.axes, op.size, strict=True)):
+        old = shape_of(op.x)[axis]
+        if not isinstance(old, int) or not isinstance(new, int):
+            raise Refusal(notimpl("resizing by the nearest along axes of which some have open sizes", "fix the sizes"))
+        scale = op.scale[number] if op.scale else None
+        x = ops.Take(x, nearest_indices(old, new, scale, op.mode == "nearest-exact"), axis)
+    return x
 
 
 _MODES = {
