@@ -180,3 +180,22 @@ def test_external_data_in_a_file_whose_name_is_no_text_is_told(tmp_path):
     (tmp_path / "model.onnx").write_bytes(data.replace(b"weights.bin", b"\xff\xfeights.bin"))
     with pytest.raises(InputError, match="impossible name"):
         read_onnx(tmp_path / "model.onnx")
+
+
+def test_nodes_in_any_order_are_read():
+    """onnxruntime takes them, and its converter to half precision appends casts of inputs at the end."""
+    proto = model([node("Add", "b b", "y"), node("Relu", "c", "b"), node("Neg", "a", "c")], {"a": [2]}, ["y"])
+    made = result(graph_of(proto), np.array([-1.0, 2.0], "float32"))
+    assert np.array_equal(made, [2.0, 0.0])
+    circle = model([node("Add", "b a", "y"), node("Relu", "y", "b")], {"a": [2]}, ["y"])
+    with pytest.raises(InputError, match="nothing makes its input"):
+        graph_of(circle)
+
+
+def test_the_gate_of_half_precision_is_one():
+    """The root of two is 1.4140625 there."""
+    half = {name: np.asarray(held, "float16") for name, held in (("r", 2**0.5), ("one", 1.0), ("half", 0.5))}
+    steps = [("Div", "h r", "a"), ("Erf", "a", "e"), ("Add", "e one", "g"), ("Mul", "h g", "m"), ("Mul", "m half", "z")]
+    nodes = [*(node(*step) for step in steps), node("Cast", "z", "y", to=1)]
+    graph = graph_of(model(nodes, {"h": (10, ["N", 4])}, ["y"], half))
+    assert "F.gelu(" in netglot.write(graph, to="torch").source

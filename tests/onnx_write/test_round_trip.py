@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 import numpy as np
 import onnxruntime
 import torch
-from tests.zoo.onnx_round import _back, chosen, run
+from tests.zoo.onnx_round import _back, _without_names, chosen, run
 from torch import nn
 
 import netglot
@@ -115,3 +115,31 @@ class Tied(nn.Module):
 
 def test_layers_that_share_weights_within_a_sequence_come_back(tmp_path):
     assert "nn.LayerNorm(4" in _there_and_back(Tied(), torch.randn(2, 4), tmp_path)
+
+
+class Reading(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.recurrent = nn.RNN(4, 2, num_layers=2, nonlinearity="relu")
+        self.block = nn.TransformerEncoderLayer(2, 1, 3, activation="gelu", batch_first=True)
+
+    def forward(self, x):
+        return self.block(self.recurrent(x.transpose(0, 1))[0].transpose(0, 1))
+
+
+class Difference(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.read = Reading()
+
+    def forward(self, x):
+        return (self.read(x) - self.read(x * 0.5)).softmax(-1)
+
+
+def test_a_recurrent_layer_of_two_blocks_without_names_stands_around_both(tmp_path):
+    module, x = Difference().eval(), torch.randn(2, 3, 4)
+    save_weights(write(netglot.read(module, inputs=[x]), keep_layout=True), tmp_path / "model.onnx")
+    _without_names(tmp_path / "model.onnx", tmp_path / "bare.onnx")
+    with torch.no_grad():
+        wanted = [module.double()(x.double()).numpy()]
+    assert _back(tmp_path / "bare.onnx", tmp_path, [x.numpy()], wanted, "")["back"] < 1e-9

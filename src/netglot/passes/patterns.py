@@ -231,8 +231,12 @@ def _linear_rows(op: ops.Reshape, find: Matcher) -> Op | None:
 # -- activations
 
 
-def _near(number: Any, wanted: float) -> bool:
-    return isinstance(number, int | float) and abs(number - wanted) <= 1e-6 * abs(wanted)
+def _near(number: Any, wanted: float, close: float = 1e-6) -> bool:
+    return isinstance(number, int | float) and abs(number - wanted) <= close * abs(wanted)
+
+
+_CLOSE = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
+"""How far a number may be from what was meant, in the dtypes that hold few digits."""
 
 
 def _factors(value: Any, find: Matcher) -> tuple[list[Value], float]:
@@ -256,6 +260,7 @@ def _gelu(op: ops.Multiply, find: Matcher) -> Op | None:
     tensors = left + right
     if len(tensors) != 2 or not _near(a * b, 0.5):
         return None
+    close = _CLOSE.get(op.result_types()[0].dtype, 1e-6)
     for x, gate in (tensors, tensors[::-1]):
         plus_one = find.op(gate, ops.Add)
         if plus_one is None:
@@ -264,24 +269,24 @@ def _gelu(op: ops.Multiply, find: Matcher) -> Op | None:
         erf, tanh = find.op(inner, ops.Erf), find.op(inner, ops.Tanh)
         if erf is not None:
             held, factor = _factors(erf.x, find)
-            if held == [x] and _near(factor, 0.7071067811865476):
+            if held == [x] and _near(factor, 0.7071067811865476, close):
                 return ops.Gelu(x, False)
-        if tanh is not None and _is_tanh_argument(tanh.x, x, find):
+        if tanh is not None and _is_tanh_argument(tanh.x, x, find, close):
             return ops.Gelu(x, True)
     return None
 
 
-def _is_tanh_argument(value: Value, x: Value, find: Matcher) -> bool:
+def _is_tanh_argument(value: Value, x: Value, find: Matcher, close: float) -> bool:
     """Whether a value is sqrt(2 / pi) * (x + 0.044715 x^3)."""
     held, factor = _factors(value, find)
-    if len(held) != 1 or not _near(factor, 0.7978845608028654):
+    if len(held) != 1 or not _near(factor, 0.7978845608028654, close):
         return False
     total = find.op(held[0], ops.Add)
     if total is None:
         return False
     for one, cube in ((total.x, total.y), (total.y, total.x)):
         parts, number = _factors(cube, find)
-        if one is not x or not _near(number, 0.044715):
+        if one is not x or not _near(number, 0.044715, close):
             continue
         power = find.op(parts[0], ops.Power) if len(parts) == 1 else None
         if parts == [x, x, x] or (power is not None and power.x is x and _near(power.y, 3.0)):

@@ -6,6 +6,7 @@ list of statements. What the instances of one class have in common is found afte
 
 from __future__ import annotations
 
+import contextlib
 import keyword
 import re
 from collections import Counter
@@ -25,6 +26,10 @@ _COMPUTED = re.compile(r"weight_[gv]$|weight_orig$|parametrizations\.\w+\.origin
 """The names of what a layer's weight is computed from."""
 
 
+class _Unreachable(Exception):
+    """A layer that is no function is held by another module: what calls it must stand in the open."""
+
+
 class Outline(Spelled):
     """The instances of a graph. `root` holds everything."""
 
@@ -42,7 +47,8 @@ class Outline(Spelled):
         known = -1
         while len(self.unlike) > known:
             known = len(self.unlike)
-            self._build()
+            with contextlib.suppress(_Unreachable):
+                self._build()
 
     def _build(self) -> None:
         """Makes instances, members and bodies; what is found unlike then is for the next time."""
@@ -295,7 +301,10 @@ class Outline(Spelled):
             return
         key = ("weights", *self.layer_key(form)) if form.weights else (*key, self.layer_key(form))
         if key in self.layers:
-            if form.function is not None and not self._reaches(owner, self.owner_of[self.layers[key]]):
+            if not self._reaches(owner, self.owner_of[self.layers[key]]):
+                if form.function is None and not self.unlike.issuperset(node.scope):
+                    self.unlike.update(node.scope)
+                    raise _Unreachable
                 self.forms[node] = self.function(form, node)  # the weights are handed in
                 return
             self.member_of[node] = self.layers[key]

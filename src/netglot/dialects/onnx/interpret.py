@@ -19,6 +19,7 @@ from netglot.dialects.onnx import control
 from netglot.dialects.onnx.attributes import attributes_of, defaults_of, function_of, schema_of, settled
 from netglot.dialects.onnx.dialect import onnx, reader_of
 from netglot.dialects.onnx.known import REARRANGING, SYMBOLIC, Sizes, Stored, depends, objects, sizes, stored
+from netglot.dialects.onnx.ordering import in_order
 from netglot.errors import InputError, NetglotError, Refusal, RefusedOp, never, notimpl
 from netglot.pivot.dims import product
 from netglot.pivot.evaluate import evaluate_op
@@ -88,7 +89,7 @@ class Interpreter:
         """Reads nodes in order; `held` has the tensors by name, and gains their results."""
         if frame.depth > 64:
             raise InputError("the model's functions or sub-graphs are nested more than 64 deep")
-        for node in nodes:
+        for node in in_order(nodes, held):
             self.total += 1
             if self.total > _MOST_NODES:
                 raise InputError(f"the model has more than {_MOST_NODES} nodes once its loops are unrolled")
