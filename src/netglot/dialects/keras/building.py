@@ -114,8 +114,11 @@ def _whole(value: Value) -> Known:
 def _told(node: Node, result: Value, known: dict[Value, Known]) -> Known:
     """What Keras knows of a result: less than the pivot where an axis lost its open size on the way."""
     op, whole = node.op, _whole(result)
-    if isinstance(op, (*STATED, Reduction)) or all(all(known[one][1:]) for one in node.operand_values()):
+    if isinstance(op, STATED) or all(all(known[one][1:]) for one in node.operand_values()):
         return whole
+    if isinstance(op, Reduction):
+        each = [True if axis in op.axes else one for axis, one in enumerate(known[op.x])]
+        return tuple(one for axis, one in enumerate(each) if op.keepdims or axis not in op.axes)
     if isinstance(op, ops.Permute):
         return tuple(known[op.x][axis] for axis in op.axes)
     moving = [op.x] if type(op) in WEIGHTED else list(node.operand_values())
@@ -124,6 +127,10 @@ def _told(node: Node, result: Value, known: dict[Value, Known]) -> Known:
         return (whole[0], *(False for _ in whole[1:])) if isinstance(op, INDEXING) else whole
     if isinstance(op, ops.Repeat):  # TensorFlow counts while it runs
         whole = (*whole[: op.axis], False, *whole[op.axis + 1 :])
+    if isinstance(
+        op, (ops.Conv, ops.ConvTranspose)
+    ):  # compiled by XLA where TensorFlow has no kernel: it tells no size
+        whole = tuple(one and axis in (0, op.axis) for axis, one in enumerate(whole))
     counted = op.axis if isinstance(op, ops.Concat) else None  # this axis adds its operands up
     made = set(_followed(node))  # the size of these axes is that of the weights
     return tuple(

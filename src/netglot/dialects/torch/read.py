@@ -19,7 +19,8 @@ import torch
 from torch.export.graph_signature import InputKind
 
 import netglot.dialects.torch.ops
-import netglot.dialects.torch.spectral  # noqa: F401  (fills the makers of complex numbers)
+import netglot.dialects.torch.short_time
+import netglot.dialects.torch.spectral  # noqa: F401  (both fill the makers of complex numbers)
 from netglot.dialects.torch import complex_numbers
 from netglot.dialects.torch.aliases import call_by_one_path
 from netglot.dialects.torch.argument_names import ARGUMENTS

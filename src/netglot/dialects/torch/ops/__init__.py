@@ -23,4 +23,5 @@ from netglot.dialects.torch.ops import (  # noqa: F401
     resize,
     shape,
     sort,
+    window_functions,
 )
