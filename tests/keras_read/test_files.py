@@ -68,6 +68,25 @@ def test_keras_2_is_read(name):
     np.testing.assert_allclose(actual, EXPECTED[f"{name}_out"], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["nested", "images"])
+def test_archives_of_keras_2_are_read(name):
+    """Nested models count their calls from one there; layers and options that Keras 3 lacks have their meaning."""
+    keras.config.set_floatx("float32")
+    graph = read(keras_file.load(FILES / f"keras2_{name}.keras"))
+    actual = evaluate(graph, {graph.inputs[0].name: EXPECTED[f"{name}_in"]})
+    np.testing.assert_allclose(actual, EXPECTED[f"{name}_out"], rtol=1e-4, atol=1e-5)
+
+
+def test_weights_of_a_keras_2_archive_that_do_not_fit(tmp_path):
+    with zipfile.ZipFile(FILES / "keras2_nested.keras") as source, zipfile.ZipFile(tmp_path / "net.keras", "w") as made:
+        config = source.read("config.json").replace(b'"units": 3', b'"units": 5')
+        made.writestr("config.json", config)
+        for name in ("metadata.json", "model.weights.h5"):
+            made.writestr(name, source.read(name))
+    with pytest.raises(WeightsError, match="do not fit"):
+        keras_file.load(tmp_path / "net.keras")
+
+
 def test_keras_2_architecture_and_weights():
     keras.config.set_floatx("float32")
     graph = read(keras_file.load(FILES / "keras2_cnn.json", weights=FILES / "keras2_cnn_weights.h5"))

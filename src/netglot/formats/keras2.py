@@ -7,9 +7,12 @@ Keras 3 reads most old configs, and not all: options that are gone, TensorFlow f
 from __future__ import annotations
 
 import inspect
+import io
 import re
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from netglot.errors import InputError, Refusal, never, notimpl
 
@@ -22,6 +25,11 @@ _HARMLESS: dict[str, Callable[[Any], bool]] = {
     "virtual_batch_size": lambda v: v is None,
     "adjustment": lambda v: v is None,
     "stateful": lambda v: not v,
+    "softmax_robust_masking": lambda v: not v,
+    "use_spectral_norm": lambda v: not v,
+    "synchronized": lambda v: not v,
+    "noise_shape": lambda v: v is None,
+    "trainable": lambda v: v,
 }
 """Options that Keras 3 lacks and that say nothing where the test holds."""
 
@@ -29,7 +37,8 @@ _IGNORED = {
     "batch_input_shape", "implementation", "input_length", "fused", "renorm_clipping", "renorm_momentum", "input_dtype",
     "build_config", "experimental_run_tf_function", "expects_training_arg", "dynamic", "type_spec", "input_dim",
     "inputs_spec", "kernel_initializer", "kernel_regularizer", "kernel_constraint", "bias_initializer",
-    "shared_object_id", "query_shape", "key_shape", "value_shape",
+    "shared_object_id", "query_shape", "key_shape", "value_shape", "rng_type", "optional", "force_generator",
+    "jit_compile",
 }  # fmt: skip
 """Options that Keras 3 lacks in some layer and that change no number."""
 
@@ -55,7 +64,8 @@ def translated(config: dict, supplied: dict) -> dict:
 
 def custom_objects() -> dict[str, Any]:
     """What a translated config names beside Keras's own classes."""
-    return {"TFOpLambda": _tensorflow_function(), "hard_sigmoid_of_keras_2": hard_sigmoid_of_keras_2}
+    table = {"TFOpLambda": _tensorflow_function(), "ThresholdedReLU": _thresholded_relu()}
+    return table | {"hard_sigmoid_of_keras_2": hard_sigmoid_of_keras_2}
 
 
 def hard_sigmoid_of_keras_2(x):
@@ -73,15 +83,29 @@ def _layer(data: dict, supplied: dict) -> dict:
     if name in ("TFOpLambda", "SlicingOpLambda"):
         inner = {"name": _clean(held["name"]), "function": held["function"], "trainable": True, "dtype": "float32"}
         return {"module": None, "class_name": "TFOpLambda", "config": inner, "registered_name": "TFOpLambda"}
+    if name == "Lambda":
+        return {"module": "keras.layers", "class_name": name, "config": _lambda(held), "registered_name": None}
     known = supplied.get(name)
     if known is not None:
         return {"module": None, "class_name": name, "config": held, "registered_name": name}
+    gone = name in custom_objects()
     return {
-        "module": "keras.layers",
+        "module": None if gone else "keras.layers",
         "class_name": name,
         "config": _options(name, held, supplied),
-        "registered_name": None,
+        "registered_name": name if gone else None,
     }
+
+
+def _lambda(held: dict) -> dict:
+    """The options of a layer of Python code: a name, or code, which only a trusted file may bring."""
+    made = {key: held[key] for key in ("name", "trainable", "arguments", "mask") if key in held}
+    shape = held.get("output_shape")
+    function = held["function"]
+    if isinstance(function, list):
+        config = dict(zip(("code", "defaults", "closure"), function, strict=True))
+        function = {"class_name": "__lambda__", "config": config}
+    return made | {"function": function} | ({"output_shape": shape} if isinstance(shape, list) else {})
 
 
 def _model(config: dict, supplied: dict) -> dict:
@@ -95,15 +119,56 @@ def _model(config: dict, supplied: dict) -> dict:
             given.insert(0, {"module": "keras.layers", "class_name": "InputLayer", "config": first})
         return made | {"layers": given}
     names = {one["name"] for one in layers}
+    before = {one["name"]: _calls_before(one, config) for one in layers if _kind(one) in _MODELS}
+    ends = before | {one["name"]: before[one["name"]] - 1 for one in layers if _kind(one) == "Functional"}  # as Keras 3
     return made | {
         "layers": [
             _layer(one, supplied)
-            | {"name": _clean(one["name"]), "inbound_nodes": [_node(n, names) for n in one["inbound_nodes"]]}
+            | {
+                "name": _clean(one["name"]),
+                "inbound_nodes": [_node(_moved(n, before), names, one["class_name"]) for n in one["inbound_nodes"]],
+            }
             for one in layers
         ],
-        "input_layers": _references(config["input_layers"]),
-        "output_layers": _references(config["output_layers"]),
+        "input_layers": _references(_single(config["input_layers"])),
+        "output_layers": _references(_single(_moved(config["output_layers"], ends))),
     }
+
+
+def _single(tree: Any) -> Any:
+    """The reference alone where a list holds one: Keras 2 always writes a list."""
+    return tree[0] if isinstance(tree, list) and len(tree) == 1 and _is_reference(tree[0]) else tree
+
+
+def _kind(layer: dict) -> str:
+    return _OLD_CLASSES.get(layer["class_name"], layer["class_name"])
+
+
+def _calls_before(layer: dict, config: dict) -> int:
+    """At which number the references to the calls of a nested model begin: its own making counts as one, mostly."""
+    found: list[int] = []
+
+    def look(tree: Any) -> None:
+        if _is_reference(tree) and tree[0] == layer["name"]:
+            found.append(tree[1])
+        for one in tree if isinstance(tree, list) else tree.values() if isinstance(tree, dict) else ():
+            look(one)
+
+    look([one["inbound_nodes"] for one in config["layers"]] + [config["output_layers"]])
+    return 0 if not found or 0 in found else 1
+
+
+def _is_reference(tree: Any) -> bool:
+    return isinstance(tree, list) and len(tree) >= 3 and isinstance(tree[0], str) and isinstance(tree[1], int)
+
+
+def _moved(tree: Any, before: dict[str, int]) -> Any:
+    """References to the calls of nested models, with these counted from zero."""
+    if _is_reference(tree):
+        return [tree[0], tree[1] - before.get(tree[0], 0), *(_moved(one, before) for one in tree[2:])]
+    if isinstance(tree, dict):
+        return {key: _moved(one, before) for key, one in tree.items()}
+    return [_moved(one, before) for one in tree] if isinstance(tree, list) else tree
 
 
 def _references(tree: Any) -> Any:
@@ -119,7 +184,7 @@ def _clean(name: str) -> str:
 # -- nodes
 
 
-def _node(node: Any, names: set[str]) -> dict:
+def _node(node: Any, names: set[str], kind: str) -> dict:
     """One call of a layer: its tensors, and its other arguments."""
     several = bool(node) and isinstance(node[0], list)
     tensors = node if several else [node]
@@ -129,7 +194,8 @@ def _node(node: Any, names: set[str]) -> dict:
         options |= one[3] if len(one) > 3 else {}
     options.pop("name", None)
     options = {key: _argument(held, names) for key, held in options.items()}
-    plain_list = several and (len(found) > 1 or any(len(one) > 3 and one[3] for one in tensors))
+    listed = kind.endswith("OpLambda") and any(len(one) > 3 and one[3] for one in tensors)
+    plain_list = several and (len(found) > 1 or listed)
     return {"args": [found if plain_list else found[0]], "kwargs": options}
 
 
@@ -157,13 +223,13 @@ def _argument(held: Any, names: set[str]) -> Any:
 def _options(name: str, config: dict, supplied: dict) -> dict:
     import keras
 
-    kind = getattr(keras.layers, name, None)
+    kind = getattr(keras.layers, name, None) or custom_objects().get(name)
     if kind is None:
         raise InputError(
             f"Keras 3 has no layer {name}, which {config.get('name', 'the model')} is",
             advice=f"give a class of that name: --import my_layers.py, with class {name}(keras.layers.Layer)",
         )
-    accepted = {p for parent in kind.__mro__ for p in _parameters(parent)}
+    accepted = _accepted(kind)
     found: dict[str, Any] = {}
     for key, held in config.items():
         key = _RENAMED.get((name, key), key)
@@ -180,8 +246,17 @@ def _options(name: str, config: dict, supplied: dict) -> dict:
     return found
 
 
-def _parameters(kind: type) -> list[str]:
-    return list(inspect.signature(kind.__init__).parameters) if "__init__" in kind.__dict__ else []
+def _accepted(kind: type) -> set[str]:
+    """The options that a class takes, those that it hands on to its parents among them."""
+    found: set[str] = set()
+    for parent in kind.__mro__:
+        if "__init__" not in parent.__dict__:
+            continue
+        parameters = inspect.signature(parent.__init__).parameters
+        found.update(parameters)
+        if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+            break
+    return found
 
 
 def _value(key: str, held: Any, supplied: dict) -> Any:
@@ -239,6 +314,22 @@ def _tensorflow_function() -> type:
     return TFOpLambda
 
 
+def _thresholded_relu() -> type:
+    import keras
+
+    class ThresholdedReLU(keras.layers.Layer):
+        """`x` where it is above `theta`, else 0; Keras 3 has it no longer."""
+
+        def __init__(self, theta=1.0, **options):
+            super().__init__(**options)
+            self.theta = float(theta)
+
+        def call(self, inputs):
+            return keras.ops.where(inputs > self.theta, inputs, 0.0)
+
+    return ThresholdedReLU
+
+
 _OPERATORS = {
     "__add__": "add", "__radd__": "add", "__sub__": "subtract", "__mul__": "multiply", "__rmul__": "multiply",
     "__truediv__": "divide", "__pow__": "power", "__neg__": "negative", "__matmul__": "matmul", "add": "add",
@@ -281,3 +372,32 @@ def _key(one: Any) -> Any:
     if (isinstance(one, dict) and one.get("class_name") == "__ellipsis__") or one in ("Ellipsis", "..."):
         return Ellipsis
     return one
+
+
+# -- weights of an archive
+
+
+def load_archived_weights(model: Any, file: Any) -> None:
+    """Fills a model from the weights of a `.keras` archive of Keras 2; generators of noise begin anew.
+
+    Raises:
+        ValueError: the file holds other variables than the model has.
+    """
+    import h5py
+    import keras
+    from keras.src.saving import saving_lib
+
+    held = io.BytesIO(file.read())
+    failed: dict[int, tuple[Any, Exception]] = {}
+    store = saving_lib.H5IOStore(held, mode="r")
+    saving_lib._load_state(model, store, None, "", True, set(), set(), failed)
+    store.close()
+    for one, error in failed.values():
+        if not isinstance(one, keras.random.SeedGenerator):
+            raise ValueError(f"{one.name}: {error}") from error
+    sizes: list[int] = []
+    with h5py.File(held) as weights:
+        weights.visititems(lambda name, one: sizes.append(getattr(one, "size", 0)) if "vars/" in name else None)
+    wanted = sum(int(np.prod(v.shape)) for v in model.variables if "seed_generator" not in v.path)
+    if sum(sizes) != wanted:
+        raise ValueError(f"the file holds {sum(sizes)} numbers, and {model.name} has {wanted}")

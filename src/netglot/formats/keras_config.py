@@ -111,6 +111,7 @@ _LEGACY = {
     "Sequential",
     "TFOpLambda",
     "SlicingOpLambda",
+    "ThresholdedReLU",
     "Policy",
     "__tensor__",
     "__numpy__",

@@ -118,6 +118,7 @@ def _load_archive(path: Path, supplied: dict, trust: bool) -> Any:
             names = archive.namelist()
             config = json.loads(archive.read("config.json"))
             damaged = archive.testzip()
+            told = json.loads(archive.read("metadata.json")) if "metadata.json" in names else {}
     except (zipfile.BadZipFile, OSError, EOFError) as error:
         raise InputError(f"{path} cannot be read as a .keras archive: {error}", advice="is it truncated?") from error
     except KeyError as error:
@@ -129,6 +130,11 @@ def _load_archive(path: Path, supplied: dict, trust: bool) -> Any:
         what = f"{damaged} is damaged" if damaged else f"it lacks {', '.join(missing)}"
         raise InputError(f"{path}: {what}", advice="is it truncated?")
     check_config(config, supplied=supplied, trust=trust, path=str(path))
+    if isinstance(told, dict) and keras2.is_old(told.get("keras_version", "3")):
+        model = _old(path, config, supplied, trust)
+        with _told(path, "weights"), zipfile.ZipFile(path) as archive, archive.open(ARCHIVE[2]) as weights:
+            keras2.load_archived_weights(model, weights)
+        return model
     with _told(path):
         return keras.saving.load_model(path, custom_objects=supplied, compile=False, safe_mode=not trust)
 
@@ -250,7 +256,7 @@ def _way_out(path: Path, reason: str) -> str | None:
     if wrote and here < wrote:
         return f"Keras {'.'.join(map(str, wrote))} wrote it and this is Keras {'.'.join(map(str, here))}"
     if wrote and wrote < (3,):
-        return "Keras 2 wrote it: load it with tf-keras (pip install tf-keras), and save it as .h5, which is read here"
+        return "Keras 2 wrote it: load it with tf-keras (pip install tf-keras) and model.export(folder), which is read here"
     return None
 
 

@@ -280,7 +280,15 @@ class Interpreter:
         given = {name: held for name, held in arguments.items() if name in parameters}
         scope = _scope(node.name, prefix)
         given = {name: self._operand(held, parameters[name], scope) for name, held in given.items()}
-        built = self.sink.build(self._with_constants(reader(**given)), scope)
+        try:
+            built = self.sink.build(self._with_constants(reader(**given)), scope)
+        except (TypeError, ValueError, AttributeError):
+            open_ones = [
+                n for n, one in given.items() if parameters[n].annotation == "Known" and isinstance(one, Value)
+            ]
+            if not open_ones:
+                raise
+            raise Refusal(notimpl(f"the argument {open_ones[0]} of tf.{node.op} is computed from the data")) from None
         return list(built) if isinstance(built, list | tuple) else [built]
 
     def _with_constants(self, tree: Any) -> Any:

@@ -5,11 +5,14 @@ Elements may be symbolic sizes; such arrays are NumPy arrays of objects.
 
 from __future__ import annotations
 
+from itertools import product as product_of
 from typing import Any
 
 import numpy as np
 
+from netglot.errors import Refusal, notimpl
 from netglot.pivot.dims import Dim, maximum, minimum, product
+from netglot.pivot.op import concrete
 
 
 def known(one: Any) -> bool:
@@ -55,6 +58,25 @@ def _objects(one: Any) -> np.ndarray:
 
 def _whole(function):
     return lambda x, y: np.asarray(np.frompyfunc(function, 2, 1)(_objects(x), _objects(y)), dtype=object)
+
+
+_LENGTHS = (1, 2, 3, 17, 2**20, 2**31 - 1)
+
+
+def _compared(function):
+    """A comparison of sizes: one that is open is at least one, which is all that is known of it."""
+
+    def compare(x, y):
+        if not any(isinstance(one, Dim) for one in (x, y)):
+            return function(x, y)
+        names = sorted({symbol for one in (x, y) if isinstance(one, Dim) for symbol in one.symbols})
+        tried = (dict(zip(names, held, strict=True)) for held in product_of(_LENGTHS, repeat=len(names)))
+        found = {bool(function(*(concrete(one, held) for one in (x, y)))) for held in tried}
+        if len(found) != 1:
+            raise Refusal(notimpl("a comparison of sizes that are not known", "fix the sizes: --input 1,20,8"))
+        return found.pop()
+
+    return _whole(compare)
 
 
 def _prod(input, reduction_indices, keep_dims=False):
@@ -109,10 +131,10 @@ FOLDED = {
     "Rsqrt": lambda x: 1 / np.sqrt(x),
     "Equal": _whole(lambda x, y: x == y),
     "NotEqual": _whole(lambda x, y: x != y),
-    "Less": _whole(lambda x, y: x < y),
-    "LessEqual": _whole(lambda x, y: x <= y),
-    "Greater": _whole(lambda x, y: x > y),
-    "GreaterEqual": _whole(lambda x, y: x >= y),
+    "Less": _compared(lambda x, y: x < y),
+    "LessEqual": _compared(lambda x, y: x <= y),
+    "Greater": _compared(lambda x, y: x > y),
+    "GreaterEqual": _compared(lambda x, y: x >= y),
     "LogicalAnd": _whole(lambda x, y: x and y),
     "Pow": _whole(lambda x, y: x**y),
     "Transpose": lambda x, perm: np.transpose(_objects(x), np.asarray(perm, dtype="int64")),

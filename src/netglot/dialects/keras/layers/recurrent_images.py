@@ -8,7 +8,6 @@ from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.functions.windows import channel_axis_of, each, paddings
 from netglot.dialects.keras.layers.recurrent import check_cell, recalled, remembered, returned, states_of
 from netglot.dialects.keras.layers.stepping import stepped
-from netglot.errors import Refusal, notimpl
 from netglot.pivot import ops
 from netglot.pivot.graph import Part
 from netglot.pivot.op import TensorType, shape_of, type_of
@@ -16,17 +15,16 @@ from netglot.pivot.op import TensorType, shape_of, type_of
 _CURVES = {"tanh": "tanh", "relu": "relu", "sigmoid": "sigmoid", "hard_sigmoid": "hardsigmoid"}
 
 
-def _curve(function: Any) -> str:
-    if function.__name__ not in _CURVES:
-        raise Refusal(notimpl(f"a recurrence over images with the activation {function.__name__}"))
-    return _CURVES[function.__name__]
+def _is_plain(cell: Any) -> bool:
+    """Whether a cell has activations that a layer of the pivot has."""
+    return all(one.__name__ in _CURVES for one in (cell.activation, cell.recurrent_activation))
 
 
 @keras.reads("layers.ConvLSTM1D", "layers.ConvLSTM2D", "layers.ConvLSTM3D")
 def conv_lstm(layer, sequences, initial_state=None, mask=None, training=None):
     check_cell(layer)
     initial_state = recalled(layer, initial_state)
-    if mask is not None:
+    if mask is not None or not _is_plain(layer.live.cell):
         out, last, final = stepped(layer, sequences, initial_state, mask)
         return returned(layer.live, *remembered(layer, out if layer.live.return_sequences else last, final))
     live, cell = layer.live, layer.view(layer.live.cell)
@@ -53,8 +51,8 @@ def conv_lstm(layer, sequences, initial_state=None, mask=None, training=None):
         stride,
         paddings(step, axes, size, stride, dilation, live.cell.padding),
         dilation,
-        _curve(live.cell.activation),
-        _curve(live.cell.recurrent_activation),
+        _CURVES[live.cell.activation.__name__],
+        _CURVES[live.cell.recurrent_activation.__name__],
         channel + 1,
     )
     out = Part(run, 0 if live.return_sequences else 1)

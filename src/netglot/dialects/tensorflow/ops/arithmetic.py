@@ -256,6 +256,16 @@ def one_hot(indices, depth: Known, on_value: Known, off_value: Known, axis, T="f
     return ops.Permute(rows, tuple(order))
 
 
+@tensorflow.reads("DenseBincount")
+def dense_bincount(input, size: Known, weights: Known, binary_output=False):
+    """How often each number occurs in a row; Keras 2 encodes categories by it."""
+    rank = len(shape_of(input))
+    if np.size(weights):
+        raise Refusal(notimpl("weighted counts of numbers"))
+    rows = ops.OneHot(input, int(size), str(np.asarray(weights).dtype))
+    return ops.Max(rows, (rank - 1,), False) if binary_output else ops.Sum(rows, (rank - 1,), False)
+
+
 @tensorflow.reads("TopKV2")
 def top_k(input, k: Known, sorted=True):
     return ops.TopK(input, int(k), len(shape_of(input)) - 1, True, "int32")
