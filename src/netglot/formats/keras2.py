@@ -141,7 +141,8 @@ def _single(tree: Any) -> Any:
 
 
 def _kind(layer: dict) -> str:
-    return _OLD_CLASSES.get(layer["class_name"], layer["class_name"])
+    name: str = layer["class_name"]
+    return _OLD_CLASSES.get(name, name)
 
 
 def _calls_before(layer: dict, config: dict) -> int:

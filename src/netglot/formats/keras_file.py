@@ -256,7 +256,7 @@ def _way_out(path: Path, reason: str) -> str | None:
     if wrote and here < wrote:
         return f"Keras {'.'.join(map(str, wrote))} wrote it and this is Keras {'.'.join(map(str, here))}"
     if wrote and wrote < (3,):
-        return "Keras 2 wrote it: load it with tf-keras (pip install tf-keras) and model.export(folder), which is read here"
+        return "Keras 2 wrote it: load it with tf-keras (pip install tf-keras) and export it as a SavedModel"
     return None
 
 
