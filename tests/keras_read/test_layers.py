@@ -386,9 +386,39 @@ def test_categories(mode, shape):
     compare(model, read(model))
 
 
-def test_integer_lookup():
-    model = chain((4,), L.IntegerLookup(vocabulary=[1, 3, 4]), dtype="int64")
+LOOKUPS = [
+    {},
+    {"num_oov_indices": 3},
+    {"mask_token": 0},
+    {"invert": True},
+    {"output_mode": "count", "mask_token": 0},
+    {"output_mode": "multi_hot", "num_oov_indices": 2},
+    {"output_mode": "multi_hot", "max_tokens": 9, "pad_to_max_tokens": True},
+    {"output_mode": "tf_idf", "idf_weights": [0.5, 0.2, 0.9]},
+]
+
+
+@pytest.mark.parametrize("options", LOOKUPS, ids=["-".join(map(str, o.values())) or "plain" for o in LOOKUPS])
+def test_integer_lookup(options):
+    model = chain((4,), L.IntegerLookup(vocabulary=[1, 3, 4], **options), dtype="int64")
     compare(model, read(model))
+
+
+def test_unknown_numbers_of_a_lookup_without_a_place_for_them_are_told():
+    model = chain((1,), L.IntegerLookup(vocabulary=[0, 1, 2], num_oov_indices=0, output_mode="one_hot"), dtype="int64")
+    graph = read(model)
+    compare(model, graph, high=3)
+    assert any("not in the vocabulary" in note for note in graph.notes)
+
+
+def test_contrast_is_stretched_in_inference():
+    compare(model := chain((6, 5, 3), L.AutoContrast(value_range=(-1, 1))), read(model))
+
+
+def test_a_crop_that_keras_does_not_do_in_inference_is_refused():
+    compare(model := chain((6, 6, 3), L.RandomCrop(6, 6)), read(model))
+    with pytest.raises(UnsupportedOps, match="leaves the image as large as it is"):
+        read(chain((8, 8, 3), L.RandomCrop(6, 6)))
 
 
 ATTENTION = [

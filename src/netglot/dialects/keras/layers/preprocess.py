@@ -128,37 +128,88 @@ def discretization(layer, inputs):
 @keras.reads("layers.IntegerLookup")
 def integer_lookup(layer, inputs):
     """The place of each number in a vocabulary: found by comparing with all of it."""
-    if layer.output_mode != "int" or layer.invert or layer.sparse:
-        raise Refusal(notimpl(f"a lookup with output_mode={layer.output_mode!r} or invert"))
-    if layer.num_oov_indices != 1:
-        raise Refusal(notimpl("several places for unknown numbers, which are chosen by a hash"))
-    words = np.asarray(layer.live.get_vocabulary(include_special_tokens=False)).astype("int64")
-    places = layer._tracer.constant_value(np.arange(len(words), dtype="int64"))
+    live = layer.live
+    if layer.sparse:
+        raise Refusal(notimpl("a sparse result"))
     x = inputs if type_of(inputs).dtype == "int64" else ops.Cast(inputs, "int64")
-    vocabulary = layer._tracer.constant_value(words)
-    same = ops.Equal(ops.Reshape(x, (*shape_of(x), 1)), vocabulary)
-    first = layer.live._token_start_index()
-    found = ops.Sum(ops.Where(same, ops.Add(places, first), 0), (rank(x),), False)
-    known = ops.Any(same, (rank(x),), False)
-    unknown = layer.live._oov_start_index()
-    place = ops.Where(known, found, ops.Full((), unknown, "int64"))
+    if layer.invert:
+        return _word(layer, x)
+    place = _place(layer, x)
+    if layer.output_mode == "int":
+        return place
+    depth = layer.max_tokens if layer.pad_to_max_tokens else live.vocabulary_size()
+    weighted = layer.output_mode == "tf_idf"
+    rows = encoded(place, "count" if weighted else layer.output_mode, depth, "int64")
+    if not weighted:
+        return rows
+    weights = np.asarray(live.idf_weights_const)
+    return ops.Multiply(ops.Cast(rows, str(weights.dtype)), layer._tracer.constant_value(weights))
+
+
+def _place(layer, x: Any) -> Any:
+    """The place of each number: those that are unknown share one, or one for each remainder."""
+    live, several = layer.live, layer.num_oov_indices
+    if several > 1 and getattr(live, "oov_method", "floormod") == "farmhash":
+        raise Refusal(never("it hashes the text of each unknown number, which no other framework does alike"))
+    words = np.asarray(live.get_vocabulary(include_special_tokens=False)).astype("int64")
+    places = layer._tracer.constant_value(np.arange(len(words), dtype="int64"))
+    same = ops.Equal(ops.Reshape(x, (*shape_of(x), 1)), layer._tracer.constant_value(words))
+    found = ops.Sum(ops.Where(same, ops.Add(places, live._token_start_index()), 0), (rank(x),), False)
+    unknown: Any = ops.Full((), -1 if several == 0 else live._oov_start_index(), "int64")
+    if several == 0:
+        layer.note(f"{layer.path}: a number that is not in the vocabulary is an error in the source and -1 here")
+    elif several > 1:
+        unknown = ops.Add(ops.Remainder(x, several), live._oov_start_index())
+    place = ops.Where(ops.Any(same, (rank(x),), False), found, unknown)
     if layer.mask_token is not None:
-        place = ops.Where(ops.Equal(x, int(layer.mask_token)), 0, place)
+        place = ops.Where(ops.Equal(x, int(layer.mask_token)), 0 if layer.output_mode == "int" else -1, place)
     return place
 
 
+def _word(layer, x: Any) -> Any:
+    """The number at each place of a vocabulary; that of unknown ones where there is none."""
+    words = np.asarray(layer.live.get_vocabulary()).astype("int64")
+    inside = ops.LogicalAnd(ops.GreaterEqual(x, 0), ops.Less(x, len(words)))
+    held = ops.Take(layer._tracer.constant_value(words), ops.Where(inside, x, 0), 0)
+    return ops.Where(inside, held, ops.Full((), int(layer.oov_token), "int64"))
+
+
+@keras.reads("layers.AutoContrast")
+def auto_contrast(layer, data=None, inputs=None, images=None):
+    """Stretches the contrast of each channel of each image over the whole range, in inference too."""
+    data = next(one for one in (data, inputs, images) if one is not None)
+    if isinstance(data, dict) or rank(data) != 4:
+        raise Refusal(notimpl("boxes and labels beside the image, or one image alone"))
+    low, high = (float(one) for one in layer.value_range)
+    x = _in_dtype(data, layer.compute_dtype)
+    wide = ops.Multiply(ops.Divide(ops.Subtract(x, low), high - low), 255.0)
+    least, most = ops.Min(wide, (1, 2), True), ops.Max(wide, (1, 2), True)
+    scale = ops.Divide(255.0, ops.Subtract(most, least))
+    made = ops.Clip(ops.Add(ops.Multiply(wide, scale), ops.Multiply(ops.Negative(least), scale)), 0.0, 255.0)
+    made = ops.Add(ops.Multiply(ops.Divide(made, 255.0), high - low), low)
+    return ops.Where(ops.IsNan(made), x, made)
+
+
+@keras.reads("layers.RandomCrop")
+def random_crop(layer, data=None, inputs=None, images=None):
+    """Nothing where the image has the size already."""
+    data = next(one for one in (data, inputs, images) if one is not None)
+    if isinstance(data, dict):
+        raise Refusal(notimpl("boxes and labels beside the image"))
+    first = layer.data_format == "channels_first"
+    sizes = shape_of(data)[-2:] if first else shape_of(data)[-3:-1]
+    if tuple(sizes) != (layer.height, layer.width):
+        reason = "in inference Keras leaves the image as large as it is, though it says that it crops it"
+        raise Refusal(never(reason, "put CenterCrop or Resizing in its place"))
+    return _in_dtype(data, layer.compute_dtype)
+
+
 _AUGMENTING = (
-    "AugMix AutoContrast CutMix Equalization MixUp RandAugment RandomBrightness RandomColorDegeneration "
+    "AugMix CutMix MixUp RandAugment RandomBrightness RandomColorDegeneration "
     "RandomColorJitter RandomContrast RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur "
     "RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation "
-    "RandomSharpness RandomShear RandomTranslation RandomZoom"
+    "RandomSharpness RandomShear RandomTranslation RandomZoom Solarization"
 ).split()
-
-_ALWAYS = {
-    "AutoContrast": "stretches the contrast of each image",
-    "Equalization": "equalises the histogram of each image",
-}
-"""Layers that look like augmentation and act in inference too."""
 
 
 def _augmenting(layer, data=None, inputs=None, images=None):
@@ -171,16 +222,11 @@ def _augmenting(layer, data=None, inputs=None, images=None):
 
 
 for _name in _AUGMENTING:
-    if _name not in _ALWAYS:
-        keras.reads(f"layers.{_name}")(_augmenting)
-
-for _name, _what in _ALWAYS.items():
-    keras.refuses_reading(f"layers.{_name}", notimpl(f"it {_what}, in inference too; the pivot has no reading of it"))
+    keras.reads(f"layers.{_name}")(_augmenting)
 
 _UNREAD = {
-    "Solarization": "it inverts bright pixels, in inference too",
-    "ContrastLimitedAdaptiveHistogramEqualization": "it equalises histograms of tiles of each image",
-    "RandomCrop": "it crops the middle after a resize in inference",
+    "Equalization": "it equalises the histogram of each image, in inference too",
+    "ContrastLimitedAdaptiveHistogramEqualization": "it equalises histograms of tiles of each image, in inference too",
     "MaxNumBoundingBoxes": "boxes beside images",
     "Pipeline": "a sequence of preprocessing layers applied to data outside the network",
 }
