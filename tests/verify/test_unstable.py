@@ -10,7 +10,8 @@ from netglot.pivot.graph import Graph, Value
 from netglot.pivot.op import TensorType
 from netglot.verify.compare import Comparison
 from netglot.verify.findings import Findings
-from netglot.verify.plan import CALMED, CALMER, OWN, RANDOM, Judged, Lesson, Options, Run, _runs, _Verification
+from netglot.verify.lessons import CALMER, Lesson, Lessons
+from netglot.verify.plan import CALMED, OWN, RANDOM, Judged, Options, Run, _runs, _Verification
 from netglot.verify.process import OperationError
 from netglot.verify.spec import spec_from_graph
 from netglot.verify.steadiness import calmed, sensitivity
@@ -27,11 +28,10 @@ def lessons(monkeypatch, own):
             findings.differs.append("training parts")
         return {"same": same, "losses": {"source": [1.0], "target": [1.0], "max_rel": 1e-4}}, findings
 
-    monkeypatch.setattr(_Verification, "_taught", taught)
-    monkeypatch.setattr(_Verification, "_unsteadiness", lambda self, lesson, rate, losses: own)
-    it = object.__new__(_Verification)
-    it.pair = SimpleNamespace(set_random=lambda: None)
-    it.findings, it.report = Findings(), {}
+    monkeypatch.setattr(Lessons, "_taught", taught)
+    monkeypatch.setattr(Lessons, "_unsteadiness", lambda self, lesson, rate, losses: own)
+    it = object.__new__(Lessons)
+    it.pair, it.findings = SimpleNamespace(set_random=lambda: None), Findings()
     it._compared(Lesson({}, {}, []), 1.0)
     return seen, it.findings.verdict
 

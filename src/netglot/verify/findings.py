@@ -33,6 +33,11 @@ class Findings:
         """All sentences, the deciding ones first, each once."""
         return list(dict.fromkeys([*self.differs, *self.notes]))
 
+    def differs_once(self, sentence: str) -> None:
+        """One more sentence that decides, unless it has been said."""
+        if sentence not in self.differs:
+            self.differs.append(sentence)
+
     @contextlib.contextmanager
     def phase(self, name: str, *workers) -> Iterator[None]:
         """Measures one phase: seconds, and the peak of resident memory in each worker."""

@@ -22,22 +22,18 @@ from netglot.pivot.op import shape_of
 from netglot.verify.compare import Comparison, compare_exact, compare_single, known_imprecisions, noise_of, overflowed
 from netglot.verify.findings import Findings, listed, plain, summary
 from netglot.verify.first_difference import agreement, first_difference
-from netglot.verify.gradients import compare_gradients
 from netglot.verify.inputs import make_inputs, permute, size_variants
 from netglot.verify.inside import values_inside
+from netglot.verify.lessons import Lessons
 from netglot.verify.pair import Arrays, Loading, Pair, Refused, Tracing
 from netglot.verify.process import OperationError, Worker
 from netglot.verify.recipe import parameters_in, path_of
 from netglot.verify.spec import Input, Output, Spec
 from netglot.verify.state import randomise
 from netglot.verify.steadiness import UNSTEADY, calmed, sensitivity
-from netglot.verify.training import added_parameters, compare_dropout, compare_training, statistics_of
 
 __all__ = ["Loading", "Options", "Tracing", "verify_pair"]
 
-DROPOUT_RUNS = 8
-CALMER = 100
-"""So many times smaller are the steps of a second lesson, where the first one was unstable."""
 SHORTER = (6, 3)
 """Sizes of free axes that are tried where the source takes none of the usual ones, for its tables are short."""
 OWN, RANDOM, CALMED = "own weights", "random weights", "smaller random weights"
@@ -64,15 +60,6 @@ class Run:
 
     label: str
     inputs: Arrays
-
-
-@dataclass(frozen=True, eq=False)
-class Lesson:
-    """One batch to train on, and the source's parameters that are not trained."""
-
-    inputs: Arrays
-    targets: Arrays
-    frozen: list[str]
 
 
 @dataclass(frozen=True)
@@ -133,6 +120,7 @@ class _Verification:
         self.single: dict[tuple[str, Run], tuple[Arrays, Arrays]] = {}
         self.wrong: Run | None = None
         self.refusal: OperationError | None = None
+        self.lessons = Lessons(pair, findings, seed=options.seed, steps=options.steps)
 
     def report_of_all(self) -> dict[str, Any]:
         """Runs everything and returns the report."""
@@ -189,11 +177,13 @@ class _Verification:
             self.pair.source.request("repair", names=repairs)
         if self.options.gradients:
             with phase("gradients", *both):
-                self._gradients()
+                self.report["gradients"] = self.lessons.gradients()
         if self.options.training:
             with phase("training", *both):
-                self._training()
-                self._dropout()
+                self.report["training"] = self.lessons.training()
+                dropout = self.lessons.dropout()
+                if dropout is not None:
+                    self.report["training"] = {**(self.report["training"] or {}), "dropout": dropout}
 
     def _load(self) -> None:
         described, found = self.pair.load()
@@ -301,7 +291,7 @@ class _Verification:
                 name = output.name
                 if name not in ours or (theirs is not None and name not in theirs) or name not in theirs32:
                     side = "source" if name not in ours else "target"
-                    self._differs_once(f"the {side} returns no output {name!r}")
+                    self.findings.differs_once(f"the {side} returns no output {name!r}")
                     continue
                 label = f"{name} ({state}, {run.label})"
                 noise = noise_of(ours32[name], ours[name])
@@ -371,7 +361,7 @@ class _Verification:
                 advice="check the --input shapes, dtypes and ranges against the network",
             )
         if not found:
-            self._differs_once("no output could be compared")
+            self.findings.differs_once("no output could be compared")
 
     def _run(self, run: Run) -> tuple[Arrays, Arrays] | None:
         """Both sides' outputs. A run that the source itself refuses is dropped; one that only the target refuses is a
@@ -384,7 +374,7 @@ class _Verification:
                 self.refusal = self.refusal or refused.source
                 self.findings.notes.append(f"{run.label} could not be compared: {refused.source}")
             else:
-                self._differs_once(f"with {run.label} only the target fails: {refused.target}")
+                self.findings.differs_once(f"with {run.label} only the target fails: {refused.target}")
             return None
 
     def _run_double(self, run: Run) -> tuple[Arrays, Arrays | None] | None:
@@ -412,156 +402,8 @@ class _Verification:
             self.report["first_difference"] = found.to_dict()
             self.findings.differs.append(str(found))
 
-    # -- gradients and training
-
-    def _batch(self) -> Arrays:
-        """Inputs without ties, three examples where the batch is symbolic."""
-        sizes = {s: 3 if s in self.spec.batch_symbols else n for s, n in self.spec.sizes.items()}
-        return make_inputs(self.spec.inputs, sizes, kind="smooth", seed=self.options.seed)
-
-    def _floating(self, inputs: Arrays) -> Arrays:
-        """The source's outputs of floats on these inputs, in float64."""
-        source = self.pair.source
-        outputs = source.get(source.request("run", inputs=source.put(inputs)))
-        return {o.name: outputs[o.name] for o in self.spec.outputs if outputs[o.name].dtype.kind == "f"}
-
-    def _to_target(self, outputs: Arrays) -> list:
-        orders = {o.name: o.permutation for o in self.spec.outputs}
-        return self.pair.target.put({name: permute(array, orders[name]) for name, array in outputs.items()})
-
-    def _gradients(self) -> None:
-        inputs, pair = self._batch(), self.pair
-        generator = np.random.default_rng(self.options.seed)
-        cotangents = {name: generator.normal(size=a.shape) for name, a in self._floating(inputs).items()}
-        if not cotangents:
-            self.findings.notes.append("no output is a float, so there are no gradients")
-            return
-        ours, theirs = pair.inputs(inputs)
-        paths = [v.path for v in self.spec.variables if v.trainable]
-        ours, theirs = pair.both(
-            ("gradients", {"inputs": ours, "cotangents": pair.source.put(cotangents)}),
-            ("gradients", {"inputs": theirs, "cotangents": self._to_target(cotangents), "paths": paths}),
-        )
-        source, target = pair.renamed(pair.source.get(ours)), pair.target.get(theirs)
-        self.report["gradients"] = compare_gradients(self.spec, source, target, self.findings)
-
-    def _training(self) -> None:
-        inputs, spec, pair = self._batch(), self.spec, self.pair
-        generator = np.random.default_rng(self.options.seed + 1)
-        targets = {
-            name: generator.normal(size=a.shape) * (float(np.sqrt(np.mean(a**2))) or 1.0)
-            for name, a in self._floating(inputs).items()
-        }
-        if not targets or not any(v.trainable for v in spec.variables):
-            return
-        added = added_parameters(spec)
-        lesson = Lesson(
-            inputs, targets, pair.names(sorted({p for ps in added.values() for p in ps} | self._homeless()))
-        )
-        try:
-            rate = pair.source.request(
-                "rate",
-                inputs=pair.source.put(inputs),
-                targets=pair.source.put(targets),
-                frozen=lesson.frozen,
-            )
-        except OperationError as error:
-            self.findings.notes.append(f"the source cannot be trained on this batch: {error}")
-            return
-        self._compared(lesson, rate)
-        if added:
-            self.findings.notes.append(
-                f"the target has one variable where the source adds two parameters ({listed(added)}): with the same "
-                "learning rate the source's sum moves twice as far"
-            )
-
-    def _compared(self, lesson: Lesson, rate: float) -> None:
-        """Both sides trained, once more with smaller steps where the source parts from itself as well."""
-        found, findings = self._taught(lesson, rate)
-        own = 0.0 if found["same"] else self._unsteadiness(lesson, rate, found["losses"]["source"])
-        if not found["same"] and own * UNSTEADY >= found["losses"]["max_rel"]:
-            self.pair.set_random()
-            gently, quiet = self._taught(lesson, rate / CALMER)
-            if gently["same"]:
-                quiet.notes.append(
-                    f"at a rate of {rate:.1e} training is unstable on these weights: a rounding error moves the "
-                    f"source's own losses by {own:.1e}; at {rate / CALMER:.1e} both sides go the same way"
-                )
-                found, findings, rate = gently, quiet, rate / CALMER
-        self.findings.differs += findings.differs
-        self.findings.notes += findings.notes
-        self.report["training"] = {"rate": rate, **found}
-
-    def _unsteadiness(self, lesson: Lesson, rate: float, losses: list[float]) -> float:
-        """How far the source's own losses move when the targets differ by a rounding error; the state is spent."""
-        self.pair.set_random()
-        source = self.pair.source
-        given, _ = self.pair.inputs(lesson.inputs)
-        targets = source.put({name: array * (1 + 2.0**-50) for name, array in lesson.targets.items()})
-        again = source.request(
-            "train", inputs=given, targets=targets, rate=rate, steps=self.options.steps, frozen=lesson.frozen
-        )
-        for key in ("first", "last", "biased_first", "biased_last"):
-            source.get(again[key])
-        scale = max(abs(losses[0]), 1e-300)
-        return max(abs(a - b) for a, b in zip(losses, again["losses"], strict=True)) / scale
-
-    def _taught(self, lesson: Lesson, rate: float) -> tuple[dict[str, Any], Findings]:
-        """Both sides trained from the present state: how alike they went, and what is to be said of it."""
-        spec, pair, findings = self.spec, self.pair, Findings()
-        before, given = pair.own_state(), pair.inputs(lesson.inputs)
-        paths, statistics = [v.path for v in spec.variables if v.trainable], [v.path for v in statistics_of(spec)]
-        common = {"steps": self.options.steps, "rate": rate}
-        ours, theirs = pair.both(
-            (
-                "train",
-                {"inputs": given[0], "targets": pair.source.put(lesson.targets), "frozen": lesson.frozen, **common},
-            ),
-            (
-                "train",
-                {
-                    "inputs": given[1],
-                    "targets": self._to_target(lesson.targets),
-                    "paths": paths,
-                    "statistics": statistics,
-                    **common,
-                },
-            ),
-        )
-        for key in ("first", "last", "biased_first", "biased_last"):
-            ours[key] = pair.renamed(pair.source.get(ours[key]))
-            theirs[key] = pair.target.get(theirs[key]) if key in theirs else {}
-        extra = [name for name in ours["outputs"] if name not in theirs["outputs"]]
-        if extra:
-            findings.notes.append(f"in training mode the source also returns {listed(extra)}")
-        return compare_training(spec, before, ours, theirs, findings), findings
-
-    def _homeless(self) -> set[str]:
-        """Parameters of the source that no variable of the target is made from; they are not trained."""
-        used = {path_of(p, self.spec.parameters) for v in self.spec.variables for p in parameters_in(v.recipe)}
-        return {path for path in self.pair.paths.values() if path not in used}
-
-    def _dropout(self) -> None:
-        ours, theirs = self.pair.inputs(self._batch())
-        statistics = [v.path for v in statistics_of(self.spec)]
-        try:
-            source, target = self.pair.both(
-                ("dropout", {"inputs": ours, "runs": DROPOUT_RUNS}),
-                ("dropout", {"inputs": theirs, "runs": DROPOUT_RUNS, "statistics": statistics}),
-            )
-        except Refused as refused:
-            if refused.source is None:
-                self._differs_once(f"in training mode only the target fails: {refused.target}")
-            return
-        found = compare_dropout(source, target, DROPOUT_RUNS, self.findings)
-        self.report["training"] = {**(self.report.get("training") or {}), "dropout": found}
-
     def _repairs(self, framework: str) -> list[str]:
         return [known.repair for known, _ in self.known if known.framework == framework]
-
-    def _differs_once(self, sentence: str) -> None:
-        if sentence not in self.findings.differs:
-            self.findings.differs.append(sentence)
 
 
 def _runs(spec: Spec, options: Options) -> list[Run]:
