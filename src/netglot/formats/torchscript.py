@@ -178,6 +178,9 @@ class _Machine(pickle.Unpickler):
         if module == "torch" and name in _STORAGES:
             return _STORAGES[name]
         found = _KNOWN.get((module, name))
+        if name in ("_rebuild_qtensor", "_rebuild_sparse_tensor") or "quantized" in f"{module}.{name}":
+            kind = "sparse" if "sparse" in name else "quantised"
+            raise InputError(f"the archive holds {kind} weights", advice="save the network as it was before")
         if found is None:
             raise InputError(f"the archive names {module}.{name}, which is none of its classes")
         return found

@@ -342,6 +342,28 @@ def tagger():
     return L.Sequential(make)(s_(30))
 
 
+@net("pictures", steps=3)
+def film():
+    """A network of pictures at each step of a sequence."""
+    x = s_(2, 7, 8)
+    y = L.Convolution2D((3, 3), 4, pad=True, strides=(2, 1))(x)
+    y = C.relu(L.BatchNormalization(map_rank=1)(y))
+    y = L.MaxPooling((2, 2), (2, 2))(y)
+    return L.Recurrence(L.GRU(3))(L.Dense(5)(y))
+
+
+@net("pictures")
+def unpooled():
+    x = x_(3, 6, 8)
+    return L.MaxUnpooling((2, 2), (2, 2))(C.tanh(L.MaxPooling((2, 2), (2, 2))(x)), x)
+
+
+@net("pictures")
+def angles():
+    make = L.Sequential([L.Dense(6, C.tanh), L.Dense(4)])
+    return C.cosine_distance(make(x_(5)), make(x_(5, name="y")))
+
+
 def main():
     own_function()
     groups = {}

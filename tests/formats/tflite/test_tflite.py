@@ -16,7 +16,7 @@ from netglot.pivot.evaluate import evaluate
 
 HERE = pathlib.Path(__file__).parent
 RECORDED = {}
-for _group in ("float", "more", "networks"):
+for _group in ("float", "matrices", "more", "networks"):
     with np.load(HERE / f"recorded_{_group}.npz") as _file:
         RECORDED |= dict(_file)
 NAMES = sorted({name.split("/")[0] for name in RECORDED})

@@ -302,3 +302,33 @@ class _Read:
     """What is asked of a graph that was read."""
 
     parameters: dict = {}
+
+
+class Steps(nn.Module):
+    """A recurrence of one's own, which collects its outputs with `+=`."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.Linear(7, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h, outputs = torch.zeros(x.size(0), 3), torch.jit.annotate(list[torch.Tensor], [])
+        for one in x.unbind(1):
+            h = torch.tanh(self.cell(torch.cat([one, h], 1)))
+            outputs += [h]
+        return torch.stack(outputs, 1)
+
+
+def test_lists_that_grow(tmp_path):
+    torch.manual_seed(0)
+    scripted, x = torch.jit.script(Steps()), torch.randn(2, 5, 4)
+    scripted.save(str(tmp_path / "net.pt"))
+    graph = netglot.read(str(tmp_path / "net.pt"), inputs=[(2, 5, 4)])
+    np.testing.assert_allclose(evaluate(graph, {graph.inputs[0].name: x.numpy()}), scripted(x).detach(), atol=1e-6)
+
+
+def test_quantised_weights_are_refused(tmp_path):
+    net = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 3)), {nn.Linear})
+    torch.jit.script(net).save(str(tmp_path / "net.pt"))
+    with pytest.raises(InputError, match="quantised weights"):
+        netglot.read(str(tmp_path / "net.pt"), inputs=[(2, 4)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 from netglot.dialects.cntk.dialect import cntk
@@ -42,7 +43,26 @@ def _padding(work, sizes, kernel, stride, dilation, rank: int) -> tuple:
     return tuple(found)
 
 
+def _each_step(place: int):
+    """Of a reader of pictures one of sequences of pictures too: all their steps are taken for a batch."""
+
+    def wrap(reader):
+        @functools.wraps(reader)
+        def read(work, *operands):
+            x = operands[place] if len(operands) > place else None
+            if x is None or len(x.dynamic) != 2 or work.options.flag("sequential"):
+                return reader(work, *operands)
+            flat = Sample(ops.Reshape(x.value, (product(x.lead), *x.shape)), x.dynamic[:1])
+            made = reader(work, *operands[:place], flat, *operands[place + 1 :])
+            return x.like(ops.Reshape(made.value, (*x.lead, *made.shape)))
+
+        return read
+
+    return wrap
+
+
 @cntk.reads("Convolution")
+@_each_step(1)
 def convolution(work, weight, x):
     if work.options.flag("sequential"):
         raise Refusal(notimpl("a convolution over a sequence that is not written out"))
@@ -50,8 +70,6 @@ def convolution(work, weight, x):
         raise Refusal(notimpl("a convolution of weights, or with a kernel that the network computes"))
     shape, rank = weight.shape, x.rank
     kernel = shape[2:] if len(shape) == rank + 1 else ()
-    if len(x.dynamic) > 1:
-        raise Refusal(notimpl("a convolution at each step of a sequence"))
     if not kernel:
         return _without_channels(work, weight, x)
     turned = work.options.flag("transpose")
@@ -111,6 +129,7 @@ def _transposed(work, x: Sample, weight, window) -> Sample:
 
 
 @cntk.reads("Pooling")
+@_each_step(0)
 def pooling(work, x):
     window = work.option("poolingWindowShape")
     if not isinstance(window, tuple) or len(window) > x.rank or len(x.dynamic) > 1 or not x.dynamic:
@@ -140,7 +159,33 @@ def pooling(work, x):
     return x.like(ops.AvgPool(x.value, window, stride, padding, ceil, counted, None, axes))
 
 
+@cntk.reads("Unpooling")
+def unpooling(work, x, before):
+    """Each element goes where its window's largest was; windows lie side by side."""
+    window, rank = work.option("unpoolingWindowShape"), x.rank
+    if not isinstance(window, tuple) or len(x.dynamic) != 1 or rank != 3 or len(before.dynamic) != 1:
+        raise Refusal(notimpl("putting elements back along a sequence, or in other than planes"))
+    n = len(window) if len(window) < rank else rank - 1
+    window, stride = window[-n:], tuple(work.many("strides", rank, 1)[rank - n :])
+    padding = _padding(work, before.shape[rank - n :], window, stride, (1,) * n, rank)
+    if n != 2 or window != stride or before.shape[0] != x.shape[0]:
+        raise Refusal(notimpl("putting elements back from windows that overlap"))
+    places = ops.MaxPoolIndices(before.value, window, stride, padding, (1, 1), False, (2, 3))
+    return x.like(ops.MaxUnpool(x.value, places, tuple(before.shape[1:])))
+
+
+@cntk.reads("CosDistance")
+def cos_distance(work, x, y):
+    if x.rank != 1 or y.shape != x.shape or len(x.dynamic) != len(y.dynamic):
+        raise Refusal(notimpl(f"the angle between samples of the shapes {list(x.shape)} and {list(y.shape)}"))
+    axis = (len(x.dynamic),)
+    inner = ops.Sum(ops.Multiply(x.value, y.value), axis, False)
+    sizes = ops.Multiply(*(ops.Norm(one.value, axis, False, 2.0) for one in (x, y)))
+    return x.like(ops.Divide(inner, ops.Maximum(sizes, 1e-8)))
+
+
 @cntk.reads("BatchNormalization")
+@_each_step(0)
 def batch_norm(work, x, scale, offset, mean, variance, seen=None):
     """Statistics of each channel, or with `spatial` off of each element. They are weighted by a time constant."""
     constant = work.options.number("normalizationTimeConstant", 5000.0)

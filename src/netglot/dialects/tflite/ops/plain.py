@@ -272,7 +272,7 @@ def reverse_sequence(node, x, lengths):
     return ops.Flip(x, (axis,))
 
 
-# -- matrices, quantised training, and what depends on the data
+# -- matrices, and what depends on the data
 
 
 @tflite.reads("MATRIX_DIAG")
@@ -294,13 +294,6 @@ def matrix_set_diag(node, x, diagonal):
     square = ops.DiagonalEmbed(wide, 0, rank - 2, rank - 1)
     cut = ops.Slice(ops.Slice(square, rank - 2, 0, rows, 1), rank - 1, 0, columns, 1)
     return ops.Where(on, cut, x)
-
-
-@tflite.reads("FAKE_QUANT")
-def fake_quant(node, x):
-    low, high = node.decimal(0), node.decimal(1)
-    bits, narrow = int(node.number(2, "i", 0)), node.flag(3)
-    return node.tensorflow("FakeQuantWithMinMaxArgs", inputs=x, min=low, max=high, num_bits=bits, narrow_range=narrow)
 
 
 for _name in ("NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5"):

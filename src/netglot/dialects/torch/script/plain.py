@@ -71,9 +71,17 @@ def _scaled(function: Callable) -> Callable:
     return lambda x, y, *, alpha=1: function(x, y if alpha == 1 else alpha * y)
 
 
+def _added(held: Any, more: Any, *, alpha: Any = 1) -> Any:
+    """`held += more`: a list grows and stays the one that it is."""
+    if isinstance(held, list):
+        held.extend(more)
+        return held
+    return held + alpha * more
+
+
 PLAIN: dict[str, Callable] = {
     "add": _scaled(operator.add), "sub": _scaled(operator.sub), "rsub": lambda x, y, *, alpha=1: y - alpha * x,
-    "add_": _scaled(operator.add), "mul": operator.mul, "multiply": operator.mul, "div": _divided,
+    "add_": _added, "mul": operator.mul, "multiply": operator.mul, "div": _divided,
     "true_divide": operator.truediv, "floordiv": operator.floordiv, "floor_divide": operator.floordiv,
     "remainder": operator.mod, "fmod": math.fmod, "mod": operator.mod, "pow": operator.pow, "neg": operator.neg,
     "abs": abs, "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt,

@@ -385,7 +385,7 @@ class Walk:
 
 _CONTAINERS = frozenset(
     "append extend insert pop clear copy list reverse _set_item __getitem__ slice keys values items get len index "
-    "count __contains__ add".split()
+    "count __contains__ add add_".split()
 )
 """Functions of lists and dictionaries, whatever these hold."""
 
