@@ -113,8 +113,8 @@ def _outputs(back, example) -> list[np.ndarray] | None:
     try:
         with torch.no_grad():
             return [tensor.numpy() for _, tensor in flatten(back(*(x.clone() for x in example)))]
-    except RuntimeError as error:
-        if "dtype" in str(error) or "should be the same" in str(error) or "expected scalar type" in str(error):
+    except (RuntimeError, ValueError) as error:
+        if any(text in str(error) for text in ("dtype", "should be the same", "scalar type", "promoting", "Double")):
             return None
         raise
 

@@ -165,3 +165,25 @@ def test_attention_with_its_projections_goes_on_from_a_cache(causal):
     weights = {"w": drawn(16, 48), "b": drawn(48)}
     options = {"num_heads": 2, "unidirectional": causal, "outputs": ("y", "present")}
     compare(fused("Attention", inputs, weights, "x w b _ past", **options), inputs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "weights", "attributes"),
+    [
+        ("Range", (5,), {"a": np.float32(0), "b": np.float32(5), "c": np.float32(1)}, {}),
+        ("Pad", (2, 3), {"p": np.array([0, 1, 0, 2])}, {}),
+        ("Trilu", (4, 4), {}, {"upper": 0}),
+        ("ExpandDims", (2, 3), {"a": np.array(-1, "int32")}, {}),
+        ("Inverse", (2, 3, 3), {}, {}),
+    ],
+)
+def test_operators_that_the_standard_gained_later(kind, shape, weights, attributes):
+    inputs = {"x": np.random.default_rng(0).standard_normal(shape).astype("float32")}
+    known = {name: np.asarray(held) for name, held in weights.items()}
+    if kind == "Range":  # of numbers alone; the input is added so that there is one
+        proto = fused(kind, inputs, known, "a b c", ("r",))
+        proto.graph.node.append(helper.make_node("Add", ["r", "x"], ["y"]))
+        proto.graph.output[0].name = "y"
+    else:
+        proto = fused(kind, inputs, known, " ".join(["x", *known]), **attributes)
+    compare(proto, inputs)

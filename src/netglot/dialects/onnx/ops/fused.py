@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
-from netglot.dialects.onnx.common import broadcast, cast, dtype, rank, reshaped
+from netglot.dialects.onnx.common import Known, broadcast, cast, dtype, integer, rank, reshaped
 from netglot.dialects.onnx.dialect import onnx
 from netglot.dialects.onnx.ops.attention import heads_apart, heads_together
 from netglot.dialects.onnx.ops.matmul import Weight
+from netglot.dialects.onnx.ops.shape import pad_11, range_, trilu
 from netglot.errors import Refusal, never, notimpl
 from netglot.pivot import ops
 from netglot.pivot.dims import floordiv
@@ -233,3 +234,32 @@ onnx.refuses_reading(
         "convert the model as it was before, or optimise it with ORT_ENABLE_EXTENDED",
     ),
 )
+
+
+# -- operators that the standard gained later
+
+onnx.reads("com.microsoft.Range-1")(range_)
+onnx.reads("com.microsoft.Pad-1")(pad_11)
+onnx.reads("com.microsoft.Trilu-1")(trilu)
+
+
+@onnx.reads("com.microsoft.ExpandDims-1")
+def expand_dims(X, axis: Known):
+    place = integer(axis)
+    place = place + rank(X) + 1 if place < 0 else place
+    shape = shape_of(X)
+    return reshaped(X, (*shape[:place], 1, *shape[place:]))
+
+
+@onnx.reads("com.microsoft.Inverse-1")
+def inverse(X):
+    return ops.Inverse(X)
+
+
+@onnx.reads("com.microsoft.BiasSoftmax-1")
+def bias_softmax(data, bias, *, axis=1, is_inner_broadcast):
+    """The bias repeats along the axes in the middle, or else in front as NumPy has it."""
+    place = axis + rank(data) if axis < 0 else axis
+    if rank(bias) != rank(data) or place != rank(data) - 1:
+        raise Refusal(notimpl("a softmax with a bias over several axes"))
+    return ops.Softmax(ops.Add(data, bias), place)
