@@ -267,3 +267,40 @@ def test_biases_that_are_all_zero_are_those_of_their_layers_where_the_file_keeps
         last = f"r{i}"
     graph = graph_of(model(nodes, {"x": [2, 4]}, [last], weights))
     assert {name for name in graph.parameters if name.endswith("bias")} == {f"block{i}.fc.bias" for i in range(3)}
+
+
+def test_the_turns_of_a_loop_are_calls_of_one_module():
+    """What TensorFlow's converters leave of a recurrent layer that they do not know."""
+    tensor = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            helper.make_node("Gather", ["x", "i"], ["step"], "net/rnn/while/read/GatherV2", axis=1),
+            helper.make_node("MatMul", ["step", "w"], ["a"], "net/rnn/while/cell/MatMul"),
+            helper.make_node("MatMul", ["h", "u"], ["c"], "net/rnn/while/cell/MatMul_1"),
+            helper.make_node("Add", ["a", "c"], ["d"], "net/rnn/while/cell/add"),
+            helper.make_node("Tanh", ["d"], ["new"], "net/rnn/while/cell/Tanh"),
+            helper.make_node("Identity", ["go"], ["on"], "net/rnn/while/Identity"),
+        ],
+        "body",
+        [tensor("i", 7, []), tensor("go", 9, []), tensor("h", 1, ["N", 3])],
+        [tensor("on", 9, []), tensor("new", 1, ["N", 3])],
+    )
+    nodes = [
+        helper.make_node("ReduceSum", ["x", "axis"], ["start"], "net/begin/Sum", keepdims=0),
+        helper.make_node("MatMul", ["start", "v"], ["h0"], "net/begin/MatMul"),
+        helper.make_node("Loop", ["count", "", "h0"], ["out"], "net/rnn/while/loop", body=body),
+        helper.make_node("MatMul", ["out", "o"], ["y"], "net/head/MatMul"),
+    ]
+    random = np.random.default_rng(0)
+    weights = {
+        n: random.standard_normal(s).astype("float32") for n, s in dict(w=(4, 3), u=(3, 3), v=(4, 3), o=(3, 2)).items()
+    }
+    proto = model(nodes, {"x": ["N", 5, 4]}, ["y"], weights | {"count": np.array(5), "axis": np.array([1])})
+    x = random.standard_normal((2, 5, 4)).astype("float32")
+    hidden = x.sum(1) @ weights["v"]
+    for step in range(5):
+        hidden = np.tanh(x[:, step] @ weights["w"] + hidden @ weights["u"])
+    graph = graph_of(proto)
+    np.testing.assert_allclose(result(graph, x), hidden @ weights["o"], rtol=1e-5)
+    source = write(graph).source
+    assert source.count("self.cell(") + source.count(".cell(") >= 5 and source.count("nn.Linear(") == 4, source

@@ -62,6 +62,9 @@ def _flattened(op: Op, builder: Builder, node: Node) -> list[Node]:
 
 def is_zero(value: Any, made_by: MadeBy) -> bool:
     """Whether a value is known to be zero everywhere."""
+    if isinstance(value, Parameter):
+        known = value.kind == "constant" and all(isinstance(size, int) for size in value.shape)
+        return known and product(value.shape) <= _LARGEST and not np.any(np.asarray(value.load()))
     op = made_by(value)
     if isinstance(op, ops.Full):
         return op.value == 0

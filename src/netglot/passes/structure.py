@@ -7,7 +7,7 @@ and a residual block is one by what it computes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from netglot.passes.kept_names import KeptNames, behind, list_of, short
 from netglot.passes.regions import LAYERS, Item, Regions, main_nodes
@@ -28,13 +28,13 @@ NOTE = "the file has no modules: blocks are what repeats, and are named by what 
 def is_flat(graph: Graph) -> bool:
     """Whether most layers stand beside each other in one module."""
     beside: dict[str, int] = {}
-    weights = graph.parameters.values()
-    held = {value for value in weights if value.trainable}
+    held: dict[Value, frozenset[Value]] = {p: frozenset([p]) for p in graph.parameters.values() if p.trainable}
     for node in graph.nodes:
-        if all(value in held for value in node.operand_values()):
-            held.update(node.results)
+        values = list(node.operand_values())
+        if all(value in held for value in values):
+            held |= dict.fromkeys(node.results, frozenset().union(*(held[value] for value in values)))
     layers = [n for n in graph.nodes if isinstance(n.op, LAYERS) or (isinstance(n.op, ops.Matmul) and n.op.y in held)]
-    layers = _called_once(layers)
+    layers = _called_once(layers, held)
     alone = Counter(node.path for node in layers)
     for node in layers:
         owner = node.path.rpartition(".")[0] if alone[node.path] == 1 else node.path
@@ -43,12 +43,15 @@ def is_flat(graph: Graph) -> bool:
     return most >= _FLAT or (most >= len(layers) - 1 and (most > 3 or not any(node.scope for node in graph.nodes)))
 
 
-def _called_once(layers: Sequence[Node]) -> list[Node]:
-    """Layers without those of later calls of their module, nor the further layers of a recurrent module."""
-    found, recurrent = [], set()
+def _called_once(layers: Sequence[Node], held: Mapping[Value, frozenset[Value]]) -> list[Node]:
+    """Layers without those of later calls, of their module or with the same weights, nor the further layers of a
+    recurrent module. `held` says of which weights a value is made."""
+    found, recurrent, seen = [], set(), set()
     for node in layers:
-        if any(frame.call for frame in node.scope) or (node.scope and node.path in recurrent):
+        weights = frozenset().union(*(held.get(value, ()) for value in node.operand_values()))
+        if any(frame.call for frame in node.scope) or (node.scope and node.path in recurrent) or weights in seen:
             continue
+        seen |= {weights} if weights else set()
         if isinstance(node.op, ops.Lstm | ops.Gru | ops.Rnn):
             recurrent.add(node.path)
         found.append(node)

@@ -81,6 +81,7 @@ class Variables:
         self.outline = outline
         self.access = access
         self._one_variable = self._shared_parameters()
+        self._recipes: dict[str, tuple[Member, str]] | None = None
 
     def _shared_parameters(self) -> set[Parameter]:
         """Trainable parameters that are used in the open in more than one form: they stay one variable."""
@@ -101,8 +102,22 @@ class Variables:
                 return self._of_layer(value, start)
             return self._of_member(self.outline.weight(value, start), start)
         if any(p in self.outline.owned or p in self._one_variable for p in parameters):
-            return self._computed(value, start)
+            held = self._held(value)
+            return self._computed(value, start) if held is None else self._variable(*held, start)
         return self._of_member(self.outline.weight(value, start), start)
+
+    def _held(self, value: Value) -> tuple[Member, str] | None:
+        """The layer that holds exactly this value, and under which name."""
+        if self._recipes is None:
+            self._recipes = {}
+            for member in self.outline.layers.values():
+                for key, tree in member.layer.weights.items() if member.layer is not None else ():
+                    self._recipes.setdefault(repr(self.outline.recipe(tree)), (member, key))
+        return self._recipes.get(repr(self.outline.recipe(value)))
+
+    def _variable(self, member: Member, key: str, start: Instance) -> ast.expr | None:
+        owner = self.access.expression(member, start)
+        return None if owner is None else self.outline.style.variable(member, owner, key)
 
     def _of_member(self, member: Member, start: Instance) -> ast.expr | None:
         if member not in self.access.holder:
@@ -143,6 +158,9 @@ class Variables:
         """An offline value computed again while the network runs, because its parameter must stay one variable."""
         if isinstance(value, Parameter):
             return self.expression(value, start)
+        held = self._held(value)
+        if held is not None:
+            return self._variable(*held, start)
         producer = self.outline.producers[value]
         parts = {v: self._computed(v, start) for v in producer.operand_values()}
         if any(part is None for part in parts.values()):

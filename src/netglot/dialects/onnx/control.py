@@ -58,8 +58,8 @@ class Call:
             return self.reader.sink.materialise(held, self.node, self.frame)
         return held
 
-    def body(self, graph: Any, given: dict[str, Any]) -> list:
-        """The results of a sub-graph, which sees the tensors around it."""
+    def body(self, graph: Any, given: dict[str, Any], turn: int | None = None) -> list:
+        """The results of a sub-graph, which sees the tensors around it; in a loop, of one turn."""
         held = {**self.held, **given}
         for tensor in graph.initializer:
             from netglot.formats.onnx_tensors import array_of
@@ -68,7 +68,10 @@ class Call:
         for one in graph.node:
             for name in one.output:
                 held.pop(name, None)
-        self.reader.run(graph.node, held, replace(self.frame, depth=self.frame.depth + 1))
+        inner = replace(self.frame, depth=self.frame.depth + 1)
+        if turn is not None:
+            inner = replace(inner, turn=self.frame.turn * _MOST_STEPS + turn, loop=self.node)
+        self.reader.run(graph.node, held, inner)
         return [self.reader.fetch(value.name, held, self.node) for value in graph.output]
 
 
@@ -206,7 +209,7 @@ def loop(call: Call) -> list:
         names = [one.name for one in body.input]
         now = stored(np.asarray(True)) if going is None else going
         given = dict(zip(names, [stored(np.asarray(step, "int64")), now, *carried], strict=True))
-        going, *results = call.body(body, given)
+        going, *results = call.body(body, given, step)
         carried = results[: len(carried)]
         for held, one in zip(collected, results[len(carried) :], strict=True):
             held.append(one)
@@ -248,7 +251,7 @@ def scan(call: Call) -> list:
             call.build(ops.Select(x, place, length - 1 - step if back else step))[0]
             for x, place, back in zip(whole, places, turned, strict=True)
         ]
-        results = call.body(body, dict(zip([one.name for one in body.input], [*states, *parts], strict=True)))
+        results = call.body(body, dict(zip([one.name for one in body.input], [*states, *parts], strict=True)), step)
         states = results[: len(states)]
         for held, one in zip(collected, results[len(states) :], strict=True):
             held.append(one)

@@ -76,6 +76,10 @@ class Frame:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     calls: tuple[Any, ...] = ()
     depth: int = 0
+    turn: int = 0
+    """Which turn of a loop this is, counted over all loops around."""
+    loop: Any = None
+    """The node of the innermost loop."""
 
 
 class Interpreter:

@@ -96,7 +96,11 @@ class Scopes:
             path = f"{around[-1].path}.{word}" if around else word
             self.classes.setdefault(path, call.op_type)
             outer = (*around, Frame(path))
-        return (*outer, *_below(outer, self._found(node))) if outer else self._plain(node)
+        scope = (*outer, *_below(outer, self._found(node))) if outer else self._plain(node)
+        if frame is None or not frame.turn or scope == _LOST:
+            return scope
+        around = {one.path for one in (*outer, *_below(outer, self._found(frame.loop)))}
+        return tuple(one if one.path in around else Frame(one.path, frame.turn) for one in scope)
 
     def _found(self, node: Any) -> Scope:
         scope = self._plain(node)

@@ -25,6 +25,7 @@ _UNARY = {
     "Cos": (7, ops.Cos),
     "Cosh": (9, ops.Cosh),
     "Erf": (9, ops.Erf),
+    "Erfc": (1, ops.Erfc),  # which the standard has not, and TensorFlow's converters leave
     "Exp": (1, ops.Exp),
     "Floor": (1, ops.Floor),
     "Log": (1, ops.Log),
