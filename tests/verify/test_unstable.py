@@ -99,6 +99,46 @@ def test_only_a_sensitive_source_is_judged_elsewhere(states, own, calm, expected
     assert judged(states, own, calm) == expected
 
 
+class Precise:
+    """A source of `steps` steps of the logistic map, computed in the dtype that it is set to."""
+
+    dtype = "float64"
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def put(self, arrays):
+        return dict(arrays)
+
+    def get(self, arrays):
+        return arrays
+
+    def request(self, op, inputs=None, dtype=None):
+        if op == "set_dtype":
+            self.dtype = dtype
+        return Logistic(self.steps).request("run", {"x": inputs["x"].astype(self.dtype)}) if op == "run" else None
+
+
+@pytest.mark.parametrize("steps, off, expected", [(60, 0.3, "equivalent"), (1, 1e-5, "different")])
+def test_a_source_that_float32_throws_off_is_asked_again(steps, off, expected):
+    """What one draw of its noise happens to hide, others show; a source without noise stays as strict as it is."""
+    run, it = Run("batch 3", {"x": np.linspace(0.1, 0.4, 7, dtype="float32")}), object.__new__(_Verification)
+    source = Precise(steps)
+    it.pair = SimpleNamespace(source=source, set_random=lambda: None)
+    it.options, it.findings, it.report, it.wrong, it.refusal = Options(), Findings(), {}, None, None
+    it.spec = SimpleNamespace(outputs=[SimpleNamespace(name="output", permutation=None)])
+    exact = source.request("run", run.inputs)
+    lucky = {"output": exact["output"].astype("float32")}
+    theirs = {"output": (exact["output"] + off).astype("float32")}
+    it.single = {(RANDOM, run): (lucky, theirs)}
+    odd = Judged(Comparison("output", False, off, 1.0, reason="off"), run, "float32", RANDOM, "output")
+    right = Judged(Comparison("output", True), run, "float64", RANDOM, "output")
+    it._conclude(it._steadied([right, odd]))
+    assert it.findings.verdict == expected and source.dtype == "float64"
+    wrong = Judged(Comparison("output", False, off, 1.0, reason="off"), run, "float64", RANDOM, "output")
+    assert it._steadied([wrong, odd])[1] is odd
+
+
 def test_smaller_weights_are_those_that_multiply():
     drawn = {name: np.ones(2, "float32") for name in ("w", "b")}
     smaller = calmed(drawn, {"w": "weight", "b": "bias"})

@@ -20,6 +20,7 @@ differs from itself, times `SAFETY`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +81,11 @@ def noise_of(single: np.ndarray, double: np.ndarray) -> Noise:
         return Noise(flips=float(differs or 0.0))
     error = np.abs(_finite(single) - _finite(double))[~overflowed(single, double)]
     return Noise(float(np.sqrt(np.mean(error**2))), float(error.max())) if error.size else Noise()
+
+
+def loudest(draws: Sequence[Noise]) -> Noise:
+    """The largest of several draws of one output's noise, by each measure."""
+    return Noise(*(max(getattr(one, measure) for one in draws) for measure in ("rms", "largest", "flips")))
 
 
 def overflowed(single: np.ndarray, double: np.ndarray) -> np.ndarray:

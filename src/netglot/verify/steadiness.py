@@ -17,6 +17,8 @@ NUDGE = 2.0**-50
 """By this part of themselves inputs are moved: a few units of float64's rounding."""
 UNSTEADY = 1000
 """A source is too sensitive where it parts from itself by at least this fraction of what parts both sides."""
+ROUNDINGS = 3
+"""So many other ways of rounding the inputs are tried."""
 CALM = 0.5
 """So much smaller are the weights of a second draw, where the first one was too sensitive everywhere."""
 MATRICES = ("weight", "transposed", "matrix")
@@ -32,6 +34,18 @@ def sensitivity(source: Worker, inputs: Mapping[str, np.ndarray]) -> float:
     moved = {name: array * (1 + NUDGE) if array.dtype.kind == "f" else array for name, array in wide.items()}
     first, second = (source.get(source.request("run", inputs=source.put(given))) for given in (wide, moved))
     return max((_apart(first[name], second[name]) for name in first if name in second), default=0.0)
+
+
+def rounded_otherwise(source: Worker, inputs: Mapping[str, np.ndarray], seed: int) -> list[dict[str, np.ndarray]]:
+    """The source's outputs for inputs whose last digit in float32 is another one; none where no input holds floats."""
+    floats = {name: array.astype("float32") for name, array in inputs.items() if array.dtype.kind == "f"}
+    generator = np.random.default_rng(seed)
+    found = []
+    for _ in range(ROUNDINGS if floats else 0):
+        towards = {n: generator.choice((-np.inf, np.inf), size=a.shape).astype("float32") for n, a in floats.items()}
+        moved = {name: np.nextafter(array, towards[name]) for name, array in floats.items()}
+        found.append(source.get(source.request("run", inputs=source.put({**inputs, **moved}))))
+    return found
 
 
 def _apart(one: np.ndarray, other: np.ndarray) -> float:
