@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers, ops
-from keras_reading import compare, draw, randomise, read
+from keras_reading import close, compare, draw, randomise, read
 
 from netglot.errors import Refusal, UnsupportedOps, UserCodeError
 from netglot.pivot import ops as pivot
 from netglot.pivot.dims import Dim
+from netglot.pivot.evaluate import evaluate
 
 
 class Block(layers.Layer):
@@ -432,3 +433,28 @@ def test_inputs_of_a_functional_model_by_name():
     model = keras.Model(given, layers.Subtract()(given))
     graph = read(model, {"right": (2, 4), "left": (2, 4)})
     assert [value.name for value in graph.inputs] == ["left", "right"]
+
+
+class Pair(keras.Model):
+    """A model whose call takes one nest of tensors."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = layers.Dense(3), layers.Dense(3)
+
+    def call(self, inputs, training=None):
+        a, b = inputs.values() if isinstance(inputs, dict) else inputs
+        return self.one(a) + self.two(b)
+
+
+@pytest.mark.parametrize("specs", [["B,4", "B,5"], ["a=B,4", "b=B,5"]], ids=["listed", "named"])
+def test_several_inputs_of_a_call_that_takes_one_nest(specs):
+    from netglot.frontend.request import understand
+
+    model, named = Pair(), "=" in specs[0]
+    x, y = np.ones((2, 4), "float32"), np.ones((2, 5), "float32")
+    expected = model({"a": x, "b": y} if named else [x, y])
+    request = understand(model, inputs=specs)
+    graph = read(request.network, request.inputs)
+    arrays = dict(zip([value.name for value in graph.inputs], (x, y), strict=True))
+    close(evaluate(graph, arrays), expected, 1e-5)

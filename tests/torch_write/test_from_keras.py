@@ -165,6 +165,29 @@ def grouped():
     return keras.Model(given, layers.GroupQueryAttention(4, 4, 2)(given, given))
 
 
+def wide_attention():
+    """Heads that together are wider than the tensors, which PyTorch's layer cannot be."""
+    given = keras.Input((5, 8))
+    x = layers.MultiHeadAttention(2, 8, name="first")(given, given)
+    return keras.Model(given, layers.MultiHeadAttention(2, 8, name="second")(x, x))
+
+
+class Positions(layers.Layer):
+    """Looks all of its positions up, as examples of Keras do."""
+
+    def __init__(self):
+        super().__init__(name="positions")
+        self.dense, self.embedding = layers.Dense(4, name="dense"), layers.Embedding(6, 4, name="embedding")
+
+    def call(self, x):
+        return self.dense(x) + self.embedding(keras.ops.arange(6))
+
+
+def positions():
+    given = keras.Input((6, 3))
+    return keras.Model(given, Positions()(given))
+
+
 @pytest.fixture(autouse=True)
 def double():
     keras.backend.clear_session(free_memory=False)  # it remembers the precision of models of other tests
@@ -248,6 +271,11 @@ TEXTS = {
     "momentum": (lambda: stacked(layers.BatchNormalization(momentum=0.9), shape=(4, 4, 3)), ["momentum=0.1"]),
     "frozen": (frozen_beginning, ["requires_grad_(False)"]),
     "grouped": (grouped, ["F.scaled_dot_product_attention("]),
+    "wide_attention": (
+        wide_attention,
+        ["class MultiHeadAttention(nn.Module)", "self.first = MultiHeadAttention()", "self.second(self.first("],
+    ),
+    "positions": (positions, ["return self.dense(x) + self.embedding_embeddings"]),
 }  # fmt: skip
 
 
@@ -257,6 +285,14 @@ def test_text_says(name):
     source = netglot.write(read_keras(make()), "torch").source
     for text in wanted:
         assert text in source, source
+
+
+def test_a_block_that_is_cut_short_is_a_class_of_its_own():
+    """A few of a block's layers are no block that lacks most of its layers."""
+    whole = keras.applications.MobileNetV2(weights=None, input_shape=(32, 32, 3), alpha=0.35, include_top=False)
+    cut = keras.Model(whole.input, whole.get_layer("block_6_expand_relu").output)
+    source = netglot.write(read_keras(cut), "torch").source
+    assert "class Block3(nn.Module)" in source and "is not None else" not in source
 
 
 def test_padding_that_depends_on_an_open_size(tmp_path):
@@ -286,5 +322,5 @@ def test_queries_that_see_nothing_have_no_part_in_gradients(tmp_path):
     (module(torch.from_numpy(ids)) ** 2).sum().backward()
     for name in ("query", "key", "value"):
         expected = np.asarray(slopes[f"attention/{name}/kernel"]).reshape(8, 8).T
-        found = module.get_submodule(f"attention_{name}_dense").weight.grad.numpy()
+        found = module.get_submodule(f"attention.{name}_dense").weight.grad.numpy()
         assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()

@@ -73,6 +73,8 @@ def understand(source: Any, *, inputs: Any = None, weights: Any = None, opening:
     notes = [] if in_file and kind == "keras" else _give_weights(network, kind, weights, understood)
     if kind == "torch":
         check_inputs(network, understood)
+    if kind == "keras":
+        understood = as_one_nest(network, understood)
     if kind == "saved_model":
         understood = served_inputs(network, understood)
     return Request(parsed, network, kind, understood, notes)
@@ -139,3 +141,22 @@ def check_inputs(network: Any, inputs: Inputs) -> None:
         ) from error
     if not inputs and any(p.default is not p.empty for p in signature.parameters.values()):
         raise RequestError(f"{name} is given no input", advice=f"its forward takes {', '.join(signature.parameters)}")
+
+
+def as_one_nest(network: Any, inputs: Inputs) -> Inputs:
+    """Several inputs of a Keras model whose `call` takes one argument: a list of them, or a dictionary by name."""
+    functional = getattr(network, "_functional", None) or getattr(network, "inputs", None)
+    if functional is not None or not inspect.ismethod(getattr(network, "call", None)):
+        return inputs
+    parameters = inspect.signature(network.call).parameters.values()
+    taken = [p for p in parameters if p.name not in ("training", "mask")]
+    if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters) or not taken:
+        return inputs
+    if any(p.default is p.empty for p in taken[1:]):
+        return inputs
+    if len(inputs.positional) > len(taken) and not inputs.keyword:
+        return Inputs((list(inputs.positional),))
+    named = {p.name for p in parameters}
+    if not inputs.positional and inputs.keyword and named.isdisjoint(inputs.keyword):
+        return Inputs((dict(inputs.keyword),))
+    return inputs

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from netglot.passes.split_layers import inverse_root, last_axes, sides, square_of
 from netglot.pivot import ops
 from netglot.pivot.dims import product
@@ -142,6 +144,20 @@ def row(op: ops.Embedding, find: Any) -> Op | None:
     return op.replace(ids=ids) if chosen.y is ids and moved is not None and moved.x is ids and moved.y == rows else None
 
 
+def whole_table(op: Any, find: Any) -> Op | None:
+    """Embedding(0, 1, 2, ... to its last row) = its weight, and so for the rows of a tensor"""
+    embedded = isinstance(op, ops.Embedding)
+    places, table = (op.ids, op.weight) if embedded else (op.indices, op.x)
+    if not isinstance(places, Parameter) or places.kind != "constant" or not isinstance(table, Value):
+        return None
+    if (embedded and op.padding_idx is not None) or (not embedded and op.axis != 0):
+        return None
+    rows = table.shape[0]
+    if tuple(places.shape) != (rows,) or not np.array_equal(places.load(), np.arange(rows)):
+        return None
+    return ops.Identity(table)
+
+
 # -- dense layers around other axes
 
 
@@ -177,7 +193,8 @@ def bias_apart(op: ops.Add, find: Any) -> Op | None:
 RULES: dict[type[Op], list[Any]] = {
     ops.Add: [norm_by_moments, choice, bias_apart],
     ops.Subtract: [norm_by_moments],
-    ops.Embedding: [row],
+    ops.Embedding: [row, whole_table],
+    ops.Take: [whole_table],
     ops.Reshape: [dense_rows],
 }
 """The rules by the kind of op that they look at."""

@@ -72,7 +72,8 @@ class _Designer:
         for instance in sorted(instances, key=lambda i: -_size(i)):
             for blueprint in made:
                 alignment = _align(blueprint.body, instance.bodies[0], self._matches)
-                if alignment is not None and self._same_weights(blueprint.base, instance):
+                fits = alignment is not None and _is_mostly_there(alignment[0])
+                if alignment is not None and fits and self._same_weights(blueprint.base, instance):
                     blueprint.instances.append(instance)
                     blueprint.alignments[instance] = alignment[0]
                     blueprint.passing.update(alignment[1])
@@ -124,6 +125,11 @@ class _Designer:
             places.append(at if fits else None)
             at += fits
         return places if at == len(theirs) else None
+
+
+def _is_mostly_there(alignment: list[int | None]) -> bool:
+    """Whether an instance does at least half of what its class does: one that does less reads better by itself."""
+    return 2 * sum(one is None for one in alignment) <= len(alignment)
 
 
 def _size(instance: Instance) -> int:

@@ -25,6 +25,9 @@ from netglot.source.spelled import Spelled
 _COMPUTED = re.compile(r"weight_[gv]$|weight_orig$|parametrizations\.\w+\.original\d?$")
 """The names of what a layer's weight is computed from."""
 
+_FEW = 2
+"""How many layers a layer of the source may become and still stand among its neighbours."""
+
 
 class _Unreachable(Exception):
     """A layer that is no function is held by another module: what calls it must stand in the open."""
@@ -92,7 +95,7 @@ class Outline(Spelled):
 
     def _is_leaf(self, tree: CallTree, module: Module) -> bool:
         """Whether a module is a layer of its framework, and not one whose weights are computed, as weight norms do."""
-        if not is_framework_leaf(module):
+        if not is_framework_leaf(module) or self._layers_in(tree) > _FEW:
             return False
         own = tuple(f"{path}." for path in (tree.path, module.first) if path)
         bare = {value for node in tree.nodes() for value in self.needs(node) if value in self.offline}
@@ -101,6 +104,11 @@ class Outline(Spelled):
             for value in bare
             for p in self.base_parameters(value)
         )
+
+    def _layers_in(self, tree: CallTree) -> int:
+        """How many layers with weights a call is written as."""
+        held = [self.spelled[node] for node in tree.nodes()]
+        return sum(isinstance(one, spell.Layer) and bool(one.weights) for one in held)
 
     def _compare_kinds(self, tree: CallTree, kinds: dict[str, str]) -> None:
         """All calls of a module become what the first becomes."""

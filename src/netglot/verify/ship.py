@@ -111,8 +111,11 @@ def save_keras(model: Any, folder: str | Path) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             model.save(path)
     except Exception as error:
-        reason = notyet(f"the model cannot be saved, so it cannot be run beside what was written: {error}")
-        raise Refusal(reason) from error
+        said = " ".join(str(error).partition("\n\n")[0].split())
+        advice = "give its classes a get_config, or convert without the proof: --no-verify"
+        raise Refusal(
+            notyet(f"Keras cannot save the model, so it cannot run beside the other: {said}", advice)
+        ) from error
     table = {name: kind for kind in own for name in (kind.__name__, keras.saving.get_registered_name(kind))}
     seen = _seen_by_lambdas(model)
     homes = {kind.__module__ for kind in own} | {str(getattr(one, "__module__", "")) for one in seen.values()}
