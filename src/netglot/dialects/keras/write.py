@@ -8,6 +8,7 @@ import netglot.dialects.keras.ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.keras.building import load_function
 from netglot.dialects.keras.dialect import keras
 from netglot.dialects.keras.initialisers import usual_mode
+from netglot.dialects.keras.masks import leave_masks
 from netglot.dialects.keras.padding import global_vectors, pad_alike, zero_padded_maxima
 from netglot.dialects.keras.style import KerasStyle
 from netglot.dialects.keras.ties import shared_ties
@@ -42,7 +43,7 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
     graph = canonicalise(lower(pad_alike(global_vectors(spell_out(graph))), keras))
     graph = zero_padded_maxima(graph)
     arranged = arrange(graph, keras.layouts, keep_interface=keep_layout)
-    arranged.graph = canonicalise(arranged.graph)
+    arranged.graph = leave_masks(canonicalise(arranged.graph))
     style = KerasStyle(exact_training=exact_training, mode=usual_mode(graph.parameters.values()))
     outline = Outline(arranged.graph, keras, style, arranged.arguments(source))
     classes = blueprints(outline)
