@@ -10,6 +10,7 @@ from netglot.pivot.graph import Graph, Value
 from netglot.pivot.op import TensorType
 from netglot.verify.compare import Comparison
 from netglot.verify.findings import Findings
+from netglot.verify.gradients import _measured
 from netglot.verify.lessons import CALMER, Lesson, Lessons
 from netglot.verify.plan import CALMED, OWN, RANDOM, Judged, Options, Run, _runs, _Verification
 from netglot.verify.process import OperationError
@@ -166,3 +167,8 @@ def test_a_source_of_short_tables_is_given_short_sequences(monkeypatch):
     it._outputs_single()
     assert {state for state, _ in it.single} == {OWN, RANDOM} and it.spec.sizes["T"] == 3
     assert it.findings.notes[0].startswith("sizes above 3 could not be compared")
+
+
+def test_a_gradient_of_nothing_but_noise_is_a_part_of_the_largest():
+    noise, odd = (Comparison("key.bias", True, off, 2e-14, allowed=1e-12) for off in (3e-14, 3e-11))
+    assert _measured(noise, 1e-12, 1.0).max_rel == 3e-14 and _measured(odd, 1e-12, 1.0) is odd

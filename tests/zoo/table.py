@@ -17,8 +17,9 @@ to {target} and compared in a process of its own. Do not edit.
 lengths, with the same gradients and, but where it ran with `--no-training`, the same training; *different* or *failed*
 where they do not; *refused* with its reason below; *unverified* where the network was converted but not compared (too
 large for the machine, or run with `--no-verify`). *float64*, *float32* and *gradients* are the largest differences
-relative to the largest value. *Memory* is the peak of converting above the model already in memory, relative to its
-weights. *Longest* counts the statements of the longest emitted function.
+relative to the largest value; a gradient near 1 is one that is zero in exact arithmetic, such as that of an attention
+key's bias, of which both sides have rounding noise. *Memory* is the peak of converting above the model already in
+memory, relative to its weights. *Longest* counts the statements of the longest emitted function.
 """
 
 

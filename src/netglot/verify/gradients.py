@@ -7,6 +7,7 @@ the target holds twice are all the same case.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,11 +49,11 @@ def compare_gradients(
     """Compares gradients by name, inputs being called `input:NAME`; returns what the report says of them."""
     back, lost = source_gradients(spec, target, findings)
     largest = max((float(np.abs(g).max()) for g in source.values() if g.size), default=0.0)
+    floor = ROUNDING * largest
     parameters: list[Comparison] = []
     inputs: list[Comparison] = []
     unused = []
     for name, gradient in source.items():
-        floor = ROUNDING * largest
         if name.startswith("input:"):
             order = next(i.permutation for i in spec.inputs if f"input:{i.name}" == name)
             inputs.append(compare_exact(name, permute(gradient, order), target[name], floor=floor))
@@ -70,9 +71,16 @@ def compare_gradients(
         findings.notes.append(
             f"{len(unused)} parameters have no gradient in the source and no place in the target: {listed(unused)}"
         )
+    measured = [_measured(c, floor, largest) for c in (*parameters, *inputs)]
     return {
-        **summary([*parameters, *inputs]),
+        **summary(measured),
         "parameters": len(parameters),
         "inputs": len(inputs),
         "worst": [{"name": c.name, "max_abs": c.max_abs, "max_rel": c.max_rel} for c in wrong[:5]],
     }
+
+
+def _measured(compared: Comparison, floor: float, largest: float) -> Comparison:
+    """A comparison whose difference is nothing but rounding noise, told as a part of the largest gradient: as a part of
+    a gradient that is itself noise it would say nothing."""
+    return replace(compared, magnitude=largest) if compared.max_abs <= floor else compared
