@@ -458,3 +458,38 @@ def test_several_inputs_of_a_call_that_takes_one_nest(specs):
     graph = read(request.network, request.inputs)
     arrays = dict(zip([value.name for value in graph.inputs], (x, y), strict=True))
     close(evaluate(graph, arrays), expected, 1e-5)
+
+
+class Sized(keras.Model):
+    """A model that does not say how it was made."""
+
+    def __init__(self, width, depth=1, **more):
+        super().__init__(**more)
+        self.steps = [layers.Dense(width) for _ in range(depth)]
+
+    def call(self, x):
+        for step in self.steps:
+            x = step(x)
+        return x
+
+
+def test_what_a_constructor_was_given_is_remembered(tmp_path):
+    """So that a process of its own can make the model again."""
+    import json
+    import zipfile
+
+    from netglot.dialects.keras.construction import watching
+    from netglot.verify.ship import save_keras
+
+    with watching():
+        model = Sized(3, depth=2, name="sized")
+    model(np.ones((1, 4), "float32"))
+    save_keras(model, tmp_path)
+    with zipfile.ZipFile(tmp_path / "source.keras") as archive:
+        config = json.loads(archive.read("config.json"))["config"]
+    assert config == {"name": "sized", "trainable": True, "width": 3, "depth": 2}
+    assert "get_config" not in vars(Sized)
+    alone = Sized(3)
+    alone(np.ones((1, 4), "float32"))
+    with pytest.raises(Refusal, match="get_config"):
+        save_keras(alone, tmp_path)

@@ -98,6 +98,7 @@ def save_keras(model: Any, folder: str | Path) -> dict[str, Any]:
     import cloudpickle
     import keras
 
+    from netglot.dialects.keras.construction import saying_how_they_are_made
     from netglot.dialects.keras.hierarchy import hierarchy
     from netglot.errors import Refusal, notyet
 
@@ -109,7 +110,8 @@ def save_keras(model: Any, folder: str | Path) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model.save(path)
+            with saying_how_they_are_made([model, *model._flatten_layers()]):
+                model.save(path)
     except Exception as error:
         said = " ".join(str(error).partition("\n\n")[0].split())
         advice = "give its classes a get_config, or convert without the proof: --no-verify"
