@@ -38,10 +38,10 @@ class Adapters(Words):
         r.composed_kept(node)
         return None
 
-    def class_text(self, r: Rewriter, node: ast.AST) -> str:
-        """A class where a class is meant: in `isinstance`, among bases, in a hint."""
+    def class_text(self, r: Rewriter, node: ast.AST, across: bool = False) -> str:
+        """A class where a class is meant: in `isinstance`, among bases, in a hint; Keras's own with `across`."""
         if isinstance(node, ast.Tuple):
-            inner = list(dict.fromkeys(self.class_text(r, one) for one in node.elts))
+            inner = list(dict.fromkeys(self.class_text(r, one, across) for one in node.elts))
             return inner[0] if len(inner) == 1 else f"({', '.join(inner)})"
         dotted = r.dotted(node)
         if dotted is None or not dotted.startswith(self.prefixes):
@@ -52,7 +52,7 @@ class Adapters(Words):
         if write is None:
             r.mark(node, dotted, "netglot knows no class for it")
             return r.composed_kept(node)
-        return self.spell(write, r)
+        return self.spell(f"layers.{write}" if across and write in names.DERIVED else write, r)
 
     def adapter(self, r: Rewriter, dotted: str) -> str | None:
         """A function with PyTorch's signature, for a class or function that is passed as a value."""

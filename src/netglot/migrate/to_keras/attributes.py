@@ -6,6 +6,7 @@ import ast
 from typing import Any
 
 from netglot.migrate.rewrite import Rewriter
+from netglot.migrate.to_keras import orders
 from netglot.migrate.to_keras.starts import weight_name
 
 
@@ -73,6 +74,10 @@ def module_attribute(target: Any, r: Rewriter, node: ast.Attribute, owners: list
     if len(names) > 1 or None in names:
         r.mark(node, node.attr, "it has other names in different layers")
         return None
+    if names == {"kernel"} and isinstance(node.ctx, ast.Load) and orders.turned(r, node):
+        gradient = getattr(parent, "attr", "") == "grad"
+        if not gradient and orders.matters(r, node):
+            return target.spell("weight_of(", r) + f"{value})"
     return f"{value}.{names.pop()}"
 
 

@@ -141,10 +141,21 @@ class Calls(Words):
             one for one in every if one not in tensors and (r.dotted(one) or "").rpartition(".")[2][:-2] not in POOLS
         ]
         texts = [self.spell("keras.ops.is_tensor(", r) + f"{r.text(value)})"] if tensors else []
-        texts += [f'getattr({r.text(value)}, "function", None) is ' + self.spell(f"{one}(", r)[:-1] for one in pools]
+        across = len(r.project.files) > 1  # each file has classes and functions of its own for what Keras lacks
+        for one in pools:
+            held = f'getattr({r.text(value)}, "function", None)'
+            named = f'getattr({held}, "__name__", "") == "{one}"'
+            texts.append(named if across else f"{held} is " + self.spell(f"{one}(", r)[:-1])
+        if across:
+            own = {one: names.class_of(r.dotted(one) or "") for one in rest}
+            texts += [
+                f'type({r.text(value)}).__name__ == "{name}"'
+                for name in dict.fromkeys(n for n in own.values() if n in self.helpers and n not in names.DERIVED)
+            ]
+            rest = [one for one in rest if own[one] not in self.helpers or own[one] in names.DERIVED]
         if rest:
             asked = rest[0] if len(rest) == 1 else ast.Tuple(elts=rest, ctx=ast.Load())
-            texts.append(f"isinstance({r.text(value)}, {self.class_text(r, asked)})")
+            texts.append(f"isinstance({r.text(value)}, {self.class_text(r, asked, across)})")
         return texts[0] if len(texts) == 1 else f"({' or '.join(texts)})"
 
     def _chosen(self, r: Rewriter, node: ast.Call, fact: Any) -> str | None:

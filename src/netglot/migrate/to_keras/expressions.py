@@ -52,6 +52,8 @@ class Expressions(Words):
         asked = r.dotted(node.value.func) if isinstance(node.value, ast.Call) else None
         if node.attr == "type" and (asked or "").startswith(("torch.accelerator.", "torch.device")):
             return f'{r.text(node.value)}.partition(":")[0]' if asked == "torch.device" else r.text(node.value)
+        if node.attr == "is_floating_point" and ("name" in owners or getattr(node.value, "attr", "") == "dtype"):
+            return self.spell("keras.backend.is_float_dtype(", r) + f"{r.text(node.value)})"
         if "device" in owners and node.attr == "type":
             return f'{r.parenthesised(node.value, r.text(node.value))}.partition(":")[0]'
         if "tensor" in owners:
@@ -135,6 +137,9 @@ class Expressions(Words):
         if len(node.ops) != 1 or not isinstance(node.ops[0], (ast.Eq, ast.Is, ast.In, ast.NotEq, ast.IsNot, ast.NotIn)):
             return None
         left, right = node.left, node.comparators[0]
+        if isinstance(node.ops[0], (ast.Is, ast.IsNot)) and (text := r.text(left)).endswith(".use_bias or None"):
+            held = text.removesuffix(" or None")
+            return held if isinstance(node.ops[0], ast.IsNot) else f"not {held}"
         if isinstance(node.ops[0], (ast.Is, ast.IsNot)) and (r.dotted(right) or "") in _DTYPES:
             sign = "==" if isinstance(node.ops[0], ast.Is) else "!="
             return f"{r.text(left)} {sign} {r.text(right)}"

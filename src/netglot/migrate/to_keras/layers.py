@@ -25,6 +25,11 @@ def _computes_inputs(file: Any) -> bool:
     parents = {id(child): node for node in ast.walk(file.tree) for child in ast.iter_child_nodes(node)}
     for node in ast.walk(file.tree):
         match node:
+            case ast.Call(
+                func=ast.Attribute(attr="linear" | "conv1d" | "conv2d" | "conv3d"),
+                args=[_, ast.Attribute(attr="weight"), *_],
+            ):
+                return True
             case ast.Attribute(value=layer, attr="in_features" | "in_channels", ctx=ast.Load()):
                 pass
             case ast.Call(
@@ -70,8 +75,9 @@ def _linear(c: Bound) -> str:
 declare("torch.nn.LazyLinear(out_features, bias=True)", "Dense({out_features}<, use_bias={bias}>)")
 declare("torch.nn.Identity(*args)", "layers.Identity()", infers="args")
 declare(
-    "torch.nn.Embedding(num_embeddings, embedding_dim, padding_idx=None, _weight=None)",
+    "torch.nn.Embedding(num_embeddings, embedding_dim, padding_idx=None, sparse=False, _weight=None)",
     "Embedding({num_embeddings}, {embedding_dim}<, padding_idx={padding_idx}>)",
+    infers="sparse",
 )
 
 # -- convolutions

@@ -6,6 +6,7 @@ import ast
 from typing import Any
 
 from netglot.migrate.rewrite import Rewriter
+from netglot.migrate.to_keras import orders
 from netglot.migrate.to_keras.tapes import Tape, callees, gives, words
 
 TAKEN = "torch.autograd.grad"
@@ -165,6 +166,9 @@ def changed(r: Rewriter, node: ast.AugAssign) -> str | None:
     """`w -= x` as a change of the variable."""
     if not is_leaf(r, held(node.target)) and not of_network(r, node.target):
         return None
+    if orders.turned(r, node.target) and not orders.alike(r, node.value):
+        r.mark(node, "weight", "its axes are in another order in Keras")
+        return None
     weight, value = r.text(held(node.target)), r.text(node.value)
     if type(node.op) in _SIGNS:
         return f"{weight}.{_SIGNS[type(node.op)]}({value})"
@@ -179,6 +183,8 @@ def assigned(r: Rewriter, node: ast.Assign) -> str | None:
         return None
     if target.attr in _registered(r) and (made := _renewed(r, node, target)) is not None:
         return made
+    if target.attr == "data" and (orders.turned(r, target) or orders.looked_up(r, target)):
+        return r.target.spell("give_weight(", r) + f"{r.text(target.value.value)}, {r.text(node.value)})"  # type: ignore[attr-defined]
     if target.attr == "data" and "tensor" in r.fact(target.value).kinds:
         return f"{r.text(target.value)}.assign({r.text(node.value)})"
     if target.attr == "requires_grad" and r.constant(node.value) is True and not r.fact(target.value).extra.get("leaf"):
@@ -227,6 +233,8 @@ def in_place(target: Any, r: Rewriter, call: ast.Call) -> str | None:
         value = r.called(one, [name], receiver=receiver)
         outer[id(one)] = r.parenthesised(ast.BinOp(), value) if one is not call and value else value
     value = outer.pop(id(call))
+    if value and orders.turned(r, base) and orders.matters(r, held(base)):
+        return target.spell("give_weight(", r) + f"{r.text(held(base).value)}, {value})"  # type: ignore[attr-defined]
     if not value or any(mark.line == call.lineno for mark in r.marks):
         return None
     return f"{text} = {value}" if gradient else f"{text}.assign({value})"
@@ -253,6 +261,8 @@ def gradient(r: Rewriter, node: ast.Attribute) -> str:
     asks = asks or (
         isinstance(parent, (ast.If, ast.IfExp, ast.While, ast.BoolOp, ast.UnaryOp)) and node in _tests(parent)
     )
+    if not asks and orders.turned(r, node) and orders.matters(r, node):
+        return r.target.spell("as_in_torch(", r) + f"{text}.grad)"
     return f'getattr({text}, "grad", None)' if asks else f"{text}.grad"
 
 

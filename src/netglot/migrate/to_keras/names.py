@@ -72,6 +72,10 @@ CLASSES = {
 }  # fmt: skip
 
 
+DERIVED = frozenset(name for name in CLASSES.values() if name == "Dense" or name[:4] in ("Conv", "Batc", "Embe"))
+"""The classes that emitted files derive from Keras's of the same name."""
+
+
 REASONS = {
     "torchvision.datasets.": "its samples stay PyTorch's and feed the loops here; torchvision must be installed",
     "torchvision.transforms.": "it stays PyTorch's, for the data set that it belongs to; torchvision must be installed",

@@ -7,7 +7,7 @@ from typing import Any
 
 from netglot.migrate import scopes
 from netglot.migrate.rewrite import Rewriter
-from netglot.migrate.to_keras import leaves
+from netglot.migrate.to_keras import leaves, orders
 
 REASON = "in-place change"
 VIEWS = frozenset(
@@ -69,6 +69,8 @@ def put(target: Any, r: Rewriter, node: ast.AST, base: ast.AST, value: str) -> s
         return made if made is not None else _lost(r, node, base)
     if not isinstance(base, (ast.Name, ast.Attribute, ast.Subscript)):
         return _lost(r, node, base)
+    if (orders.turned(r, base) and orders.matters(r, base)) or orders.looked_up(r, base):
+        return target.spell("give_weight(", r) + f"{r.text(base.value)}, {value})"  # type: ignore[attr-defined]
     if leaves.is_leaf(r, base) or leaves.of_network(r, base):
         return f"{r.text(base)}.assign({value})"
     watch(r, node, base)

@@ -152,9 +152,8 @@ def initialiser(target: Any, r: Rewriter, node: ast.Expr, call: ast.Call, name: 
     holder = tensor.value if isinstance(tensor, ast.Attribute) and tensor.attr == "data" else tensor
     owners = [o.removeprefix("module:") for o in r.fact(holder).names if o.startswith("module:")]
     names = {weight_name(owner, attribute) for owner in owners}
-    if not owners:
-        tested = _tested_classes(r, node, layer)
-        names = {weight_name(one, attribute) for one in tested}
+    if (not owners or not r.fact(holder).count) and (tested := _tested_classes(r, node, layer)):
+        names = {weight_name(one, attribute) for one in tested}  # it never ran: the test around it says what it is
     if len(names) != 1 or None in names:
         r.mark(node, name, "it is not known which layer starts so")
         return r.composed_kept(node)
@@ -170,13 +169,29 @@ def _tested_classes(r: Rewriter, node: ast.AST, layer: ast.AST) -> list[str]:
     """The classes of `if isinstance(m, (nn.Conv2d, nn.Linear))` around a statement that never ran."""
     around = r.around(node, ast.If)
     while around is not None:
-        test = around.test
-        tests = isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id == "isinstance"
-        if tests and ast.dump(test.args[0]) == ast.dump(layer):
-            classes = test.args[1].elts if isinstance(test.args[1], ast.Tuple) else [test.args[1]]
+        inside = any(one is node for statement in around.body for one in ast.walk(statement))
+        asked, kinds = _asked(around.test)
+        if inside and asked is not None and ast.dump(asked) == ast.dump(layer):
+            classes = kinds.elts if isinstance(kinds, (ast.Tuple, ast.List)) else [kinds]
             return [r.dotted(one) or "" for one in classes]
         around = r.around(around, ast.If)
     return []
+
+
+def _asked(test: ast.AST) -> tuple[ast.AST | None, Any]:
+    """What a test asks the class of, and the classes."""
+    match test:
+        case ast.Call(func=ast.Name(id="isinstance"), args=[asked, kinds]):
+            return asked, kinds
+        case ast.Compare(
+            left=ast.Call(func=ast.Name(id="type"), args=[asked]),
+            ops=[ast.Eq() | ast.Is() | ast.In()],
+            comparators=[kinds],
+        ):
+            return asked, kinds
+        case ast.BoolOp(op=ast.And(), values=values):
+            return next((found for one in values if (found := _asked(one))[0] is not None), (None, None))
+    return None, None
 
 
 def each_weight(target: Any, r: Rewriter, node: ast.For) -> str | None:

@@ -12,6 +12,7 @@ from netglot.migrate.to_keras import (
     fitting,
     leaves,
     loops,
+    orders,
     places,
     training,
 )
@@ -138,12 +139,28 @@ class Statements(Words):
         return made
 
     def assign(self, r: Rewriter, node: ast.Assign) -> str | None:
+        if len(node.targets) > 1 and (several := self._several(r, node)) is not None:
+            return several
         if len(node.targets) == 1 and isinstance(node.targets[0], ast.Subscript):
             made = self._changed(r, node.targets[0], r.text(node.value), node.value)
             if made is not None:
                 r.touch(node)
                 return made
         return leaves.assigned(r, node) or training.assign(self, r, node)
+
+    def _several(self, r: Rewriter, node: ast.Assign) -> str | None:
+        """`x[i] = y = value` as one statement after the other; None where no part of a tensor is among the targets."""
+        parts = [one for one in node.targets if isinstance(one, ast.Subscript) and "tensor" in r.fact(one.value).kinds]
+        plain = [one for one in node.targets if one not in parts]
+        if not parts:
+            return None
+        if not plain or not isinstance(plain[-1], ast.Name):
+            r.mark(node, places.REASON, "netglot does not see what holds this tensor")
+            return None
+        held = r.text(plain[-1])
+        lines = [" = ".join(map(r.text, plain)) + f" = {r.text(node.value)}"]
+        lines += [made for one in parts if (made := self._changed(r, one, held)) is not None]
+        return f"\n{r.spans.indent(node)}".join(lines) if len(lines) > len(parts) else None
 
     def _changed(self, r: Rewriter, target: ast.Subscript, value: str, values: ast.AST | None = None) -> str | None:
         """`x[i][j] = value` as a new x; None where x is no tensor of a plain name."""
@@ -156,6 +173,7 @@ class Statements(Words):
             return None
         base = leaves.held(base)  # type: ignore[assignment]
         weight = isinstance(base, ast.Attribute) and any(o.startswith("module:torch.") for o in r.fact(base).names)
+        weight = weight and not orders.looked_up(r, base)
         if weight or not isinstance(base, (ast.Name, ast.Attribute, ast.Subscript)):
             r.mark(target, places.REASON, "netglot does not see what holds this tensor")
             return None
@@ -172,10 +190,7 @@ class Statements(Words):
             return kept.format(name, self.spell("updated(", r) + f"{name}, {spots}, {value})")
         if len(parts) == 1 and seen.dtypes == ["bool"] and seen.ranks == r.fact(base).ranks:
             return kept.format(name, self.spell("ops.where(", r) + f"{r.text(parts[0])}, {value}, {name})")
-        if len(parts) == 1:
-            index = r.spans.composed(target, r.text)[len(name) :]
-        else:
-            index = f"[{', '.join(r.text(one) for one in parts)}]"
+        index = f"[{', '.join(r.text(one) for one in parts)}]"
         return kept.format(name, self.spell("updated(", r) + f"{name}, {_as_index(index)}, {value})")
 
     def augmented(self, r: Rewriter, node: ast.AugAssign) -> str | None:

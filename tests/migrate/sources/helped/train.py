@@ -2,7 +2,8 @@ import torch
 import torch.nn.functional as F
 
 import model
-from scoring import right
+from measures import right
+from scoring import begin, largest_row
 
 
 def grouped(net, **options):
@@ -24,6 +25,7 @@ def fit(model, x, y, steps, path):
         loss.backward()
         optimizer.step()
         print(step, loss.item(), model.seen.item(), model.mean.sum().item())
+    print(*largest_row(model.head))
     model.eval()
     return right(model(x), y)
 
@@ -38,4 +40,5 @@ if __name__ == "__main__":
     first[1] = 7
     cleared(held["rows"])
     model = model.Net()
+    begin(model)
     print(fit(model, x, y, 4, "net.pt").item(), held["rows"].tolist())

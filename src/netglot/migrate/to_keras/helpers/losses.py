@@ -18,13 +18,11 @@ def cross_entropy(logits, target, weight=None, ignore_index=-100, reduction="mea
         seen = ops.cast(target != ignore_index, logs.dtype)
         target = ops.one_hot(target, count, dtype=logs.dtype)
     scale = 1.0 if weight is None else ops.cast(weight, logs.dtype)
-    target = target * (1 - label_smoothing) + label_smoothing / count
-    losses = -ops.sum(ops.where(target == 0, ops.zeros_like(logs), target * scale * logs), axis=-1)
+    shares = target * (1 - label_smoothing) + label_smoothing / count
+    losses = -ops.sum(ops.where(shares == 0, ops.zeros_like(logs), shares * scale * logs), axis=-1)
     if seen is not None:
         losses = losses * seen
         total = ops.sum(seen if weight is None else seen * ops.sum(target * scale, axis=-1))
-        if weight is not None and label_smoothing:
-            raise NotImplementedError("class weights with label smoothing")
     else:
         total = ops.cast(ops.size(losses), logs.dtype)
     if reduction == "none":

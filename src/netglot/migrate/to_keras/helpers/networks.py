@@ -146,6 +146,31 @@ def started(initializer, shape):
     order = (*range(2, len(shape)), 1, 0)
     return ops.transpose(initializer([shape[axis] for axis in order]), np.argsort(order).tolist())
 ''',
+    "as_in_torch": '''
+def as_in_torch(kernel):
+    """A kernel with its axes as PyTorch has them: outputs, inputs, places."""
+    count = len(kernel.shape)
+    return ops.transpose(kernel, (count - 1, count - 2, *range(count - 2)))
+''',
+    "weight_of": '''
+def weight_of(layer):
+    """The weight of a layer with its axes as PyTorch has them; one that has not been called yet makes it."""
+    if not layer.built and getattr(layer, "fan_in", None):
+        layer.build((None, layer.fan_in, *(None for _ in getattr(layer, "kernel_size", ()))))
+    return as_in_torch(layer.kernel)
+''',
+    "give_weight": '''
+def give_weight(layer, value):
+    """Gives a layer a weight that has its axes as PyTorch has them; one that was not called yet makes it."""
+    if isinstance(layer, layers.Embedding):
+        if not layer.built:
+            layer.build()
+        layer.embeddings.assign(value)
+        return
+    if not layer.built and getattr(layer, "fan_in", None):
+        weight_of(layer)
+    layer.kernel.assign(ops.transpose(value, (*range(2, len(value.shape)), 1, 0)))
+''',
     "inputs_of": '''
 def inputs_of(layer):
     """The number of a layer's input channels; None before its first call, where it was not told."""
@@ -155,13 +180,19 @@ def inputs_of(layer):
 ''',
     "state_of": '''
 def state_of(model):
-    """The weights of a network by their number."""
-    return dict(enumerate(model.weights))
+    """The weights of a network by the layer that holds them and their place in it."""
+    return {
+        f"{path}.{place}": variable
+        for path, layer in named_layers(model)
+        for place, variable in enumerate([*layer._trainable_variables, *layer._non_trainable_variables])
+    }
 ''',
     "load_state": '''
 def load_state(model, state):
     """Gives a network the weights that `state_of` told, or others in their places."""
-    model.set_weights([ops.convert_to_numpy(state[number]) for number in range(len(model.weights))])
+    own = state_of(model)
+    for name, value in state.items():
+        own[name].assign(value)
 ''',
     "parameter": '''
 def parameter(value, trainable=True):

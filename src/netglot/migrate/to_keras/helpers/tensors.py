@@ -214,7 +214,9 @@ def at(x, *places):
 def updated(x, index, value):
     """A copy of x with other values at an index, such as `np.s_[:, 0]`."""
     places = np.arange(math.prod(x.shape)).reshape(x.shape)[index]
-    value = ops.broadcast_to(ops.cast(value, x.dtype), places.shape)
+    value = ops.cast(value, x.dtype)
+    value = ops.reshape(value, value.shape[max(0, len(value.shape) - places.ndim) :])
+    value = ops.broadcast_to(value, places.shape)
     flat = ops.scatter_update(ops.reshape(x, (-1,)), places.reshape(-1, 1), ops.reshape(value, (-1,)))
     return ops.reshape(flat, x.shape)
 ''',

@@ -16,6 +16,7 @@ class MultiHeadAttention(Layer):
         super().__init__()
         self.heads, self.key_dim, self.value_dim = num_heads, key_dim, value_dim or key_dim
         self.dropout, self.outputs = nn.Dropout(dropout), output_shape
+        self.drops = dropout > 0
         self.names = ("query_dense", "key_dense", "value_dense", "output_dense")
         for name in self.names:
             setattr(self, f"{name}_kernel", nn.UninitializedParameter())
@@ -53,16 +54,25 @@ class MultiHeadAttention(Layer):
         if use_causal_mask:
             causal = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
             attention_mask = causal if attention_mask is None else attention_mask.bool() & causal
+        kept = getattr(query, "mask", None)
         for one, place in ((query, "bt->bt1"), (value, "bs->b1s"), (key, "bs->b1s")):
             mask = getattr(one, "mask", None)
             if mask is not None:  # steps of a sequence that an embedding masked
                 mask = mask[:, :, None] if place.endswith("t1") else mask[:, None]
                 attention_mask = mask if attention_mask is None else attention_mask.bool() & mask
+        for one in (query, value, key):  # Keras takes the masks off
+            if getattr(one, "mask", None) is not None:
+                one.mask = None
         if attention_mask is not None:
             mask = attention_mask.bool()
-            scores = scores.masked_fill(~(mask[:, None] if mask.ndim == 3 else mask), -1e9)
+            mask = mask[:, None] if mask.ndim == 3 else mask
+            scores = scores.masked_fill(~mask, -1e9)
         weights = torch.softmax(scores, dim=-1)
+        if attention_mask is not None and (self.drops or return_attention_scores):
+            weights = weights * mask  # a step that sees none is zero then
         y = dense("output_dense", "bthd,hde->bte", torch.einsum("bhts,bshd->bthd", self.dropout(weights), v))
+        if kept is not None:
+            y.mask = kept
         return (y, weights) if return_attention_scores else y
 
 

@@ -1,0 +1,140 @@
+"""Weights whose axes Keras has in another order: where that plays a part, they are turned as PyTorch has them."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+ELEMENTS = frozenset(
+    "abs pow square sqrt exp log detach clone cpu cuda float double half to clamp clip neg sign tanh sigmoid relu mul add "
+    "sub div data_ptr contiguous ne eq gt lt ge le".split()
+)
+"""Functions of each number for itself."""
+WHOLE = frozenset(
+    "sum mean norm std var max min numel nelement dim requires_grad_ retain_grad zero_ fill_ normal_ uniform_ any all "
+    "isnan isinf isfinite register_hook backward element_size new_zeros new_ones new_tensor new_full xavier_uniform_".split()
+)
+"""Functions of all numbers together."""
+ATTRIBUTES = frozenset("requires_grad dtype device is_leaf is_cuda grad_fn ndim".split())
+IDLE = ("torch.optim.", "torch.nn.init.", "torch.autograd.", "torch.nn.utils.", "builtins.")
+"""What is handed weights and does not look at their axes."""
+KINDS = ("Linear", "Conv")
+
+
+def turned(r: Any, node: ast.AST) -> bool:
+    """Whether an expression is a weight, or its gradient, that a layer of Keras holds with its axes in another order."""
+    while isinstance(node, ast.Attribute) and node.attr in ("data", "grad"):
+        node = node.value
+    return _of(r, node, KINDS)
+
+
+def looked_up(r: Any, node: ast.AST) -> bool:
+    """Whether an expression is the weight of an embedding."""
+    while isinstance(node, ast.Attribute) and node.attr == "data":
+        node = node.value
+    return _of(r, node, ("Embedding",))
+
+
+def _of(r: Any, node: ast.AST, kinds: tuple[str, ...]) -> bool:
+    if not isinstance(node, ast.Attribute) or node.attr != "weight":
+        return False
+    owners = [o.removeprefix("module:torch.nn.") for o in r.fact(node).names or r.fact(node.value).kinds]
+    return bool(owners) and all(any(kind in o for kind in kinds) and "user:" not in o for o in owners)
+
+
+def matters(r: Any, node: ast.AST) -> bool:
+    """Whether the order of a weight's axes plays a part where it stands."""
+    child = node
+    while (parent := r.parent(child)) is not None:
+        step = _step(r, child, parent)
+        if isinstance(step, bool):
+            return step
+        child = step
+    return False
+
+
+def _step(r: Any, child: ast.AST, parent: ast.AST) -> Any:
+    """Whether the order matters to what is around an expression; else what is around, where that stays open."""
+    match parent:
+        case ast.Attribute(attr="data" | "grad"):
+            return parent
+        case ast.Attribute(attr=name):
+            call = r.parent(parent)
+            if not isinstance(call, ast.Call) or call.func is not parent:
+                return name not in ATTRIBUTES
+            return _called(r, name, call, [*call.args, *(k.value for k in call.keywords)])
+        case ast.UnaryOp() | ast.Starred() | ast.List() | ast.Tuple() | ast.Dict() | ast.keyword():
+            return parent
+        case ast.BinOp(op=op):
+            other = parent.right if parent.left is child else parent.left
+            alike = _number(r, other) or turned_deep(r, other)
+            return True if isinstance(op, ast.MatMult) or not alike else parent
+        case ast.Compare(ops=[ast.Is() | ast.IsNot()]):
+            return False
+        case ast.Compare():
+            return (
+                parent
+                if all(_number(r, one) for one in (parent.left, *parent.comparators) if one is not child)
+                else True
+            )
+        case ast.Call():
+            return _given(r, child, parent)
+        case ast.AugAssign():
+            return not turned(r, parent.target)
+        case ast.If() | ast.IfExp() | ast.BoolOp() | ast.While() | ast.Expr() | ast.Assert() | ast.For():
+            return False
+    return True
+
+
+def _called(r: Any, name: str, call: ast.Call, given: list[ast.AST]) -> Any:
+    """What a method of a weight makes of its order."""
+    whole = name in WHOLE and not any(k.arg in ("dim", "axis", "keepdim") for k in call.keywords)
+    if whole and (name.endswith("_") or not given or (name in ("norm", "std", "var") and len(given) == 1)):
+        return False
+    plain = name.removesuffix("_")
+    if plain in ELEMENTS and all(_number(r, one) or turned_deep(r, one) for one in given):
+        return call
+    return True
+
+
+def _given(r: Any, child: ast.AST, call: ast.Call) -> Any:
+    """What a function that is given a weight makes of its order."""
+    name = (r.fact(call).callees or [r.dotted(call.func) or ""])[0]
+    short = name.rpartition(".")[2]
+    if name == "builtins.print" or name in ("builtins.list", "builtins.tuple", "builtins.len"):
+        return True
+    if name.startswith(IDLE) or name.startswith("user:"):
+        return False
+    if name.startswith("torch.Tensor.") and turned_deep(r, call.func.value):  # type: ignore[attr-defined]
+        return _called(r, short, call, [*call.args])  # `a.weight.data.copy_(b.weight.data)`
+    if len(call.args) == 1 and short in ELEMENTS and not call.keywords:
+        return call
+    return not (len(call.args) == 1 and short in WHOLE and not call.keywords)
+
+
+def turned_deep(r: Any, node: ast.AST) -> bool:
+    """Whether an expression is made of such weights and of numbers only."""
+    if isinstance(node, ast.BinOp):
+        parts = (node.left, node.right)
+        return any(turned_deep(r, one) for one in parts) and all(
+            _number(r, one) or turned_deep(r, one) for one in parts
+        )
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ELEMENTS:
+        return turned_deep(r, node.func.value)
+    return turned(r, node)
+
+
+def alike(r: Any, node: ast.AST) -> bool:
+    """Whether a value has its axes as such weights have them, or only one for all."""
+    return _number(r, node) or turned_deep(r, node)
+
+
+def _number(r: Any, node: ast.AST) -> bool:
+    """Whether an expression is a number, or a tensor that holds one."""
+    if isinstance(node, (ast.Constant, ast.UnaryOp)):
+        return True
+    fact = r.fact(node)
+    return bool(fact.kinds) and all(
+        kind in ("int", "float", "bool", "device", "name", "str", "none") or (kind == "tensor" and fact.ranks == [0])
+        for kind in fact.kinds
+    )
