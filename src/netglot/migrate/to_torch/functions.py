@@ -198,6 +198,10 @@ def _gather(c: Bound) -> str:
     return c.filled("{params:p}[" + ":, " * axis + "{indices}]")
 
 
+declare(
+    "tf.clip_by_value(x, *, clip_value_min, clip_value_max)", "torch.clamp({x}, {clip_value_min}, {clip_value_max})"
+)
+declare("tf.image.total_variation(images)", "total_variation({images})")
 declare("tf.where|keras.ops.where(condition, x, y)", "torch.where({condition}, {x}, {y})")
 declare("tf.clip_by_value|keras.ops.clip(x, low, high)", "torch.clamp({x}, {low}, {high})")
 declare("tf.one_hot|keras.ops.one_hot(x, depth)", "F.one_hot({x:p}.long(), {depth}).to(torch.get_default_dtype())")
@@ -275,7 +279,7 @@ declare(
 def _cast(c: Bound) -> str:
     """Numbers of Python may be cast too."""
     fact = c.rewriter.fact(c.given["x"])
-    whole = bool(fact.kinds) and "tensor" not in fact.kinds
+    whole = bool(fact.kinds) and ("tensor" not in fact.kinds or fact.ranks == [0])  # a product of sizes is a number
     return c.filled("torch.as_tensor({x}, dtype={dtype:dtype})" if whole else "{x:p}.to({dtype:dtype})")
 
 

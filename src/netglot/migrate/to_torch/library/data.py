@@ -24,6 +24,7 @@ def as_input(values):
         values = np.asarray(values)
         if values.dtype.kind in "USO":
             return values
+        values = values.copy() if any(one < 0 for one in values.strides) else values
     tensor = torch.as_tensor(values)
     return tensor.to(torch.get_default_dtype()) if tensor.is_floating_point() else tensor
 

@@ -44,6 +44,12 @@ def image_resized(images, size, method="bilinear"):
     return x if images.ndim == 4 else x[0]
 
 
+def total_variation(images):
+    """How much neighbouring points of images with the channels last differ, for each image."""
+    axes = tuple(range(images.ndim - 3, images.ndim))
+    return images.diff(dim=axes[0]).abs().sum(axes) + images.diff(dim=axes[1]).abs().sum(axes)
+
+
 def array_to_img(x, scale=True):
     """A picture of an array with the channels last."""
     x = np.asarray(x.detach() if isinstance(x, torch.Tensor) else x, dtype="float32")

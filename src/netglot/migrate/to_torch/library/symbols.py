@@ -27,7 +27,8 @@ class Symbol:
             return type(values)(Symbol.put(one, given) for one in values)
         if isinstance(values, dict):
             return {key: Symbol.put(one, given) for key, one in values.items()}
-        return values
+        made = isinstance(values, torch.Tensor) and values.grad_fn is not None
+        return values.detach() if made else values  # a constant of the network, as Keras has it
 
     @classmethod
     def of(cls, function, *args, **options):
