@@ -204,6 +204,9 @@ class TorchCalls(Target):
             return None
         if short == "get_initial_state" and len(node.args) + len(node.keywords) == 1:
             return f"{value}.get_initial_state({', '.join(r.text(one) for one in (*node.args, *(k.value for k in node.keywords)))})"
+        if short == "set_weights" and name.startswith("keras.Layer.") and "weights" not in r.source(node.args[0]):
+            r.mark(node, name, "the axes of a layer's weights are in another order in PyTorch")
+            return r.composed_kept(node)
         if short in ("get_weights", "set_weights") and (made := compiling.as_a_whole(self, r, node, short, value)):
             return made
         if short == "count_params":

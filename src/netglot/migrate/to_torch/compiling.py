@@ -59,6 +59,11 @@ def as_a_whole(target: Any, r: Any, node: ast.Call, short: str, value: str) -> s
     apart = isinstance(parent, ast.Subscript) or (
         isinstance(parent, ast.Assign) and isinstance(parent.targets[0], (ast.Tuple, ast.List))
     )
+    names = {one.id for one in getattr(parent, "targets", ()) if isinstance(one, ast.Name)}
+    apart = apart or any(
+        isinstance(one, ast.Subscript) and isinstance(one.value, ast.Name) and one.value.id in names
+        for one in ast.walk(r.around(node, ast.FunctionDef) or r.file.tree)
+    )
     if apart or len(node.args) != (short == "set_weights") or node.keywords:
         return None
     return f"{r.need(short)}({', '.join([value, *(r.text(one) for one in node.args)])})"

@@ -12,6 +12,11 @@ from netglot.migrate.to_torch import (
 )
 from netglot.migrate.to_torch.names import CONSTANTS, DTYPES, TYPES
 
+KERNELS = {
+    "Dense": ".T", "Conv1D": ".permute(2, 1, 0)", "Conv2D": ".permute(2, 3, 1, 0)", "Conv3D": ".permute(2, 3, 4, 1, 0)",
+    "Embedding": "",
+}  # fmt: skip
+"""How the weight of a layer becomes the kernel that Keras has."""
 KERAS_ONLY = frozenset("supports_masking input_spec compute_dtype dtype_policy variable_dtype submodules".split())
 """Attributes of Keras's layers of which no helper knows."""
 
@@ -37,6 +42,14 @@ class TorchExpressions(Target):
             return f"list({r.text(node.value)}.parameters())"
         if node.attr in ("variables", "weights") and isinstance(node.ctx, ast.Load) and "list" in r.fact(node).kinds:
             return f"list({r.text(node.value)}.state_dict().values())"
+        if node.attr in ("kernel", "embeddings") and isinstance(node.ctx, ast.Load):
+            kinds = {o.removeprefix("module:keras.layers.") for o in owners}
+            if len(kinds) == 1 and (turn := KERNELS.get(kinds.pop())) is not None:
+                parent = r.parent(node)
+                if isinstance(parent, ast.Attribute) and parent.attr.startswith("assign") and turn:
+                    r.mark(node, f"Layer.{node.attr}", "its axes are in another order in PyTorch")
+                    return None
+                return f"{r.text(node.value)}.weight{turn}"
         if (
             node.attr in KERAS_ONLY
             and isinstance(node.ctx, ast.Load)

@@ -26,6 +26,7 @@ CONSTANTS = {
     "tensorflow.__version__": "torch.__version__", "keras.__version__": "torch.__version__",
 }  # fmt: skip
 STANDARD = (
+    "glob",
     "collections",
     "copy",
     "csv",
