@@ -181,20 +181,6 @@ OPEN = {
         """,
         (2, 4, 3, 3),
     ),
-    "adaptive means": (
-        """
-        class Net(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.conv = nn.Conv2d(2, 3, 3, padding=1)
-                self.pool = nn.AdaptiveAvgPool2d((3, 2))
-                self.fc = nn.Linear(18, 4)
-
-            def forward(self, v0):
-                return self.fc(self.pool(self.conv(v0)).flatten(1))
-        """,
-        (2, 2, 5, 7),
-    ),
     "a resize by nearest centres": (
         """
         class Net(nn.Module):

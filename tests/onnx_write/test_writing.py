@@ -155,14 +155,3 @@ def test_zeros_around_a_pool_count_in_onnxruntime_too(tmp_path):
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     (made,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
     np.testing.assert_allclose(made, module(x).numpy(), atol=1e-6)
-
-
-def test_adaptive_means_of_open_sizes(tmp_path):
-    module = nn.AdaptiveAvgPool2d((3, 2))
-    made = write(netglot.read(module, inputs=[("B", 3, "H", "W")]), keep_layout=True)
-    save_weights(made, tmp_path / "model.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
-    for shape in ((1, 3, 7, 5), (2, 3, 2, 8)):
-        x = torch.rand(shape)
-        (found,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
-        np.testing.assert_allclose(found, module(x).numpy(), atol=1e-6)

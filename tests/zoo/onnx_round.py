@@ -169,6 +169,8 @@ def _exactly(network: Network, model: Any, x: np.ndarray) -> tuple[list[np.ndarr
             if isinstance(one, keras.layers.Normalization):
                 mean, root = (keras.ops.cast(held, "float64") for held in (one.mean, keras.ops.sqrt(one.variance)))
                 other.mean, other.variance = mean, keras.ops.square(root)
+            if isinstance(one, keras.layers.Rescaling):  # Keras rounds a number of Python's to single precision first
+                other.scale, other.offset = np.float64(one.scale), np.float64(one.offset)
         wanted = _arrays(keras.ops.convert_to_numpy(exact(x.astype("float64"), training=False)))
     finally:
         keras.config.set_floatx("float32")

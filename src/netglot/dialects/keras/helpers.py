@@ -116,19 +116,6 @@ class MaskedMultiHeadAttention(layers.MultiHeadAttention):
         return attended, None if scores is None else ops.where(seen, scores, 0.0)
 '''
 
-HELPERS["adaptive_mean"] = '''
-def adaptive_mean(x, sizes, axes):
-    """Adaptive average pooling to `sizes` along `axes` of any length; Keras's own needs to know the length."""
-    for axis, count in zip(axes, sizes):
-        length, place = ops.shape(x)[axis], ops.arange(count, dtype="int32")
-        start, stop = place * length // count, -(-(place + 1) * length // count)
-        at = ops.arange(length, dtype="int32")
-        inside = ops.logical_and(at >= start[:, None], at < stop[:, None])
-        weights = ops.cast(inside, x.dtype) / ops.cast(stop - start, x.dtype)[:, None]
-        x = ops.moveaxis(ops.tensordot(x, weights, [[axis], [1]]), -1, axis)
-    return x
-'''
-
 HELPERS["resize"] = '''
 def resize(x, size, axes, mode="linear", align_corners=False, antialias=False, scale=None):
     """Resizes `axes` of `x` to `size`, one after the other, with the sampling points of PyTorch.

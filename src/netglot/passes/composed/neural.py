@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from netglot.errors import Refusal, notimpl
-from netglot.passes.composed.adaptive import mean_of_windows
 from netglot.pivot import ops
 from netglot.pivot.dims import product
 from netglot.pivot.op import dtype_of, numpy_dtype, shape_of
@@ -162,22 +161,13 @@ def lp_pool(op):
     return power_mean(op)
 
 
-def _of_any_size(op):
-    if isinstance(op, ops.AdaptiveMaxPool) or not all(isinstance(size, int) for size in op.output_size):
-        raise Refusal(notimpl("adaptive pooling of sizes that are not known"))
-    x = op.x
-    for axis, count in zip(op.axes, op.output_size, strict=True):
-        x = mean_of_windows(x, axis, count)
-    return x
-
-
 def _adaptive(pool, whole):
     def lower(op):
         if all(size == 1 for size in op.output_size):
             return whole(op.x, op.axes, True)
         sizes = [shape_of(op.x)[axis] for axis in op.axes]
         if not all(isinstance(size, int) for size in (*sizes, *op.output_size)):
-            return _of_any_size(op)
+            raise Refusal(notimpl("adaptive pooling of sizes that are not known"))
         if all(size % new == 0 for size, new in zip(sizes, op.output_size, strict=True)):
             return pool(op, tuple(size // new for size, new in zip(sizes, op.output_size, strict=True)))
         x = op.x

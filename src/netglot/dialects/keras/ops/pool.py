@@ -140,8 +140,6 @@ def adaptive(op):
     if _is_global(op):
         mean = Call("ops.mean" if name == "Average" else "ops.max", (op.x,), {"axis": op.axes, "keepdims": True})
         return Layer(f"layers.Global{name}Pooling{rank}D", (op.x,), {"keepdims": True}, function=mean)
-    if not _is_known(op) and name == "Average":
-        return Call("adaptive_mean", (op.x, op.output_size, op.axes), helper="adaptive_mean")
     if not _is_known(op):
         why = "Keras divides an axis into windows only where its length is known"
         raise Refusal(never(why, "give the input a fixed size along that axis"))
