@@ -89,3 +89,31 @@ def test_variables_go_by_the_names_that_they_had(tmp_path):
     names = [["before.kernel", [3, 4]], ["before.bias", [4]]]
     runtime.load({"args": ["x"], "kwargs": {}}, str(tmp_path / "model.keras"), variables=names)
     assert [[name, shape] for name, shape, *_ in runtime.describe()["state"]] == names
+
+
+@keras.saving.register_keras_serializable("netglot_tests")
+class Rows(keras.Model):
+    """A model that floats cannot build: one of its inputs chooses rows of the other."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(2)
+
+    def call(self, inputs, training=None):
+        x, places = inputs
+        return keras.ops.take(self.dense(x), places, axis=0)
+
+
+def test_what_only_a_call_builds_is_built(tmp_path):
+    from netglot.frontend.inputs import InputSpec
+    from netglot.verify.ship import save_keras
+
+    model, x, places = Rows(), np.ones((3, 4), "float32"), np.asarray([2, 0], "int32")
+    expected = np.asarray(model([x, places]))
+    kernel = model.dense.kernel
+    kernel.assign(kernel * 2)
+    told = save_keras(model, tmp_path, [InputSpec((3, 4), "float32"), InputSpec((2,), "int32")])
+    runtime = Runtime(str(tmp_path))
+    runtime.load({"args": [["x", "places"]], "kwargs": {}}, **told)
+    (found,) = read_arrays(runtime.run(write_arrays(tmp_path, {"x": x, "places": places}))).values()
+    np.testing.assert_allclose(found, 2 * expected, rtol=1e-6)

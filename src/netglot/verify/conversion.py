@@ -119,7 +119,7 @@ def _shipped(request: Request, folder: Path) -> tuple[str, dict[str, Any]]:
     if request.kind == "torch":
         return "torch", pickle_source(request.network, folder / "source.pkl")
     if request.kind == "keras":
-        return "keras-source", save_keras(request.network, folder)
+        return "keras-source", save_keras(request.network, folder, request.inputs.specs)
     if request.kind == "saved_model":
         return "tensorflow-source", {"path": request.network.path, "signature": request.network.signature}
     if request.kind == "graph":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -85,8 +85,10 @@ def _by_value(modules: list[ModuleType]) -> Iterator[None]:
             cloudpickle.unregister_pickle_by_value(module)
 
 
-def save_keras(model: Any, folder: str | Path) -> dict[str, Any]:
+def save_keras(model: Any, folder: str | Path, specs: Sequence[Any] = ()) -> dict[str, Any]:
     """Writes a live Keras model to `folder` and returns the arguments of the worker's `load`.
+
+    `specs` are those of its inputs: a call builds what its configuration does not build.
 
     The user's own classes go beside it, so that a process that never saw their file can open the model.
 
@@ -124,7 +126,15 @@ def save_keras(model: Any, folder: str | Path) -> dict[str, Any]:
     with open(classes, "wb") as file, _by_value(_loose(homes - {""})):
         cloudpickle.dump((table, seen), file)
     variables = [[name, [int(size) for size in v.shape]] for name, v in hierarchy(model).variables.items()]
-    return {"path": str(path), "classes": str(classes), "variables": variables}
+    sample = [[[_some(size, spec.first, axis) for axis, size in enumerate(spec.shape)], spec.dtype] for spec in specs]
+    return {"path": str(path), "classes": str(classes), "variables": variables, "sample": sample}
+
+
+def _some(size: Any, first: int | None, axis: int) -> int:
+    """A length for an axis."""
+    if axis == 0 and first is not None:
+        return first
+    return size if isinstance(size, int) else 2
 
 
 def _seen_by_lambdas(model: Any) -> dict[str, Any]:

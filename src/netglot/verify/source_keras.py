@@ -10,6 +10,7 @@ import inspect
 import io
 import json
 import os
+import warnings
 import zipfile
 
 import keras
@@ -22,7 +23,7 @@ from netglot.dialects.keras.hierarchy import hierarchy
 from netglot.formats.keras2 import custom_objects
 from netglot.formats.keras_config import seen_by_code
 from netglot.verify import runtime_keras
-from netglot.verify.arrays import each_array, read_arrays
+from netglot.verify.arrays import build_call, each_array, read_arrays
 from netglot.verify.runtime_keras import OPTIMISERS
 from netglot.verify.steps import MOVED
 
@@ -37,11 +38,12 @@ class Runtime(runtime_keras.Runtime):
         "rate", "dropout",
     )  # fmt: skip
 
-    def load(self, call, path, classes=None, variables=None):  # type: ignore[override]
+    def load(self, call, path, classes=None, variables=None, sample=()):  # type: ignore[override]
         """Loads the `.keras` file at `path`; `classes` is a cloudpickle of the user's own classes by name, and of what
-        the code of Lambda layers sees. `variables` are the names and shapes that the live model had, in order."""
+        the code of Lambda layers sees. `variables` are the names and shapes that the live model had, in order, and
+        `sample` shapes and dtypes of inputs that it can be called with."""
         self.call, self.path, self.classes, self.seen = call, path, {}, {}
-        self.names = variables
+        self.names, self.sample = variables, sample
         if classes:
             import cloudpickle
 
@@ -153,9 +155,22 @@ class Runtime(runtime_keras.Runtime):
         wide = runtime_keras.wide_spectrograms() if dtype == "float64" else contextlib.nullcontext()
         with contextlib.nullcontext() if plain else _layers_in(dtype), wide, seen_by_code(self.seen), _named():
             known = {**custom_objects(), **self.classes}
-            self.model = keras.saving.load_model(path, custom_objects=known, compile=False, safe_mode=False)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that a model is not built, which happens below
+                self.model = keras.saving.load_model(path, custom_objects=known, compile=False, safe_mode=False)
+            self._build(path)
         self.variables = _as_before(hierarchy(self.model).variables, self.names)
         self.saved = {name: np.array(v.value) for name, v in self.variables.items()}
+
+    def _build(self, path):
+        """Calls a model of which a part was not built, because nothing but a call builds it, and loads it anew."""
+        if self.sample and self.names and len(hierarchy(self.model).variables) < len(self.names):
+            given = iter([self._tensor(np.zeros(shape, dtype)) for shape, dtype in self.sample])
+            args = [build_call(tree, lambda name: next(given)) for tree in self.call.get("args", [])]
+            options = self.call.get("kwargs", {}).items()
+            kwargs = {name: build_call(tree, lambda name: next(given)) for name, tree in options}
+            self.model(*args, training=False, **kwargs)
+            self.model.load_weights(path)
 
     def _trained(self, frozen=()):
         trainable = {id(v) for v in self.model.trainable_variables}
