@@ -79,6 +79,22 @@ class Gated(nn.Module):
         return self.head(y) + h.sum()
 
 
+class Rare(nn.Module):
+    """Plain recurrences, elements in order, and pictures that are cut."""
+
+    def __init__(self):
+        super().__init__()
+        self.plain = nn.RNN(6, 4, batch_first=True)
+        self.back = nn.RNN(4, 3, batch_first=True, nonlinearity="relu")
+        self.up = nn.ConvTranspose2d(1, 2, 3, stride=2, padding=1, output_padding=1)
+
+    def forward(self, x):
+        y, _ = self.plain(x)
+        z, h = self.back(y)
+        picture = F.conv_transpose2d(x[:, None], self.up.weight, self.up.bias, 2, 1, 1)
+        return torch.cat([z.flatten(1), h[0], x.sort(-1)[0].flatten(1), picture.flatten(1)], 1)
+
+
 def networks():
     """Each network, what it is given, and how it is converted."""
     half = {"compute_precision": ct.precision.FLOAT16}
@@ -90,6 +106,7 @@ def networks():
     yield "many", Many(), torch.randn(1, 4, 9, 8), {}
     yield "both", Both(), torch.randn(6, 2, 5), {}
     yield "gated", Gated(), torch.randn(2, 5, 4), {}
+    yield "rare", Rare(), torch.randn(2, 5, 6), {}
 
 
 def main():

@@ -15,7 +15,7 @@ from netglot.pivot import ops
 from netglot.pivot.evaluate import evaluate
 
 PARTS = ("Manifest.json", "Data/com.apple.CoreML/model.mlmodel", "Data/com.apple.CoreML/weights/weight.bin")
-NAMES = ("pictures", "pictures_in_half", "words", "attention", "attention_of_its_own", "many", "both", "gated")
+NAMES = ("pictures", "pictures_in_half", "words", "attention", "attention_of_its_own", "many", "both", "gated", "rare")
 
 
 @functools.cache
