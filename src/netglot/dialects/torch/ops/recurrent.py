@@ -6,7 +6,8 @@ The capture may keep a recurrent layer in one piece as `netglot.lstm` and the li
 from __future__ import annotations
 
 from netglot.dialects.torch.dialect import torch
-from netglot.errors import Refusal, notimpl
+from netglot.errors import notimpl
+from netglot.passes.composed.recurrent import steps
 from netglot.pivot import ops
 from netglot.pivot.graph import Part
 from netglot.pivot.op import dtype_of, shape_of
@@ -27,8 +28,7 @@ def stacked(layer, x, initial, params, has_biases, num_layers, dropout, bidirect
     `layer` makes the op of one layer from its operands; `initial` holds the stacked initial states.
     """
     directions, each = 2 if bidirectional else 1, 4 if has_biases else 2
-    if len(params) != num_layers * directions * each:
-        raise Refusal(notimpl("an LSTM with a projection of its state (proj_size)", "apply a Linear to the outputs"))
+    each += len(params) // (num_layers * directions) - each  # one more where states are projected
     finals: list[list] = [[] for _ in initial]
     for number in range(num_layers):
         own = params[number * directions * each : (number + 1) * directions * each]
@@ -37,21 +37,46 @@ def stacked(layer, x, initial, params, has_biases, num_layers, dropout, bidirect
         places = range(number * directions, (number + 1) * directions)
         states = [tuple(ops.Select(held, axis=0, index=place) for place in places) for held in initial]
         weights = {"w_ih": w_ih, "w_hh": w_hh, "b_ih": b_ih, "b_hh": b_hh}
+        if each % 2:
+            weights["w_hr"] = tuple(own[each - 1 :: each])
         made = layer(
             x, states, weights, direction="both" if bidirectional else "forward", time_axis=1 if batch_first else 0
         )
         for direction in range(directions):
             for kind, held in enumerate(finals):
-                held.append(Part(made, 1 + direction * len(initial) + kind))
-        x = Part(made, 0)
+                held.append(_part(made, 1 + direction * len(initial) + kind))
+        x = _part(made, 0)
         if dropout and number < num_layers - 1:
             x = ops.Dropout(x, rate=float(dropout), noise_axes=(0, 1, 2))
     return (x, *(ops.Stack(tuple(held), axis=0) for held in finals))
 
 
+def _part(made, index: int):
+    """One result of a layer, which is an op or, where it is written out, the results themselves."""
+    return made[index] if isinstance(made, tuple) else Part(made, index)
+
+
+def _projected(x, states, weights, *, direction, time_axis):
+    """An LSTM whose output is projected before it goes on (`proj_size`), which no other framework has: step by step."""
+    cells = []
+    for number in range(2 if direction == "both" else 1):
+        w_ih, w_hh, w_hr = (weights[name][number] for name in ("w_ih", "w_hh", "w_hr"))
+        b_ih, b_hh = (weights[name][number] if weights[name] else None for name in ("b_ih", "b_hh"))
+
+        def cell(seen, state, w_hh=w_hh, w_hr=w_hr, b_hh=b_hh):
+            h, c = _lstm_step(ops.Add(seen, ops.Linear(state[0], w_hh, b_hh)), state[1])
+            return [ops.Linear(h, w_hr, None), c]
+
+        cells.append((lambda whole, w_ih=w_ih, b_ih=b_ih: ops.Linear(whole, w_ih, b_ih), cell))
+    starts = [list(pair) for pair in zip(*states, strict=True)]
+    return steps(x, cells, starts, time_axis, (False, True)[: len(cells)])
+
+
 @torch.reads("aten.lstm.input", "netglot.lstm.default")
 def lstm(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first):
     def layer(x, states, weights, **options):
+        if "w_hr" in weights:
+            return _projected(x, states, weights, **options)
         return ops.Lstm(x, *states, **weights, **options, mask=None, held=False)
 
     return stacked(layer, input, hx, params, has_biases, num_layers, dropout, bidirectional, batch_first)
@@ -95,8 +120,13 @@ def _gates(x, count: int):
 
 @torch.reads("aten.lstm_cell.default")
 def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
-    i, f, g, o = _gates(_sum(input, hx[0], w_ih, w_hh, b_ih, b_hh), 4)
-    c = ops.Add(ops.Multiply(ops.Sigmoid(f), hx[1]), ops.Multiply(ops.Sigmoid(i), ops.Tanh(g)))
+    return _lstm_step(_sum(input, hx[0], w_ih, w_hh, b_ih, b_hh), hx[1])
+
+
+def _lstm_step(gates, before):
+    """The output and the cell state after one step, from the sum of both products."""
+    i, f, g, o = _gates(gates, 4)
+    c = ops.Add(ops.Multiply(ops.Sigmoid(f), before), ops.Multiply(ops.Sigmoid(i), ops.Tanh(g)))
     return ops.Multiply(ops.Sigmoid(o), ops.Tanh(c)), c
 
 
