@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from typing import Any
 
@@ -24,6 +25,19 @@ class without_cache:
     def __exit__(self, *_):
         for config, value in zip(self.configs, self.before, strict=True):
             config.use_cache = value
+
+
+def forget_caches(model: torch.nn.Module) -> None:
+    """Lets modules drop what they keep of their weights between calls in inference, as they do when training begins.
+
+    LeViT looks its attention biases up once: exported after a call, the network would hold a copy and no parameter.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    with contextlib.suppress(NotImplementedError):  # an exported program has no other mode
+        for mode in (True, False):
+            model.train(mode)
+    for module, mode in modes:
+        module.training = mode
 
 
 def dynamic_shapes(model, args, kwargs, symbols) -> dict[str, Any]:
