@@ -17,6 +17,7 @@ import torch
 from torch.export._tree_utils import reorder_kwargs
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from netglot.dialects.torch.prepare import forget_caches
 from netglot.verify.arrays import build_call, each_array, read_arrays, write_arrays
 from netglot.verify.steps import MOVED
 from netglot.verify.torch_defaults import single_epsilon
@@ -109,6 +110,7 @@ class Runtime:
     def restore(self):
         """Sets the state back to what it was when the module was loaded."""
         held = torch.load(self.saved, weights_only=True)
+        forget_caches(self.module)
         with torch.no_grad():
             for name, tensor in self._tensors():
                 self._put(name, tensor, held[name])
@@ -116,6 +118,7 @@ class Runtime:
     def set_state(self, arrays):
         """Overwrites parameters and buffers by name."""
         table = dict(self._tensors(duplicates=True))
+        forget_caches(self.module)
         with torch.no_grad():
             for name, array in each_array(arrays):
                 self._put(name, table[name], _tensor(array))
@@ -146,6 +149,7 @@ class Runtime:
 
         Inputs are named `input:NAME` in the result. A tensor that the sum does not depend on has gradient zero.
         """
+        forget_caches(self.module)  # they were filled by runs without gradients
         self._mode(False)
         weights = {name: _tensor(array, self.dtype) for name, array in each_array(cotangents)}
         given = self._inputs(inputs)
