@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from netglot.errors import UserCodeError
+from netglot.errors import NetglotError, Refusal, UnsupportedOps, UserCodeError
 from netglot.frontend.inputs import Inputs, InputSpec, as_numpy, draw
 from netglot.frontend.request import Request
 from netglot.pivot.dims import Dim
 from netglot.pivot.graph import Graph
 from netglot.pivot.op import TensorType
+
+UNREAD = UserCodeError, Refusal, UnsupportedOps
+Found = tuple[Graph, dict[str, int]]
 
 
 def read_graph(request: Request) -> tuple[Graph, dict[str, int]]:
@@ -23,7 +26,7 @@ def read_graph(request: Request) -> tuple[Graph, dict[str, int]]:
         from netglot.dialects.keras.read import call_of, read_keras
 
         request.inputs = Inputs(*call_of(request.network, request.inputs or None))
-        return read_keras(request.network, inputs=request.inputs), {}
+        return _or_as_given(request, lambda: (read_keras(request.network, inputs=request.inputs), {}))
     if request.kind == "graph":
         from netglot.verify.open_sizes import open_sizes
 
@@ -37,26 +40,40 @@ def read_graph(request: Request) -> tuple[Graph, dict[str, int]]:
         return read_served(request.network, inputs=types), {}
     from netglot.dialects.torch.read import read as read_torch
 
-    def attempt(sizes: dict[str, int]) -> tuple[Graph, dict[str, int]]:
-        args, kwargs = request.inputs.map(lambda spec: _example(spec, sizes))
-        return read_torch(request.network, args, kwargs, symbols=request.symbols(), name=request.name), sizes
-
-    last: UserCodeError | None = None
-    for sizes in _size_choices(request):
-        try:
-            return attempt(sizes)
-        except UserCodeError as error:
-            last = last or error
-    assert last is not None
-    if all(spec.first is None for spec in request.inputs.specs):
+    def attempt() -> tuple[Graph, dict[str, int]]:
+        last: UserCodeError | None = None
+        for sizes in _size_choices(request):
+            args, kwargs = request.inputs.map(lambda spec, sizes=sizes: _example(spec, sizes))
+            try:
+                return read_torch(request.network, args, kwargs, symbols=request.symbols(), name=request.name), sizes
+            except UserCodeError as error:
+                last = last or error
+        assert last is not None
         raise last
-    request.inputs = request.inputs.as_given()
+
+    return _or_as_given(request, attempt)
+
+
+def _or_as_given(request: Request, read: Callable[[], Found]) -> Found:
+    """What is read with the first axis of each input open; where the network does not run so, or cannot be read so, at
+    the sizes that were given."""
     try:
-        found = attempt(next(_size_choices(request)))
-    except UserCodeError:
-        raise last from None
-    request.notes.append(f"the first axis of each input has the size that was given: with others, {last.message}")
+        return read()
+    except UNREAD as error:
+        if all(spec.first is None for spec in request.inputs.specs):
+            raise
+        opened, request.inputs, failed = request.inputs, request.inputs.as_given(), error
+    try:
+        found = read()
+    except UNREAD:
+        request.inputs = opened
+        raise failed from None
+    request.notes.append(f"the first axis of each input has the size that was given: with others, {_why(failed)}")
     return found
+
+
+def _why(failed: NetglotError) -> str:
+    return str(failed.refused[0].reason) if isinstance(failed, UnsupportedOps) else failed.message
 
 
 def _read_exported(request: Request) -> Graph:

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 from keras.src import backend
 
+from netglot.dialects.keras import control
 from netglot.dialects.keras.capture import Traced, Tracer
 from netglot.dialects.keras.sizes import Size, dim_of, sized, without_sizes
 from netglot.errors import Refusal, never, notimpl
@@ -30,9 +31,13 @@ def replacements(tracer: Tracer) -> Iterator[tuple[Any, str, Callable]]:
     for name, make in _CREATIONS.items():
         plain = getattr(backend.numpy, name)
         yield backend.numpy, name, _creation(tracer, plain, make)
+    for name, follow in control.TABLE.items():
+        for module in (backend, backend.core):
+            if hasattr(module, name):
+                yield module, name, follow
     for name in ("broadcast_to", "tile", "repeat"):
         yield backend.numpy, name, _spreading(tracer, getattr(backend.numpy, name), name)
-    skipped = {*_CREATIONS, "broadcast_to", "tile", "repeat", "convert_to_tensor", "cast"}
+    skipped = {*_CREATIONS, *control.TABLE, "broadcast_to", "tile", "repeat", "convert_to_tensor", "cast"}
     for module, functions in ((backend.numpy, keras.ops), (backend.nn, keras.ops), (backend.math, keras.ops),
                               (backend.linalg, keras.ops), (backend.image, keras.ops.image), (backend, keras.ops),
                               (backend.core, keras.ops)):  # fmt: skip

@@ -16,6 +16,7 @@ import numpy as np
 from keras.src import backend
 from keras.src.ops.operation import Operation
 
+from netglot.dialects.keras import control
 from netglot.dialects.keras.arguments import (
     arguments_of,
     bound_arguments,
@@ -217,6 +218,8 @@ class Tracer:
 
     def operation(self, operation: Operation, args: tuple, kwargs: dict) -> Any:
         """Reads one call of a function of `keras.ops`."""
+        if function_name(operation).removeprefix("ops.") in control.TABLE:
+            return self._controlled(operation, args, kwargs)
         block = self.tree.blocks.get(id(operation))
         if block is None:
             return self._operation(operation, args, kwargs)
@@ -226,6 +229,16 @@ class Tracer:
             return self._operation(operation, args, kwargs)
         finally:
             self.frames.pop()
+
+    def _controlled(self, operation: Operation, args: tuple, kwargs: dict) -> Any:
+        """Follows a loop or a branch, whose functions are the user's."""
+        try:
+            return operation.call(*args, **kwargs)
+        except UnsupportedOps:
+            raise
+        except Refusal as refusal:
+            self._refuse(function_name(operation), refusal)
+            raise Poisoned from refusal
 
     def _operation(self, operation: Operation, args: tuple, kwargs: dict) -> Any:
         spec = _spec_of(operation, _plain(args), _plain(kwargs))
@@ -463,8 +476,11 @@ def _spec_of(operation: Operation, args: tuple, kwargs: dict) -> Any:
     """Keras's own inference of what an operation makes; where that is stricter than the call itself, the call's."""
     try:
         return operation.compute_output_spec(*args, **kwargs)
-    except Exception:
-        return backend.compute_output_spec(operation.call, *args, **kwargs)
+    except Exception as first:
+        try:
+            return backend.compute_output_spec(operation.call, *args, **kwargs)
+        except Exception:
+            raise first from None
 
 
 def _plain(tree: Any) -> Any:
