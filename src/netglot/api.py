@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netglot.dialects.targets import TARGETS, target_called, target_of
-from netglot.errors import Refusal, RequestError, UnsupportedOps
+from netglot.errors import Refusal, RequestError, UnsupportedOps, UserCodeError
 from netglot.frontend.extending import extended
 from netglot.frontend.model_files import Opening
-from netglot.frontend.reading import read_graph
+from netglot.frontend.reading import hold_given, read_graph
 from netglot.frontend.request import Request, understand
 from netglot.pivot.graph import Graph
 from netglot.report.facts import facts, refused_report
@@ -184,18 +184,29 @@ def convert(
     Returns: the conversion; one that is refused has verdict "refused" and its reasons in `report["refused"]`.
     """
     phases = Phases(progress=progress)
+    limits = Limits(Options(seed=seed, trace=trace, training=training), time_limit, chosen(runtimes))
+    how = {"keep_layout": keep_layout, "exact_training": exact_training, "opset": opset}
     with extended(extend):
         with phases.phase("load"):
             opening = Opening(tuple(map(str, imports)), trust, signature)
             request = understand(source, inputs=inputs, weights=weights, opening=opening)
-        try:
-            with phases.phase("read"):
-                graph, sizes = read_graph(request)
-            with phases.phase("write"):
-                written = write(graph, to, keep_layout=keep_layout, exact_training=exact_training, opset=opset)
-        except (UnsupportedOps, Refusal) as refusal:
-            return Conversion(refused_report(refusal, phases))
-    limits = Limits(Options(seed=seed, trace=trace, training=training), time_limit, chosen(runtimes))
+        while True:
+            try:
+                with phases.phase("read"):
+                    graph, sizes = read_graph(request)
+                with phases.phase("write"):
+                    written = write(graph, to, **how)
+            except (UnsupportedOps, Refusal) as refusal:
+                return Conversion(refused_report(refusal, phases))
+            try:
+                return _proven(request, graph, sizes, written, limits if verify else None, phases)
+            except UserCodeError as error:  # it takes no inputs of the sizes that it was proven with
+                if not hold_given(request, error):
+                    raise
+
+
+def _proven(request, graph, sizes, written, limits: Limits | None, phases) -> Conversion:
+    """The conversion in a folder of its own, proven where limits are given."""
     with _kept_unless_it_fails() as folder:
         target = target_of(written)
         with phases.phase("weights"):
@@ -203,9 +214,9 @@ def convert(
                 (folder / target.source).write_text(written.source, encoding="utf-8")
             target.module().save_weights(written, folder / target.weights)
         report = facts(graph, written)
-        if verify and not can_run(target_of(written), limits):
+        if limits and not can_run(target_of(written), limits):
             report["differences"] += how_it_ran(target_of(written), limits.runtimes)
-        elif verify:
+        elif limits:
             report = verified(request, graph, sizes, written, folder, report, limits, phases)
         notes = [
             *report.get("differences", []),

@@ -60,12 +60,17 @@ def mapped_pairs(_, x):
 
 
 def counted(model, x):
-    return ops.fori_loop(1, 4, lambda i, state: ops.tanh(model.dense(state)) + ops.cast(i, state.dtype) * x[:, i, None], x)
+    def turn(i, state):
+        return ops.tanh(model.dense(state)) + ops.cast(i, state.dtype) * x[:, i, None]
+
+    return ops.fori_loop(1, 4, turn, x)
 
 
 def counted_while(_, x):
-    last = ops.while_loop(lambda i, _: i < 5, lambda i, state: (i + 2, ops.sin(state) + ops.cast(i, state.dtype)), (0, x))
-    return last[1]
+    def turn(i, state):
+        return i + 2, ops.sin(state) + ops.cast(i, state.dtype)
+
+    return ops.while_loop(lambda i, _: i < 5, turn, (0, x))[1]
 
 
 def bounded_while(_, x):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+import netglot
 from netglot.errors import UserCodeError
 from netglot.frontend.reading import read_graph
 from netglot.frontend.request import understand
@@ -63,3 +64,25 @@ def test_others_stay_open_and_a_wrong_size_is_told():
     model(np.zeros((7, 5), "float32"))
     with pytest.raises(UserCodeError, match="must be equal"):
         read_graph(understand(model, inputs="6,5"))
+
+
+class Edges(keras.Model):
+    """Takes rows by numbers that only seven rows have, which nothing tells before it runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(4)
+
+    def call(self, nodes):
+        made = self.dense(nodes)
+        return made + ops.mean(ops.take(made, np.array([0, 6, 3]), axis=0), axis=0)
+
+
+def test_what_shows_only_when_it_runs_is_proven_at_the_sizes_given():
+    keras.config.set_floatx("float32")
+    model = Edges()
+    model(np.zeros((7, 5), "float32"))
+    conversion = netglot.convert(model, to="torch", inputs="7,5", training=False)
+    assert conversion.report["verdict"] == "equivalent"
+    assert conversion.report["inputs"][0]["shape"] == [7, 5]
+    assert any("the size that was given: with others" in told for told in conversion.report["differences"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -57,23 +58,30 @@ def read_graph(request: Request) -> tuple[Graph, dict[str, int]]:
 def _or_as_given(request: Request, read: Callable[[], Found]) -> Found:
     """What is read with the first axis of each input open; where the network does not run so, or cannot be read so, at
     the sizes that were given."""
+    opened, told = request.inputs, len(request.notes)
     try:
         return read()
     except UNREAD as error:
-        if all(spec.first is None for spec in request.inputs.specs):
+        if not hold_given(request, error):
             raise
-        opened, request.inputs, failed = request.inputs, request.inputs.as_given(), error
+        failed = error
     try:
-        found = read()
+        return read()
     except UNREAD:
         request.inputs = opened
+        del request.notes[told:]
         raise failed from None
-    request.notes.append(f"the first axis of each input has the size that was given: with others, {_why(failed)}")
-    return found
 
 
-def _why(failed: NetglotError) -> str:
-    return str(failed.refused[0].reason) if isinstance(failed, UnsupportedOps) else failed.message
+def hold_given(request: Request, failed: NetglotError) -> bool:
+    """Fixes the first axis of each input at the number that was given, and notes why; False where none was given."""
+    if all(spec.first is None for spec in request.inputs.specs):
+        return False
+    request.inputs = request.inputs.as_given()
+    why = str(failed.refused[0].reason) if isinstance(failed, UnsupportedOps) else failed.message
+    why = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", why).split())
+    request.notes.append(f"the first axis of each input has the size that was given: with others, {why}")
+    return True
 
 
 def _read_exported(request: Request) -> Graph:

@@ -41,7 +41,7 @@ def switch(index: Any, branches: Any, *operands: Any) -> Any:
 
 
 def scan(f: Callable, init: Any, xs: Any = None, length: Any = None, reverse: bool = False, unroll: Any = 1) -> Any:
-    """The last state, and what each turn makes, one above the other: in the state's nest, and zeros where it is None."""
+    """The last state, and what each turn makes, stacked: in the state's nest, zeros where it is None."""
     turns = _turns("scan", length) if length is not None else _places("scan", xs)
     state, made = init, [None] * turns
     for place in reversed(range(turns)) if reverse else range(turns):
@@ -95,7 +95,9 @@ def while_loop(cond: Callable, body: Callable, loop_vars: Any, maximum_iteration
         turn = _turns("while_loop", turn + 1)
         made = body(*state)
         made = list(made) if several else [made]
-        state = made if going is None else [_chosen("while_loop", going, *both) for both in zip(made, state, strict=True)]
+        if going is not None:
+            made = [_chosen("while_loop", going, *both) for both in zip(made, state, strict=True)]
+        state = made
     return tuple(state) if several else state[0]
 
 
