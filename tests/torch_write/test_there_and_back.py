@@ -6,7 +6,7 @@ is made of the same PyTorch text with the same weights.
 
 import numpy as np
 import pytest
-from tests.golden.networks import SMALL
+from tests.golden.networks import NETWORKS, SMALL
 from tests.torch_write.emitted import emit, outputs
 from tests.torch_write.test_round_trip import arguments_for
 
@@ -48,6 +48,9 @@ SUMMED = {"lstm_classifier"}
 """Networks whose two biases are one in Keras: their sum has no distribution by which its start could be recognised, so
 the text says nothing of it from the second round on."""
 
+LARGER = ("resnet18", "mobilenet_v3_large")
+"""Networks of full size that go round in some seconds; the others of the golden ones take too long."""
+
 
 @pytest.fixture(autouse=True)
 def afresh():
@@ -56,9 +59,9 @@ def afresh():
     keras.backend.clear_session(free_memory=False)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [*SMALL, *LARGER])
 def test_there_and_back(name, tmp_path):
-    make, inputs = SMALL[name]
+    make, inputs = NETWORKS[name]
     network = make().eval()
     model, back, load = by_way_of_keras(lambda: network, inputs, tmp_path / "first")
     theirs, ours = load().double(), network.double()
