@@ -91,6 +91,18 @@ def test_where_nothing_computes_in_double_precision_a_known_imprecision_is_measu
     assert netglot.convert(drawn(network), "cntk", inputs=["1,4,5,5"]).report["verdict"] == "equivalent"
 
 
+def test_what_is_used_twice_in_one_op_keeps_its_section():
+    """A hard-swish is its input times what is computed of it: the input is not put into the section of that."""
+    network = nn.Sequential(nn.Conv2d(4, 8, 1), nn.Hardswish(), nn.Conv2d(8, 4, 3))
+    assert netglot.convert(drawn(network), "darknet", inputs=["1,4,9,9"]).report["verdict"] == "equivalent"
+
+
+def test_what_follows_a_refused_op_is_not_taken_for_a_reader_of_the_input():
+    network = nn.Sequential(nn.Conv2d(4, 4, 1), nn.ConvTranspose2d(4, 4, 2, 2), nn.BatchNorm2d(4), nn.Dropout())
+    report = netglot.convert(drawn(network), "darknet", inputs=["1,4,9,9"]).report
+    assert [one["what"] for one in report["refused"]] == ["ConvTranspose"]
+
+
 def test_folded_norms_are_rounded_once():
     """A weight that is computed when it is written has all its digits, however many steps it takes."""
     network = nn.Sequential(nn.Conv2d(4, 4, 1), nn.Conv2d(4, 300, 3, bias=False), nn.BatchNorm2d(300))

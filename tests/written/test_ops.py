@@ -13,7 +13,7 @@ from netglot.errors import Refusal, UnsupportedOps
 from netglot.report.matrix import all_dialects
 
 MOST = 4
-"""Cases of an op that are tried: the last ones."""
+"""Cases of an op that are tried: the last ones, and one of each word among the options (modes, directions)."""
 FILES = ("mxnet", "caffe", "darknet", "paddle", "coreml", "cntk")
 """The targets whose files are checked op by op."""
 
@@ -23,9 +23,21 @@ def told(name: str):
     return [op for op, kind in all_ops().items() if all_dialects()[name].status(kind)[0] != "refused"]
 
 
+def chosen(found: list[dict]) -> list[dict]:
+    """The cases that are tried."""
+    last = found[-MOST:]
+    words = {(key, held) for case in last for key, held in case.items() if isinstance(held, str)}
+    for case in found[:-MOST]:
+        new = {(key, held) for key, held in case.items() if isinstance(held, str)} - words
+        if new:
+            words |= new
+            last.append(case)
+    return last
+
+
 def cases(target: str, name: str, folder):
     """The cases of an op that the target writes: what each must give, and the inputs."""
-    for number, case in enumerate(all_ops()[name].cases[-MOST:]):
+    for number, case in enumerate(chosen(all_ops()[name].cases)):
         op = all_ops()[name](**{key: harness.single(held) for key, held in case.items()})
         graph, feeds = harness.network(op)
         try:

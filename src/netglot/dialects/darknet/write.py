@@ -6,7 +6,7 @@ Each section works on the result of the one before it. Where an op wants another
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,14 @@ import netglot.dialects.darknet.ops
 import netglot.dialects.darknet.write_ops  # noqa: F401  (fills the dialect)
 from netglot.dialects.darknet.dialect import darknet
 from netglot.dialects.darknet.read import read_darknet
+from netglot.dialects.dialect import Dialect
 from netglot.dialects.steps import Emitter, Held, WrittenFile, prepared, written_file
 from netglot.errors import Refusal, RefusedOp, UnsupportedOps, never, notimpl
 from netglot.formats.darknet import sections_text, write_weights
 from netglot.formats.patching import patched
 from netglot.pivot import ops
 from netglot.pivot.dims import Dim, product
-from netglot.pivot.graph import Graph
+from netglot.pivot.graph import Graph, Node, Value
 from netglot.pivot.op import shape_of
 
 NETWORK, WEIGHTS = "model.cfg", "model.weights"
@@ -54,9 +55,7 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
     """
     arranged = prepared(graph, darknet, keep_layout)
     _check(arranged.graph)
-    emitter = _Emitter(arranged.graph, darknet)
-    emitter.run()
-    emitter.finish()
+    emitter = _emitted(arranged.graph)
     shape = arranged.graph.inputs[0].shape
     net = {"batch": 1, "width": shape[3], "height": shape[2], "channels": shape[1]}
     sections = [(one.place, one.kind, one.options) for one in emitter.sections]
@@ -71,6 +70,27 @@ def write(graph: Graph, *, keep_layout: bool = False, exact_training: bool = Fal
     written = written_file(emitter, arranged, graph, text, held)
     graph.notes.append("batch norms are folded into the convolutions before them")
     return written
+
+
+class _Apart(Exception):
+    """A value was put into the section that ends with what follows it, and is used again."""
+
+    def __init__(self, value: Value):
+        self.value = value
+
+
+def _emitted(graph: Graph) -> _Emitter:
+    """The sections of a graph; begun again as often as a value turns out to need a section of its own."""
+    apart: set[Value] = set()
+    while True:
+        emitter = _Emitter(graph, darknet, apart)
+        try:
+            emitter.run()
+            emitter.finish()
+        except _Apart as found:
+            apart.add(found.value)
+            continue
+        return emitter
 
 
 def _check(graph: Graph) -> None:
@@ -98,10 +118,11 @@ def _check(graph: Graph) -> None:
 class _Emitter(Emitter):
     """Sections in order; the name of a tensor leads to the section that makes it."""
 
-    def __init__(self, *given: Any, **known: Any):
-        super().__init__(*given, **known)
+    def __init__(self, graph: Graph, dialect: Dialect, apart: Collection[Value] = ()):
+        super().__init__(graph, dialect)
+        self.apart = apart
         self.sections: list[_Section] = []
-        self.place: dict[str, int] = defaultdict(lambda: -1)  # what was refused stands nowhere
+        self.place: dict[str, int] = defaultdict(lambda: -1)
         self.flat: set[str] = set()
         self.features: dict[str, int] = {}
         self.gone: set[str] = set()
@@ -116,15 +137,35 @@ class _Emitter(Emitter):
 
     def value(self, item: Any, dtype: str = "float32") -> str:
         name = super().value(item, dtype)
-        if name in self.gone:
-            raise Refusal(notimpl("a value between two ops that Darknet has in one section, which is used again"))
+        self._still_there(item, name)
         return name
+
+    def _still_there(self, item: Any, name: str) -> None:
+        """Asserts that a tensor is the result of its section.
+
+        Raises:
+            _Apart: it is a value of the graph, which had better be kept.
+            Refusal: it lies between two ops of one section.
+        """
+        if name not in self.gone:
+            return
+        if isinstance(item, Value) and item not in self.apart:
+            raise _Apart(item)
+        raise Refusal(notimpl("a value between two ops that Darknet has in one section, which is used again"))
+
+    def stand_in(self, node: Node) -> None:
+        """A section in the place of a node that was refused: what follows is not taken for a reader of the input."""
+        for value in node.results:
+            channels = value.shape[1] if len(value.shape) > 1 else 0
+            self.names[value] = self._append(_Section("maxpool", node.path, channels, {}))
 
     def stored(self, tree: Any, role: str = "") -> str:
         raise Refusal(never("Darknet's sections join what is computed, and this is known beforehand"))
 
     def add(self, call: Any, count: int, dtype: str) -> list[str]:
         names = [self.value(one, dtype) for one in call.arguments]
+        for one, name in zip(call.arguments, names, strict=True):
+            self._still_there(one, name)  # arguments that come later may have made sections longer
         shape = shape_of(call.arguments[0]) if not hasattr(call.arguments[0], "function") else ()
         options = dict(call.options)
         handler = getattr(self, f"_{call.function}", None)
@@ -194,7 +235,7 @@ class _Emitter(Emitter):
 
     def _ends_here(self, name: str, item: Any) -> _Section | None:
         """The last section, where it makes this tensor for one reader alone and has no activation yet."""
-        if self.place[name] != len(self.sections) - 1 or not self.sections or name in self.flat:
+        if self.place[name] != len(self.sections) - 1 or not self.sections or name in self.flat or item in self.apart:
             return None
         last = self.sections[-1]
         alone = item not in self.users or len(self.users[item]) == 1

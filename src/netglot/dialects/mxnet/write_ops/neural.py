@@ -201,10 +201,11 @@ def layer_norm(op):
 
 @mxnet.writes(ops.InstanceNorm)
 def instance_norm(op):
+    """A group norm of one channel a group: MXNet's own operator computes in single precision only."""
     channels = shape_of(op.x)[op.axis]
     scale = _blank(op.x, channels, 1.0) if op.scale is None else op.scale
     offset = _blank(op.x, channels, 0.0) if op.offset is None else op.offset
-    return step("InstanceNorm", op.x, held("gamma", scale), held("beta", offset), eps=op.epsilon)
+    return step("GroupNorm", op.x, held("gamma", scale), held("beta", offset), num_groups=channels, eps=op.epsilon)
 
 
 @mxnet.lowers(ops.LocalResponseNorm)
