@@ -104,3 +104,18 @@ def test_other_weights(tmp_path):
     store(tmp_path, {name: np.full((3, 2), 2.0)}, tmp_path / "copy")
     x = np.ones((1, 3), "float32")
     harness.same(np.full((1, 2), 6.0), harness.read_back("cntk", tmp_path / "copy", {"x": x}))
+
+
+def test_groups_are_padded_unevenly_before_they_are_folded(tmp_path):
+    """CNTK itself pads the second group otherwise than the first."""
+    weight = rand(6, 2, 3, 2).astype("float32")
+    options = {"stride": (2, 1), "padding": ((0, 1), (0, 1)), "dilation": (1, 1), "groups": 2, "axis": 1}
+    graph = graph_of(lambda x, w: ops.Conv(x, w, None, **options), (B, 4, 7, 9), weights=[weight])
+    written(graph, tmp_path)
+    assert [type(node.op) for node in read_back(tmp_path, None).nodes].count(ops.Pad) == 2
+    x = rand(2, 4, 7, 9).astype("float32")
+    expected = evaluate(graph, {"x": x})
+    expected = expected["y"] if isinstance(expected, dict) else expected
+    harness.same(expected, harness.read_back("cntk", tmp_path, {"x": x}))
+    if harness.interpreter("cntk"):
+        harness.same(expected, harness.run("cntk", tmp_path, {"x": x}))

@@ -190,6 +190,11 @@ def avg_pool_in_pieces(op):
 def avg_pool(op):
     if not op.count_include_pad and any(side for pair in op.padding for side in pair):
         raise Refusal(never("Caffe's means count the padding"))
+    sizes = zip(shape_of(op.x)[2:], shape_of(op)[2:], op.kernel, op.stride, op.padding, strict=True)
+    for size, windows, k, s, (before, after) in sizes:
+        end = (windows - 1) * s + k - before - size
+        if min(end, before) != min(end, after):
+            raise Refusal(never("Caffe's means count as much padding behind a picture as before it"))
     return _pool(op, "AVE")
 
 

@@ -29,7 +29,17 @@ def dilated(op):
         return neural.uneven(op)
     if any(one != 1 for one in op.dilation):
         return op.replace(weight=_with_gaps(op.weight, op.dilation), dilation=(1,) * len(op.dilation))
+    if op.groups > 1 and any(before != after for before, after in op.padding):
+        return _padded_before(op)
     return _grouped(op) if op.groups > 1 and len(op.stride) != 2 and op.axis == 1 else None
+
+
+def _padded_before(op):
+    """Zeros around the picture, and then the convolution: of groups, CNTK pads all but the first alike at both ends."""
+    x = op.x
+    for axis, (before, after) in zip(spatial_axes(len(shape_of(x)), op.axis), op.padding, strict=True):
+        x = neural.widened(x, axis, before, after)
+    return op.replace(x=x, padding=((0, 0),) * len(op.padding))
 
 
 def _grouped(op):
