@@ -113,7 +113,14 @@ def measure(model, targets, outputs):
     places = {name: place for place, name in enumerate(named)}
     for metric in model.plan.metrics.values():
         name, one = metric if isinstance(metric, tuple) else (next(iter(named)), metric)
-        one.update_state(part_of(targets, name, places[name], model), mapped(torch.Tensor.detach, named[name]))
+        one.update_state(part_of(targets, name, places[name], model), mapped(told, named[name]))
+
+
+def told(output):
+    """An output and its mask, without its gradient."""
+    found = output.detach()
+    found.mask = getattr(output, "mask", None)
+    return found
 
 
 def results_of(model):

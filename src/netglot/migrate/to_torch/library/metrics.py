@@ -25,8 +25,23 @@ class Metric:
         return self.result()
 
 
+def weights_of(output, sample_weight=None):
+    """What each step of an output counts, by its mask and by what is given; None where all count alike."""
+    weights = None if sample_weight is None else torch.as_tensor(sample_weight).detach().double()
+    mask = getattr(output, "mask", None)
+    if mask is None:
+        return weights
+    if weights is None:
+        return mask.double()
+    if weights.ndim == mask.ndim + 1 and weights.shape[-1] == 1:
+        weights = weights[..., 0]
+    return mask.double() * weights.reshape(*weights.shape, *[1] * (mask.ndim - weights.ndim))
+
+
 class Mean(Metric):
     """The mean of all numbers that it has seen, or of what a function makes of targets and outputs."""
+
+    masks = True
 
     def __init__(self, function=None, name=None, **options):
         super().__init__(name)
@@ -42,13 +57,19 @@ class Mean(Metric):
         return self.function(*given, **self.options) if self.function else given[0]
 
     def update_state(self, *given, sample_weight=None):
+        """Counts the mean of each sample; the masked steps of an output count nothing."""
         values = torch.as_tensor(self.values(*given)).detach().double()
-        if values.ndim == 0 and self.function:  # a function that gives one number for a whole batch
-            values = values.expand(len(given[-1]))
-        weights = (
-            torch.ones_like(values) if sample_weight is None else torch.as_tensor(sample_weight).expand(values.shape)
-        )
-        self.total, self.count = self.total + float((values * weights).sum()), self.count + float(weights.sum())
+        weights = weights_of(given[-1] if len(given) > 1 and self.masks else None, sample_weight)
+        if weights is None:
+            weights = torch.ones(values.shape[:1], dtype=values.dtype)
+        else:
+            if weights.ndim == values.ndim + 1 and weights.shape[-1] == 1:
+                weights = weights[..., 0]
+            if values.ndim > weights.ndim:
+                values = values.flatten(weights.ndim).mean(-1)
+            values, weights = values * weights, weights.expand(values.shape)
+        self.total += float(values.mean(tuple(range(1, values.ndim))).sum() if values.ndim > 1 else values.sum())
+        self.count += float(weights.mean(tuple(range(1, weights.ndim))).sum() if weights.ndim > 1 else weights.sum())
 
     def result(self):
         return torch.tensor(self.total / max(self.count, 1e-12))
@@ -120,11 +141,21 @@ class TopKCategoricalAccuracy(SparseTopKCategoricalAccuracy):
 class RootMeanSquaredError(Mean):
     """The root of the mean of squared errors."""
 
+    masks = False
+
     def values(self, y_true, y_pred):
         return (torch.as_tensor(y_true).reshape(y_pred.shape) - y_pred) ** 2
 
     def result(self):
         return super().result() ** 0.5
+
+
+def spread(weights, like):
+    """Weights of samples as one for each number of a tensor; one for all where none are given."""
+    weights = torch.ones(()) if weights is None else torch.as_tensor(weights).to(torch.get_default_dtype())
+    if weights.ndim == like.ndim + 1 and weights.shape[-1] == 1:
+        weights = weights[..., 0]
+    return weights.reshape(*weights.shape, *[1] * (like.ndim - weights.ndim)).expand(like.shape).reshape(-1)
 
 
 class Counted(Metric):
@@ -139,12 +170,14 @@ class Counted(Metric):
         self.tp, self.fp, self.fn, self.tn = (torch.zeros(len(self.thresholds)) for _ in range(4))
 
     def update_state(self, y_true, y_pred, sample_weight=None):
+        y_pred = torch.as_tensor(y_pred).detach()
         truth = torch.as_tensor(y_true).reshape(-1).bool()
-        told = y_pred.detach().reshape(-1) > self.thresholds[:, None]
-        self.tp = self.tp + (told & truth).sum(1)
-        self.fp = self.fp + (told & ~truth).sum(1)
-        self.fn = self.fn + (~told & truth).sum(1)
-        self.tn = self.tn + (~told & ~truth).sum(1)
+        told = y_pred.reshape(-1) > self.thresholds[:, None]
+        weights = spread(sample_weight, y_pred)
+        self.tp = self.tp + ((told & truth) * weights).sum(1)
+        self.fp = self.fp + ((told & ~truth) * weights).sum(1)
+        self.fn = self.fn + ((~told & truth) * weights).sum(1)
+        self.tn = self.tn + ((~told & ~truth) * weights).sum(1)
 
     def share(self, part, rest):
         """One count as a share of two."""
@@ -178,7 +211,7 @@ class AUC(Counted):
         super().__init__([-1e-7, *inner, 1 + 1e-7], name)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        super().update_state(y_true, torch.sigmoid(y_pred) if self.from_logits else y_pred)
+        super().update_state(y_true, torch.sigmoid(y_pred) if self.from_logits else y_pred, sample_weight)
 
     def result(self):
         right, wrong = self.share(self.tp, self.fn), self.share(self.fp, self.tn)
@@ -197,8 +230,11 @@ class MeanIoU(Metric):
         self.counts = torch.zeros(self.num_classes, self.num_classes)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        places = torch.as_tensor(y_true).reshape(-1).long() * self.num_classes + y_pred.detach().reshape(-1).long()
-        self.counts = self.counts + places.bincount(minlength=self.num_classes**2).reshape(self.counts.shape)
+        y_pred = torch.as_tensor(y_pred).detach()
+        places = torch.as_tensor(y_true).reshape(-1).long() * self.num_classes + y_pred.reshape(-1).long()
+        weights = spread(sample_weight, y_pred).trunc()  # Keras counts in whole numbers
+        counts = places.bincount(weights, self.num_classes**2)
+        self.counts = self.counts + counts.reshape(self.counts.shape)
 
     def result(self):
         both, either = self.counts.diag(), self.counts.sum(0) + self.counts.sum(1) - self.counts.diag()
