@@ -51,6 +51,10 @@ class WorkerError(NetglotError):
     """A worker process crashed, hung past its time limit, or ran out of memory."""
 
 
+class TimeLimitError(WorkerError):
+    """A worker process did not finish a request within its time limit."""
+
+
 class Bug(NetglotError):
     """An invariant of netglot is broken. Never the user's fault."""
 

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
-from netglot.migrate.to_torch.library import losses, metrics, optimizers, schedules  # noqa: E402
+from netglot.migrate.to_torch.library import dense, files, losses, metrics, optimizers, schedules, symbols  # noqa: E402
 
 OPTIMIZERS = [
     ("SGD", {}), ("SGD", {"momentum": 0.9, "nesterov": True}), ("SGD", {"momentum": 0.9, "clipvalue": 0.1}),
@@ -106,3 +106,46 @@ def test_losses_and_metrics_are_keras_s():
             theirs.update_state(target[rows_], output[rows_])
             ours.update_state(torch.tensor(target[rows_]), torch.tensor(output[rows_]))
         assert float(ours.result()) == pytest.approx(float(theirs.result()), abs=1e-6), name
+
+
+SHAPED = ("SparseCategoricalAccuracy", "CategoricalAccuracy", "RootMeanSquaredError")
+SINGLE = ("Precision", "Recall", "AUC", "BinaryAccuracy", "MeanIoU")
+
+
+def test_metrics_count_masks_and_weights_as_keras_does():
+    rng = np.random.default_rng(0)
+    told, classes = rng.uniform(size=(4, 3, 5)).astype("float32"), rng.integers(0, 5, (4, 3))
+    mask, one_hot = rng.uniform(size=(4, 3)) > 0.4, np.eye(5, dtype="float32")[classes]
+    samples, steps = rng.integers(1, 4, 4), rng.uniform(size=(4, 3)).astype("float32")
+    for name in SHAPED:
+        truth = classes if name.startswith("Sparse") else one_hot
+        for kept, weights in ((None, None), (mask, None), (None, samples), (None, steps), (mask, steps)):
+            if kept is None or name != "RootMeanSquaredError" or weights is None:
+                _compared(name, [(truth, told, kept, weights), (truth[:2], told[:2], None, None)])
+    right, sure = rng.integers(0, 2, (4, 1)), rng.uniform(size=(4, 1)).astype("float32")
+    for name in SINGLE:
+        output = (sure > 0.5).astype("int64") if name == "MeanIoU" else sure
+        for weights in (None, samples, samples[:, None]):
+            _compared(name, [(right, output, None, weights)], *([2] if name == "MeanIoU" else []))
+
+
+def _compared(name, batches, *options):
+    theirs, ours = getattr(keras.metrics, name)(*options), getattr(metrics, name)(*options)
+    for truth, told, mask, weights in batches:
+        symbol, tensor = keras.ops.convert_to_tensor(told), torch.tensor(told)
+        if mask is not None:
+            symbol._keras_mask, tensor.mask = keras.ops.convert_to_tensor(mask), torch.tensor(mask)
+        theirs.update_state(truth, symbol, sample_weight=weights)
+        ours.update_state(torch.tensor(truth), tensor, sample_weight=weights)
+    np.testing.assert_allclose(float(ours.result()), float(np.mean(theirs.result())), rtol=1e-5, err_msg=name)
+
+
+def test_a_declared_input_makes_the_weights_before_the_first_call():
+    layers = [symbols.Input((None, 3)), dense.Dense(4), torch.nn.Dropout(0.5), dense.Dense(2)]
+    made, added = symbols.Sequential(layers), symbols.Sequential()
+    for one in [symbols.Input((3,)), dense.Dense(4), dense.Dense(2)]:
+        added.add(one)
+    assert [tuple(one.shape) for one in files.get_weights(made)] == [(4, 3), (4,), (2, 4), (2,)]
+    files.set_weights(added, files.get_weights(made))
+    assert torch.equal(added(torch.ones(1, 3)), made.eval()(torch.ones(1, 3)))
+    assert added.training and all(one.training for one in added)

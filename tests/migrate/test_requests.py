@@ -5,7 +5,6 @@ import ast
 import pytest
 
 from netglot.cli import run
-from netglot.errors import NetglotError
 from netglot.migrate.declare import Table, bind
 from netglot.migrate.fidelity import measured
 from netglot.migrate.networks import parsed_input
@@ -29,27 +28,33 @@ def test_files_that_cannot_be_migrated(tmp_path, text, said, capsys):
 
 
 @pytest.mark.parametrize(
-    "text, said",
+    "text, said, options",
     [
-        ("import torch\nx = torch.zeros(1)\n", "no network was found"),
-        ("import torch\nimport surely_not_installed\n", "surely_not_installed, which is not installed"),
-        ("import torch\nraise RuntimeError('by the user')\n", "RuntimeError at bad.py:2"),
+        ("import torch\nx = torch.zeros(1)\n", ["no network was found"], []),
+        ("import torch\nimport surely_not_installed\n", ["surely_not_installed, which is not installed"], []),
+        (
+            "import torch\ndef load(path):\n    raise RuntimeError('by the user')\nload('data.csv')\n",
+            ["RuntimeError at bad.py:3 while running bad.py: by the user", 'File "bad.py", line 4', "load('data.csv')"],
+            [],
+        ),
         (
             "import torch\nclass Net(torch.nn.Module):\n    def __init__(self, width, depth):\n        pass\n",
-            "Net in bad.py needs arguments: width, depth",
+            ["Net in bad.py needs arguments: width, depth"],
+            [],
         ),
+        ("import torch\nwhile True:\n    pass\n", ["longer than 6 seconds"], ["--time-limit", "6"]),
     ],
 )
-def test_code_that_does_not_run(tmp_path, text, said):
+def test_code_that_does_not_run(tmp_path, text, said, options, capsys, monkeypatch):
     pytest.importorskip("torch")
-    from netglot.migrate.migrating import migrate
-
+    monkeypatch.setenv("COLUMNS", "200")
     path = tmp_path / "bad.py"
     path.write_text(text)
-    with pytest.raises(NetglotError) as error:
-        migrate(path, "keras")
-    assert said in str(error.value)
-    assert error.value.exit_code == 2
+    assert run(["migrate", str(path), "--to", "keras", "-o", str(tmp_path / "out"), *options]) == 2
+    told = " ".join(capsys.readouterr().err.replace(str(tmp_path) + "/", "").split())
+    assert all(one in told for one in said), told
+    assert "netglot/migrate" not in told
+    assert [one.name for one in tmp_path.iterdir()] == ["bad.py"]
 
 
 def test_a_folder_copies_what_uses_no_framework(tmp_path):
@@ -73,6 +78,10 @@ def test_an_option_that_nothing_speaks_of_is_told():
             @staticmethod
             def spell(text, r):
                 return text
+
+            @staticmethod
+            def argument(c, name, text, before):
+                return None
 
     call = ast.parse("f(a + b, size=n)", mode="eval").body
     assert bind(Plain(), call, row).filled() == "g(a + b, n=n)"

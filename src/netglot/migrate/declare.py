@@ -210,13 +210,15 @@ class Bound:
         out, end = [], 0
         for match in _HOLES.finditer(wanted):
             out.append(self.rewriter.target.spell(wanted[end : match.start()], self.rewriter))
-            out.append(self._hole(match[1], match[2]))
+            out.append(self._hole(match[1], match[2], wanted[: match.start()]))
             end = match.end()
         out.append(self.rewriter.target.spell(wanted[end:], self.rewriter))
         return "".join(out)
 
-    def _hole(self, name: str, how: str | None) -> str:
+    def _hole(self, name: str, how: str | None, before: str) -> str:
         text = self.text(name)
+        if (made := self.rewriter.target.argument(self, name, text, before)) is not None:
+            return made
         if how:
             return self.rewriter.target.conversions[how](self, name, text)
         return text

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from netglot.errors import InputError, MissingFramework, RequestError, UserCodeError, WorkerError
+from netglot.errors import InputError, MissingFramework, RequestError, TimeLimitError, UserCodeError, WorkerError
 from netglot.migrate import fidelity, networks
 from netglot.migrate.carrying import carry
 from netglot.migrate.families import FAMILIES, Family
@@ -92,7 +92,13 @@ def migrate(
     with aside(project.root) as place:
         say("running the files under observation")
         with Worker(family.observer, time_limit=time_limit, path=(str(project.home),), environment=place) as worker:
-            found, notes = _observed(worker, family, project, inputs or [], network or [], arguments)
+            try:
+                found, notes = _observed(worker, family, project, inputs or [], network or [], arguments)
+            except TimeLimitError:
+                raise RequestError(
+                    f"the code ran longer than {time_limit:g} seconds",
+                    advice="--time-limit SECONDS allows more; a smaller data set shows as much of the code",
+                ) from None
         say("writing")
         target = family.target(to, style)
         written = {file.path: _rewritten(file, project, target) for file in project.files}

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from netglot.errors import WorkerError
+from netglot.errors import TimeLimitError, WorkerError
 from netglot.verify.arrays import read_arrays, write_arrays
 
 POLL = 0.05
@@ -147,7 +147,7 @@ class Worker:
                 continue
             self._watch(op)
             if time.monotonic() > deadline:
-                self._fail(f"the {self.framework} worker did not finish {op!r} within {limit:g} s")
+                self._fail(f"the {self.framework} worker did not finish {op!r} within {limit:g} s", TimeLimitError)
         line, _, self._buffer = self._buffer.partition(b"\n")
         reply = json.loads(line)
         if reply["id"] != self._sent:
@@ -224,10 +224,10 @@ class Worker:
             how = f"ended with code {code}"
         self._fail(f"the {self.framework} worker {how} during {op!r}")
 
-    def _fail(self, message: str):
+    def _fail(self, message: str, error: type[WorkerError] = WorkerError):
         log = self.log()
         self.close()
-        raise WorkerError(message + (f"; its last words:\n{log}" if log else ""))
+        raise error(message + (f"; its last words:\n{log}" if log else ""))
 
     def _kill(self) -> None:
         if self.process.poll() is None:

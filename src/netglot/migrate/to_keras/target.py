@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 from netglot.migrate.declare import Table
 from netglot.migrate.rewrite import Rewriter
@@ -59,6 +60,10 @@ class Target(Calls, Expressions, Adapters, Statements, Emitted):
         """The text of an expression in the target; None where it stays as it is."""
         rule = _EXPRESSIONS.get(type(node))
         return getattr(self, rule)(r, node) if rule else None
+
+    def argument(self, c: Any, name: str, text: str, before: str) -> str | None:
+        """What is written for an argument in a template, of which `before` stands ahead; None where its hole says it."""
+        return None
 
     def statement(self, r: Rewriter, node: ast.stmt) -> str | None:
         rule = _STATEMENTS.get(type(node))

@@ -97,7 +97,10 @@ class TorchExpressions(Target):
         return None
 
     def binary(self, r: Rewriter, node: ast.BinOp) -> str | None:
-        return None
+        return _beside_arrays(r, node, node.left, node.right)
+
+    def comparison(self, r: Rewriter, node: ast.Compare) -> str | None:
+        return _beside_arrays(r, node, node.left, node.comparators[0]) if len(node.ops) == 1 else None
 
     def subscript(self, r: Rewriter, node: ast.Subscript) -> str | None:
         """PyTorch's slices go forwards only: whole axes that go backwards are flipped."""
@@ -112,3 +115,13 @@ class TorchExpressions(Target):
             return r.composed_kept(node)
         axes = ", ".join(map(str, back)) + ("," if len(back) == 1 else "")
         return self.spell("torch.flip(", r) + f"{r.text(node.value)}, ({axes}))"
+
+
+def _beside_arrays(r: Rewriter, node: ast.expr, first: ast.expr, second: ast.expr) -> str | None:
+    """An operation of a tensor and an array of NumPy: TensorFlow makes a tensor of the array, PyTorch does not."""
+    arrays = [one for one in (first, second) if r.fact(one).kinds == ["array"]]
+    tensors = [one for one in (first, second) if r.fact(one).kinds == ["tensor"]]
+    if len(arrays) != 1 or len(tensors) != 1 or r.fact(node).kinds != ["tensor"]:
+        return None
+    texts = {id(arrays[0]): f"{r.need('as_input')}({r.text(arrays[0])})"}
+    return r.spans.composed(node, lambda child: texts.get(id(child)) or r.text(child))

@@ -394,7 +394,16 @@ declare("tf.config.list_physical_devices|tf.config.experimental.list_physical_de
 def _numpy(c: Bound) -> str:
     """Texts are arrays already, and steps are counted by a number."""
     plain = "string" in (c.fact("x").dtypes or ()) or getattr(c.given["x"], "attr", "") == "iterations"
-    return c.filled("{x}" if plain else "{x:p}.detach().numpy()")
+    single = 0 in c.fact("x").ranks and not _told(c.rewriter.parent(c.node))
+    return c.filled("{x}" if plain else "{x:p}.detach().numpy()" + ("[()]" if single else ""))
+
+
+def _told(parent: ast.AST | None) -> bool:
+    """Whether a number alone is printed or reckoned with: there an array without axes is as good as it."""
+    if isinstance(parent, ast.Call):
+        name = getattr(parent.func, "attr", getattr(parent.func, "id", ""))
+        return name in ("print", "format", "float", "int", "bool", "str", "abs")
+    return isinstance(parent, (ast.FormattedValue, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Expr))
 
 
 declare("tf.Tensor.assign(x, value)", "{x:p}.data.copy_({value})")

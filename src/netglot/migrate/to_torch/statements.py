@@ -109,7 +109,9 @@ class TorchStatements(Target):
             return None
         r.touch(node)
         value = r.text(node.value)
-        if isinstance(node.value, (ast.BinOp, ast.IfExp, ast.BoolOp, ast.Compare, ast.Lambda, ast.Tuple)):
+        if r.fact(node.value).kinds == ["array"] and fact.kinds == ["tensor"]:
+            value = f"{r.need('as_input')}({value})"
+        elif isinstance(node.value, (ast.BinOp, ast.IfExp, ast.BoolOp, ast.Compare, ast.Lambda, ast.Tuple)):
             value = f"({value})"
         return f"{target.id} = {target.id} {SIGNS[type(node.op)]} {value}"
 

@@ -27,6 +27,10 @@ for _table in (layers.table, functions.table, algebra.table, training.table):
     TABLE.marks.update(_table.marks)
 
 
+SIZES = frozenset("shape axis axes perm size paddings pad_width multiples block_size k depth".split())
+"""Parameters of functions that are no tensors."""
+
+
 class TorchTarget(TorchCalls, TorchExpressions, TorchStatements):
     """What is written: PyTorch, with Keras's order of axes kept."""
 
@@ -60,6 +64,16 @@ class TorchTarget(TorchCalls, TorchExpressions, TorchStatements):
             return r.need(match[1]) if match[1] in self.helpers else match[1]
 
         return re.sub(r"(?<![\w.\"'])([A-Za-z_]\w*)(?=\(|,|\)|\.|$)", helper, text) if text.strip() else text
+
+    def argument(self, c: Bound, name: str, text: str, before: str) -> str | None:
+        """An array of NumPy that a function is given as a tensor; None for what is given as it is."""
+        function = c.callee.startswith(("tf.", "keras.ops.", "keras.activations.")) and "Tensor." not in c.callee
+        given = c.given.get(name)
+        if not function or isinstance(given, list) or given is None or name in SIZES or before.endswith("as_tensor("):
+            return None
+        if c.rewriter.fact(given).kinds != ["array"] or c.rewriter.fact(c.node).kinds != ["tensor"]:
+            return None
+        return self.spell("torch.as_tensor(", c.rewriter) + f"{text})"
 
     def _dtype(self, c: Bound, name: str, text: str) -> str:
         value = c.literal(name)

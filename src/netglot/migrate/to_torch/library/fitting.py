@@ -113,10 +113,10 @@ def measure(model, targets, outputs):
     places = {name: place for place, name in enumerate(named)}
     for metric in model.plan.metrics.values():
         name, one = metric if isinstance(metric, tuple) else (next(iter(named)), metric)
-        one.update_state(part_of(targets, name, places[name], model), mapped(told, named[name]))
+        one.update_state(part_of(targets, name, places[name], model), mapped(without_gradient, named[name]))
 
 
-def told(output):
+def without_gradient(output):
     """An output and its mask, without its gradient."""
     found = output.detach()
     found.mask = getattr(output, "mask", None)
@@ -193,6 +193,9 @@ def fit(
             if step + 1 == steps_per_epoch:
                 break
         own = {name: float(value) for name, value in logs.items()}
+        gathered = {one.name: one for one in getattr(model, "metrics", None) or metrics_of(model)}
+        if own.keys() == gathered.keys():  # then Keras asks the metrics, whether they were shown anything or not
+            own = {name: float(one.result()) for name, one in gathered.items()}
         logs = own or {"loss": total / max(count, 1), **results_of(model)}
         if validation_data is not None and (epoch + 1) % validation_freq == 0:
             whole = not isinstance(validation_data, (list, tuple))

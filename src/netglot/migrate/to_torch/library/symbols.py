@@ -125,7 +125,7 @@ def _leaves(values):
 
 def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None):
     """An input of a network that is written down."""
-    shape = (batch_size or 2, *(12 if size is None else size for size in shape)) if batch_shape is None else batch_shape
+    shape = (batch_size or 2, *(64 if size is None else size for size in shape)) if batch_shape is None else batch_shape
     whole = dtype is not None and "int" in str(dtype)
     return Symbol(torch.zeros(shape, dtype=torch.int64 if whole else torch.get_default_dtype()))
 
@@ -197,14 +197,26 @@ def named(layer, name):
 
 
 class Sequential(nn.Sequential):
-    """Layers one after the other; inputs that are only declared are left out."""
+    """Layers one after the other; where an input is declared, layers make their weights at once."""
 
     def __init__(self, layers=(), name=None):
-        super().__init__(*(layer for layer in layers or () if not isinstance(layer, Symbol)))
+        super().__init__()
+        self.example = None
+        for layer in layers or ():
+            self.add(layer)
 
     def add(self, layer):
-        if not isinstance(layer, Symbol):
-            self.append(layer)
+        if isinstance(layer, Symbol):
+            self.example = layer.example
+            return
+        self.append(layer)
+        if self.example is not None:
+            training = layer.training
+            try:
+                self.example = Symbol.of(layer.eval(), Symbol(self.example)).example
+            except (RuntimeError, TypeError, ValueError, IndexError, AttributeError):
+                self.example = None  # the first input will tell
+            layer.train(training)
 
     @property
     def layers(self):
