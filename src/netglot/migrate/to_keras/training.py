@@ -16,6 +16,8 @@ UNWATCHED = ("torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled", 
 
 def called(target: Any, r: Rewriter, node: ast.Call, callees: list[str], fact: Any) -> str | None:
     """A module that is called: the user's gets its other arguments by name, and is told whether it trains."""
+    if any(c.startswith("call:torchvision.transforms.") for c in callees):
+        return None  # it stays PyTorch's
     users = [c for c in callees if c.startswith("call:user:")]
     parts = [
         (one, target.spell("tf.convert_to_tensor(", r) + f"{r.text(one)})") for one in node.args

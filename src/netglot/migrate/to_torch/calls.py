@@ -98,6 +98,9 @@ class TorchCalls(Target):
         short = callee.rpartition(".")[2]
         if callee.startswith(("tf.train.Checkpoint.", "tf.train.CheckpointManager.")):
             return "" if short in CHECKPOINT else self._unknown(r, node, callee)
+        if short == "interleave" and len(node.args) < 2 and "cycle_length" not in [k.arg for k in node.keywords]:
+            r.mark(node, callee, "TensorFlow takes as many at once as the machine has processors: say cycle_length")
+            return r.composed_kept(node)
         if callee.startswith("tf.data.Dataset."):
             return "" if short in training.DATASET else self._unknown(r, node, callee)
         if callee == "tf.GradientTape.gradient":

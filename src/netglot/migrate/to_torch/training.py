@@ -180,7 +180,7 @@ for _keras, _torch in {
 
 DATASET = {
     "shuffle", "batch", "prefetch", "repeat", "take", "map", "cache", "skip", "filter", "window", "flat_map", "unbatch",
-    "concatenate", "enumerate", "as_numpy_iterator", "cardinality", "with_options",
+    "concatenate", "enumerate", "as_numpy_iterator", "cardinality", "with_options", "interleave",
 }  # fmt: skip
 """The methods of `tf.data` that the helper has."""
 

@@ -149,6 +149,23 @@ class Dataset:
 
         return Dataset(flat)
 
+    def interleave(self, function, cycle_length, block_length=1, num_parallel_calls=None, deterministic=None):
+        """Goes through the data sets that a function makes, so many at once, a block of each in turn."""
+
+        def mixed():
+            inputs, slots, place, more = iter(self), [None] * cycle_length, 0, True
+            while more or any(one is not None for one in slots):
+                if slots[place] is None:
+                    given = list(itertools.islice(inputs, 1))
+                    more = bool(given)
+                    slots[place] = next((iter(function(*(x if isinstance(x, tuple) else (x,)))) for x in given), None)
+                block = list(itertools.islice(slots[place] or (), block_length))
+                yield from block
+                slots[place] = slots[place] if len(block) == block_length else None
+                place = (place + 1) % cycle_length
+
+        return Dataset(mixed)
+
     def unbatch(self):
         def rows():
             for batch in self:
