@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
-from netglot.migrate.to_torch.library import dense, files, losses, metrics, optimizers, schedules, symbols  # noqa: E402
+from netglot.migrate.to_torch.library import dense, files, losses, metrics, optimizers, penalties, schedules, symbols  # noqa: E402
 
 OPTIMIZERS = [
     ("SGD", {}), ("SGD", {"momentum": 0.9, "nesterov": True}), ("SGD", {"momentum": 0.9, "clipvalue": 0.1}),
@@ -149,3 +149,19 @@ def test_a_declared_input_makes_the_weights_before_the_first_call():
     files.set_weights(added, files.get_weights(made))
     assert torch.equal(added(torch.ones(1, 3)), made.eval()(torch.ones(1, 3)))
     assert added.training and all(one.training for one in added)
+
+
+class Telling(symbols.Layer):
+    """A layer that adds to the loss whenever it is called."""
+
+    def forward(self, x):
+        self.add_loss(x.sum())
+        return x
+
+
+def test_only_the_last_call_of_a_network_adds_to_the_loss():
+    model, x = symbols.Sequential([Telling(), dense.Dense(1)]), torch.ones(4, 2)
+    model(x)
+    penalties.forget(model)
+    model(x)
+    assert [float(one) for one in penalties.losses_of(model)] == [8.0]

@@ -10,7 +10,7 @@ from netglot.migrate.to_torch.library.callbacks import Callbacks
 from netglot.migrate.to_torch.library.data import batches_of, first_of, mapped
 from netglot.migrate.to_torch.library.losses import alike
 from netglot.migrate.to_torch.library.metrics import Mean, Metric
-from netglot.migrate.to_torch.library.penalties import losses_of
+from netglot.migrate.to_torch.library.penalties import forget, losses_of
 
 
 def prepare(model, optimizer, loss=None, metrics=None, loss_weights=None, trains=True):
@@ -137,6 +137,7 @@ def train_step(model, inputs, targets, weights=None):
     """One step of training; gives the loss."""
     optimizer = model.optimizer
     optimizer.zero_grad()
+    forget(model)
     outputs = model(inputs)
     loss = loss_of(model, targets, outputs, weights)
     loss.backward()
@@ -185,6 +186,7 @@ def fit(
                 classes = targets.argmax(-1) if targets.ndim > 1 and targets.shape[-1] > 1 else targets.reshape(-1)
                 weights = torch.tensor([class_weight[int(one)] for one in classes], dtype=torch.get_default_dtype())
             if hasattr(model, "train_step"):
+                forget(model)
                 logs = model.train_step(batch_of(inputs, targets, weights))
             else:
                 loss = train_step(model, inputs, targets, weights)
@@ -224,6 +226,7 @@ def evaluate(
     total, count, found = 0.0, 0, {}
     with torch.no_grad():
         for step, (inputs, targets, weights) in enumerate(batches_of(x, y, batch_size, False, sample_weight)):
+            forget(model)
             if hasattr(model, "test_step"):
                 found = {k: float(v) for k, v in model.test_step(batch_of(inputs, targets, weights)).items()}
             else:

@@ -38,3 +38,9 @@ def losses_of(model):
             found += [penalty(weight)] if weight.requires_grad else []
         found += layer.__dict__.pop("told", [])
     return found
+
+
+def forget(model):
+    """Drops what layers told of in earlier calls: only the last call of a network counts."""
+    for layer in model.modules():
+        layer.__dict__.pop("told", None)
