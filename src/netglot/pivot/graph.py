@@ -184,7 +184,7 @@ class Graph:
     """The names of the arguments of modules, by the module's path and the name of the value that was handed in."""
     origin: Any = None
     """What the graph was read from, for running it step by step; its reader knows what that is."""
-    sizes: dict[str, int] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict, repr=False)
     """Sizes of the open axes for which the source was seen to run, by symbol; empty where it never ran."""
 
     @property
