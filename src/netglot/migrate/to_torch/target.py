@@ -71,7 +71,8 @@ class TorchTarget(TorchCalls, TorchExpressions, TorchStatements):
         given = c.given.get(name)
         if not function or isinstance(given, list) or given is None or name in SIZES or before.endswith("as_tensor("):
             return None
-        if c.rewriter.fact(given).kinds != ["array"] or c.rewriter.fact(c.node).kinds != ["tensor"]:
+        known = c.rewriter.peek
+        if known(given).kinds != ["array"] or known(c.node).kinds != ["tensor"]:
             return None
         return self.spell("torch.as_tensor(", c.rewriter) + f"{text})"
 
