@@ -81,6 +81,8 @@ def _step(r: Any, child: ast.AST, parent: ast.AST) -> Any:
             return _given(r, child, parent)
         case ast.AugAssign():
             return not turned(r, parent.target)
+        case ast.For(iter=held) if held is child:
+            return not _changes(r, parent.body)  # its rows, or weights under another name
         case ast.If() | ast.IfExp() | ast.BoolOp() | ast.While() | ast.Expr() | ast.Assert() | ast.For():
             return False
     return True
@@ -103,13 +105,28 @@ def _given(r: Any, child: ast.AST, call: ast.Call) -> Any:
     short = name.rpartition(".")[2]
     if name == "builtins.print" or name in ("builtins.list", "builtins.tuple", "builtins.len"):
         return True
-    if name.startswith(IDLE) or name.startswith("user:"):
+    if name.startswith("user:"):
+        return not any(_changes(r, one.body) for one in _functions(r, short.removeprefix("user:")))
+    if name.startswith(IDLE):
         return False
     if name.startswith("torch.Tensor.") and turned_deep(r, call.func.value):  # type: ignore[attr-defined]
         return _called(r, short, call, [*call.args])  # `a.weight.data.copy_(b.weight.data)`
     if len(call.args) == 1 and short in ELEMENTS and not call.keywords:
         return call
     return not (len(call.args) == 1 and short in WHOLE and not call.keywords)
+
+
+def _functions(r: Any, name: str) -> list[ast.FunctionDef]:
+    """The user's functions of a name."""
+    nodes = (node for file in r.project.files for node in ast.walk(file.tree))
+    return [node for node in nodes if isinstance(node, ast.FunctionDef) and node.name == name]
+
+
+def _changes(r: Any, body: list[ast.stmt]) -> bool:
+    """Whether statements change tensors where they stand, for which they must be handed the weight itself."""
+    calls = (node for one in body for node in ast.walk(one) if isinstance(node, ast.Call))
+    names = (getattr(call.func, "attr", getattr(call.func, "id", "")) for call in calls)
+    return any(name.endswith("_") and not name.endswith("__") for name in names)
 
 
 def turned_deep(r: Any, node: ast.AST) -> bool:
