@@ -26,6 +26,7 @@ from netglot.frontend.extending import extended
 from netglot.frontend.model_files import Opening
 from netglot.frontend.reading import hold_given, read_graph
 from netglot.frontend.request import Request, understand
+from netglot.passes.precision import in_single
 from netglot.pivot.graph import Graph
 from netglot.report.facts import facts, refused_report
 from netglot.report.phases import Phases, Progress
@@ -135,9 +136,15 @@ def write(
     Raises:
         RequestError: there is no such dialect, or no such version.
         UnsupportedOps: operations that the dialect lacks, all of them.
+
+    What a dialect cannot store in the precision of the graph comes out in single; the graph becomes so, and notes it.
     """
     versions = {} if opset is None else {"opset": _only_for_onnx(to, opset)}
-    return target_called(to).module().write(graph, keep_layout=keep_layout, exact_training=exact_training, **versions)
+    target = target_called(to)
+    stored = None if target.precisions else in_single(graph)
+    if stored is not None:
+        graph.notes.append(f"the weights are stored in {stored}; {target.title} has them in float32 and computes in it")
+    return target.module().write(graph, keep_layout=keep_layout, exact_training=exact_training, **versions)
 
 
 def _only_for_onnx(to: str, opset: int) -> int:

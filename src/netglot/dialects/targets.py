@@ -31,6 +31,8 @@ class Target:
     """Whether what is written can be trained, so that gradients and steps are compared."""
     doubles: bool = True
     """Whether what is written can be computed in double precision."""
+    precisions: bool = False
+    """Whether a network that is stored in half or double precision is written as such, and not in single."""
     needs: str = ""
     """The framework without which it cannot be written; that of the same name unless said, none for plain files."""
     runs: str = ""
@@ -77,7 +79,15 @@ TARGETS = {
     target.name: target
     for target in (
         Target("keras", "Keras", "netglot.dialects.keras.write", "model.weights.h5", "keras", True),
-        Target("torch", "PyTorch", "netglot.dialects.torch.write", "model.safetensors", "torch-target", False),
+        Target(
+            "torch",
+            "PyTorch",
+            "netglot.dialects.torch.write",
+            "model.safetensors",
+            "torch-target",
+            False,
+            precisions=True,
+        ),
         Target(
             "onnx",
             "ONNX",
@@ -88,6 +98,7 @@ TARGETS = {
             source="",
             beside=("model.onnx.data",),
             trains=False,
+            precisions=True,
         ),
         _through_keras("tensorflow", "TensorFlow", "saved_model"),
         _through_keras("tflite", "TensorFlow Lite", "model.tflite"),

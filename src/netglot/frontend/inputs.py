@@ -2,7 +2,7 @@
 
     [NAME=][DTYPE ]SHAPE[@low:high]
 
-    1,3,224,224             float32, the first axis a symbolic batch
+    1,3,224,224             the dtype of the weights, the first axis a symbolic batch
     B,3,H,W                 letters are symbolic sizes, the same letter the same size
     1!,3,224,224            an exclamation mark fixes a size, here the batch
     ids=int64 B,T@0:30522   a keyword argument, its dtype, and the range of its values
@@ -46,7 +46,8 @@ class InputSpec:
 
     `shape` holds integers and symbolic sizes. `low` and `high` bound its values, `high` excluded for integers; None
     leaves the range to whoever draws them. `example` is a value that the user gave, None where only the kind is known.
-    `first` is the number that the user gave for the first axis, where it was taken for a batch of any size.
+    `first` is the number that the user gave for the first axis, where it was taken for a batch of any size. `told` says
+    whether the dtype was given, and not only taken to be float32.
     """
 
     shape: tuple[Size, ...]
@@ -56,6 +57,7 @@ class InputSpec:
     high: float | None = None
     example: Any = None
     first: int | None = field(default=None, compare=False)
+    told: bool = field(default=True, compare=False)
 
     def __str__(self) -> str:
         name = f"{self.name}=" if self.name else ""
@@ -97,6 +99,10 @@ class Inputs:
             return spec if spec.first is None else replace(spec, shape=(spec.first, *spec.shape[1:]), first=None)
 
         return Inputs(*self.map(fixed))
+
+    def of_dtype(self, dtype: str) -> Inputs:
+        """The same with this dtype for every input of which none was given."""
+        return Inputs(*self.map(lambda spec: spec if spec.told else replace(spec, dtype=dtype)))
 
     def __bool__(self) -> bool:
         return bool(self.positional or self.keyword)
@@ -162,7 +168,7 @@ def parse_spec(text: str, *, batch: Dim | None = None) -> InputSpec:
     shape = tuple(_size(part, text, first=axis == 0, batch=batch) for axis, part in enumerate(sizes))
     low, high = _range(match["low"], match["high"], dtype, text)
     first = int(sizes[0]) if sizes and sizes[0].isdigit() else None
-    return InputSpec(shape, dtype, match["name"], low, high, first=first)
+    return InputSpec(shape, dtype, match["name"], low, high, first=first, told=match["dtype"] is not None)
 
 
 def _dtype(word: str | None, text: str) -> str:

@@ -73,6 +73,7 @@ def understand(source: Any, *, inputs: Any = None, weights: Any = None, opening:
     notes = [] if in_file and kind == "keras" else _give_weights(network, kind, weights, understood)
     if kind == "torch":
         check_inputs(network, understood)
+        understood = understood.of_dtype(_precision_of(network))
     if kind == "keras":
         understood = as_one_nest(network, understood)
     if kind == "saved_model":
@@ -114,6 +115,12 @@ def _give_weights(network: Any, kind: str, weights: Any, inputs: Inputs) -> list
     if kind != "torch":
         raise RequestError("an exported program holds its weights already", advice="leave --weights out")
     return load_into(network, weights)
+
+
+def _precision_of(network: Any) -> str:
+    """The dtype of all floating-point parameters of a module; float32 where it has none, or of several dtypes."""
+    kinds = {parameter.dtype for parameter in network.parameters() if parameter.is_floating_point()}
+    return str(kinds.pop()).removeprefix("torch.") if len(kinds) == 1 else "float32"
 
 
 def check_inputs(network: Any, inputs: Inputs) -> None:

@@ -17,7 +17,13 @@ from onnx import TensorProto, numpy_helper
 from netglot.dialects.onnx.common import decimal
 from netglot.verify.arrays import each_array, read_arrays, write_arrays
 
-_SINGLE, _DOUBLE = TensorProto.FLOAT, TensorProto.DOUBLE
+_DOUBLE = TensorProto.DOUBLE
+_FLOATS = {
+    "float16": TensorProto.FLOAT16,
+    "bfloat16": TensorProto.BFLOAT16,
+    "float32": TensorProto.FLOAT,
+    "float64": TensorProto.DOUBLE,
+}
 
 
 class Runtime:
@@ -41,6 +47,7 @@ class Runtime:
         self.traced = Path(path) / "trace.py"
         self.model = onnx.load(self.path)
         self.arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in self.model.graph.initializer}
+        self.stored = self._stored()
         self.held, self._run = {}, None
         self.precision = dtype
         frozen = [one.value for one in self.model.metadata_props if one.key == "netglot.frozen"]
@@ -67,6 +74,16 @@ class Runtime:
             "parameters": total,
             "left_out": [],
         }
+
+    def _stored(self):
+        """The dtype in which most of the weights are stored; that of the inputs where there are no weights."""
+        sizes: dict[str, int] = {}
+        for array in filter(_floats, self.arrays.values()):
+            sizes[str(array.dtype)] = sizes.get(str(array.dtype), 0) + array.size
+        if not sizes:
+            kinds = {info.type.tensor_type.elem_type for info in self.model.graph.input}
+            sizes = {name: 1 for name, kind in _FLOATS.items() if kind in kinds}
+        return max(sizes, key=lambda name: sizes[name], default="float32")
 
     def _trained(self, name):
         """Whether an initialiser holds floats that the model does not say are frozen."""
@@ -112,13 +129,23 @@ class Runtime:
 
     def _array(self, name):
         array = self.held.get(name, self.arrays[name])
-        return array.astype(self.precision) if _floats(array) else array
+        return self._in_precision(array, str(self.arrays[name].dtype))
+
+    def _in_precision(self, array, kind):
+        """An array of what the model says is of a dtype, as it is computed with now."""
+        return array.astype(self.precision if kind in self._replaced() else kind) if _floats(array) else array
+
+    def _replaced(self):
+        """The dtypes for which the present precision stands."""
+        return {"float32", "float16", self.stored} if self.precision == "float64" else {self.stored}
 
     def _outputs(self, given, more):
         if self._run is None or more != self.more:
             self.more = more
             self._run = self._prepared(more)
-        feeds = {name: array.astype(self.precision) if _floats(array) else array for name, array in given.items()}
+        kinds = {info.name: info.type.tensor_type.elem_type for info in self.model.graph.input}
+        said = {name: next((n for n, kind in _FLOATS.items() if kind == kinds.get(name)), "float32") for name in given}
+        feeds = {name: self._in_precision(array, said[name]) for name, array in given.items()}
         names = [*[output.name for output in self.model.graph.output], *more]
         return dict(zip(names, self._run(feeds), strict=True))
 
@@ -152,8 +179,8 @@ class Runtime:
         made.CopyFrom(self.model)
         for tensor in made.graph.initializer:
             tensor.CopyFrom(numpy_helper.from_array(np.array(self._array(tensor.name), order="C"), tensor.name))
-        if self.precision == "float64":
-            _widen(made.graph)
+        if self._replaced() != {self.precision}:
+            _retype(made.graph, {_FLOATS[kind] for kind in self._replaced()}, _FLOATS[self.precision])
         for name in more:
             made.graph.output.append(onnx.ValueInfoProto(name=name))
         return made
@@ -181,27 +208,28 @@ def _floats(array):
     return str(array.dtype) in ("float32", "float16", "float64", "bfloat16")
 
 
-def _widen(graph):
-    """Makes everything that a graph says of single precision say double."""
+def _retype(graph, kinds, to):
+    """Makes everything that a graph says of these types say another."""
     for info in (*graph.input, *graph.output, *graph.value_info):
-        if info.type.tensor_type.elem_type in (_SINGLE, TensorProto.FLOAT16):
-            info.type.tensor_type.elem_type = _DOUBLE
+        if info.type.tensor_type.elem_type in kinds:
+            info.type.tensor_type.elem_type = to
     for node in [*graph.node]:
-        if node.op_type == "Attention":
+        if node.op_type == "Attention" and to == _DOUBLE:
             _scale_apart(graph, node)
         for attribute in node.attribute:
             if attribute.name == "stash_type":
-                attribute.i = _DOUBLE
+                attribute.i = to
             if attribute.type == onnx.AttributeProto.GRAPH:
-                _widen(attribute.g)
-            elif attribute.name in ("to", "dtype") and attribute.i in (_SINGLE, TensorProto.FLOAT16):
-                attribute.i = _DOUBLE
-            elif attribute.type == onnx.AttributeProto.TENSOR and attribute.t.data_type in (
-                _SINGLE,
-                TensorProto.FLOAT16,
-            ):
-                array = numpy_helper.to_array(attribute.t).astype("float64")
+                _retype(attribute.g, kinds, to)
+            elif attribute.name in ("to", "dtype") and attribute.i in kinds:
+                attribute.i = to
+            elif attribute.type == onnx.AttributeProto.TENSOR and attribute.t.data_type in kinds:
+                array = numpy_helper.to_array(attribute.t).astype(_name(to))
                 attribute.t.CopyFrom(numpy_helper.from_array(array))
+
+
+def _name(kind):
+    return next(name for name, one in _FLOATS.items() if one == kind)
 
 
 def _scale_apart(graph, node):

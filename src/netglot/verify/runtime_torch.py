@@ -49,6 +49,7 @@ class Runtime:
         self.module: torch.nn.Module
         self.call: dict = {}
         self.dtype = "float32"
+        self.stored = torch.float32
         self.exact: tuple[str, ...] = ()
         self.saved = os.path.join(folder, "state.pt")
 
@@ -81,6 +82,7 @@ class Runtime:
         for module in self.module.modules():
             _settled(module)
         self.dtype, self.exact = "float32", ()
+        self.stored = stored_in(self.module)
         torch.save({name: tensor.detach() for name, tensor in self._tensors()}, self.saved)
         return self.describe()
 
@@ -246,7 +248,8 @@ class Runtime:
     # -- pieces
 
     def _watch(self, steady=False):
-        return _Watch(self.dtype, steady=steady, repairs=self.exact)
+        replaced = {self.stored} | ({torch.float32} if self.dtype == "float64" else set())
+        return _Watch(getattr(torch, self.dtype), replaced, steady=steady, repairs=self.exact)
 
     def _trainable(self, frozen):
         return [p for n, p in self.module.named_parameters() if p.requires_grad and n not in frozen]
@@ -356,24 +359,31 @@ REPAIRS = {aten.hardsigmoid_backward.default: hardsigmoid, aten.elu_backward.def
 """Known imprecisions: the op below autograd that has them, and its repair; see `compare.KNOWN`."""
 
 
-class _Watch(TorchDispatchMode):
-    """Sees every op below autograd: widens explicit float32 in a float64 run, holds randomness still, keeps count.
+def stored_in(module):
+    """The dtype of all floating-point parameters; float32 where there are none, or of several."""
+    kinds = {parameter.dtype for parameter in module.parameters() if parameter.is_floating_point()}
+    return kinds.pop() if len(kinds) == 1 else torch.float32
 
-    Widening makes `x.float()` in a network mean float64 as well, so that a float64 run is one throughout.
+
+class _Watch(TorchDispatchMode):
+    """Sees every op below autograd: takes one dtype for others, holds randomness still, keeps count.
+
+    Then `x.float()` in a network means float64 as well, so that a float64 run is one throughout, and `x.half()` in a
+    network that is stored in half precision means float32 in a float32 run.
     """
 
-    def __init__(self, dtype, steady=False, repairs=()):
+    def __init__(self, dtype, replaced, steady=False, repairs=()):
         super().__init__()
         self.repairs = {op: repair for op, repair in REPAIRS.items() if repair.__name__ in repairs}
-        self.widen = dtype == "float64"
+        self.dtype, self.replaced = dtype, replaced - {dtype}
         self.steady = steady
         self.drawn: list = []
         self.biased: dict = {}
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
-        if self.widen and kwargs.get("dtype") == torch.float32:
-            kwargs["dtype"] = torch.float64
+        if kwargs.get("dtype") in self.replaced:
+            kwargs["dtype"] = self.dtype
         if func in self.repairs:
             return self.repairs[func](func, args, kwargs)
         if func in BATCH_NORMS and args[3] is not None:

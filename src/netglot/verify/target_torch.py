@@ -35,6 +35,7 @@ class Runtime(runtime_torch.Runtime):
         self.module = None  # type: ignore[assignment]  (the memory of the last one)
         self.call, self.emitted = call, str(path)
         self.module = getattr(import_emitted(os.path.join(path, "model.py")), entry)()
+        self.stored = runtime_torch.stored_in(self.module)
         self.set_dtype(dtype)
         self.exact = tuple(exact)
         return self.describe([])

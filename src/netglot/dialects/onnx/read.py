@@ -402,8 +402,8 @@ def _forbids(parameter: Parameter) -> bool:
     """Whether a tensor that is added to something forbids what it stands beside: no weight grows as large."""
     if parameter.kind != "parameter" or _elements(parameter) > _LARGEST_MASK:
         return False
-    lowest = np.asarray(parameter.load()).min(initial=0)
-    return bool(lowest <= -1e30)
+    lowest = float(np.asarray(parameter.load()).min(initial=0))
+    return lowest <= (-6e4 if parameter.dtype == "float16" else -1e30)  # the least of half precision is -65504
 
 
 _LARGEST_MASK = 1 << 22
