@@ -43,7 +43,7 @@ class Outline(Spelled):
         self.arguments = arguments or {}
         """The names of the arguments of modules, by the module's path and the value."""
         self.order = {path: i for i, path in enumerate(graph.modules)}
-        self.called_by = self._paths_of_modules()
+        self.called_by = self._callers_of_modules()
         self._first_holders: dict[tuple, Node] | None = None
         self.unlike: set[Frame] = set()
         """Calls that do not do what the first call of their module does: they stand in the open, not as a call."""
@@ -127,12 +127,15 @@ class Outline(Spelled):
     def _first_path(self, path: str) -> str:
         return self.module(path).first or path
 
-    def _paths_of_modules(self) -> dict[str, set[str]]:
-        """The paths under which each module is called, by the first under which it is held."""
-        found: dict[str, set[str]] = {}
+    def _callers_of_modules(self) -> dict[str, set[tuple[str, str]]]:
+        """In which modules and under which paths each module is called, by the first path under which it is held."""
+        found: dict[str, set[tuple[str, str]]] = {}
         for node in self.graph.nodes:
+            around = ""
             for frame in node.scope:
-                found.setdefault(self._first_path(frame.path), set()).add(frame.path)
+                first = self._first_path(frame.path)
+                found.setdefault(first, set()).add((around, frame.path))
+                around = first
         return found
 
     def module(self, path: str) -> Module:
@@ -159,7 +162,8 @@ class Outline(Spelled):
         for item in tree.items:
             if not isinstance(item, CallTree):
                 return
-            if held[item.path] > 1 or len(self.called_by[self._first_path(item.path)]) > 1:  # one object, held twice
+            twice = held[item.path] > 1 or len(self.called_by[self._first_path(item.path)]) > 1
+            if twice and not self._is_stateless(item):  # one object, called in two places
                 return
             entering, leaving = self._flow(item, inside)
             if self._uses_foreign(item):
@@ -173,6 +177,11 @@ class Outline(Spelled):
             if item.kind == "leaf" and not self._is_chain_of_layers(item):
                 item.kind = "class"
         tree.kind = "sequence"
+
+    def _is_stateless(self, leaf: CallTree) -> bool:
+        """Whether a call is of layers that may be made anew in each place, as activations are."""
+        layers = [self.spelled[node] for node in leaf.nodes()]
+        return leaf.kind == "leaf" and all(isinstance(one, spell.Layer) and not one.weights for one in layers)
 
     def _uses_foreign(self, tree: CallTree) -> bool:
         """Whether a call needs a weight that is held outside of it, which must be handed to it."""
@@ -274,30 +283,46 @@ class Outline(Spelled):
                 for place, member in enumerate(sorted(members, key=lambda m: m.index or 0)):
                     member.index = place
 
-    def _call_member(self, call: CallTree, owner: Instance, into: list[Member] | None = None) -> None:
+    def _call_member(
+        self, call: CallTree, owner: Instance, into: list[Member] | None = None, place: tuple = ()
+    ) -> None:
+        """Creates the members of one call; one in a sequence, `into`, has its `place` there."""
         if call.kind == "leaf":
             for position, node in enumerate(call.items):
-                self._layer_member(node, owner, ("leaf", call.path, position), call.path, into, call)
+                self._layer_member(node, owner, ("leaf", call.path, position, *place), call.path, into, call)
         elif call.kind == "class":
             known = call.path in self.instances
             instance = self._instance(call, owner)
             if not known:
                 self._add(owner, Member("instance", "", instance=instance), call.path, into)
+            elif instance.parent is not None and instance.parent is not owner:
+                self._bring_within_reach(call, owner, instance.parent)
             self._make_members(call, instance)
         else:
             key = ("sequence", call.path)
             sequence = self.layers.get(key)
+            items: list[Member] = []
             if sequence is None:
-                sequence = self.layers[key] = Member("sequence", "")
+                sequence = self.layers[key] = Member("sequence", "", items=items)
+                self.owner_of[sequence] = owner
                 self._add(owner, sequence, call.path, into)
-                for item in call.items:
-                    self._call_member(item, owner, sequence.items)
             else:
-                more: list[Member] = []
-                for item in call.items:
-                    self._call_member(item, owner, more)
-                if more:  # layers that the first call has not
-                    self._leave_open(call)
+                self._bring_within_reach(call, owner, self.owner_of[sequence])
+            for position, item in enumerate(call.items):
+                self._call_member(item, owner, items, (call.path, position))
+            if items is not sequence.items and items:  # layers that the first call has not
+                self._leave_open(call)
+
+    def _bring_within_reach(self, call: CallTree, owner: Instance, holder: Instance) -> None:
+        """Leaves the calls around `call` in the open where the module of the callee is held outside of them."""
+        if self._reaches(owner, holder):
+            return
+        assert call.frame is not None
+        scope = next(call.nodes()).scope
+        around = [frame for frame in scope[: scope.index(call.frame)] if frame not in self.unlike]
+        held = {frame: self.instances.get(frame.path) for frame in around}
+        self.unlike.update(frame for frame, one in held.items() if one is None or not self._reaches(one, holder))
+        raise _Unreachable
 
     def _layer_member(self, node: Node, owner: Instance, key: tuple, path: str, into, leaf: CallTree | None = None):
         spelling = self.spelled[node]
