@@ -183,6 +183,25 @@ def _positions(value: Any, axis: int, made_by: MadeBy) -> bool:
     return False
 
 
+def counted_triangle(op: Op, made_by: MadeBy) -> Op:
+    """Where ones summed up along the rows are no fewer than those along the columns, a mask keeps what is not later."""
+    rank = type_of(op).rank
+    return (
+        ops.Tril(ops.Full(tuple(type_of(op).shape), True, "bool"), 0)
+        if (_counted(op.x, rank - 2, made_by) and _counted(op.y, rank - 1, made_by))
+        else op
+    )
+
+
+def _counted(value: Any, axis: int, made_by: MadeBy) -> bool:
+    """Whether a tensor holds 1, 2, 3, ... along one axis."""
+    summed = made_by(value)
+    if not isinstance(summed, ops.CumulativeSum) or summed.axis != axis:
+        return False
+    filled = made_by(summed.x)
+    return isinstance(filled, ops.Full) and filled.value == 1
+
+
 def _is_certain(value: Any, made_by: MadeBy) -> bool:
     """Whether a truth value is true everywhere, such as a position that is at least zero."""
     match made_by(value):
@@ -230,4 +249,5 @@ _RAISINGS: dict[type[Op], Callable[[Op, MadeBy], Op]] = {
     ops.Rnn: zero_states,
     ops.Attention: raised_attention,
     ops.MultiHeadAttention: boolean_mask,
+    ops.GreaterEqual: counted_triangle,
 }

@@ -36,7 +36,7 @@ def multi_head_attention(
     mask = None
     if not causal:
         mask = layer.apply(layer.live._compute_attention_mask, query, value, use_causal_mask=use_causal_mask, **masks)
-    blind = None if layer._dropout else _blind(query_mask, attention_mask)
+    blind = None if layer._dropout else _blind(masks)
     if not causal and blind is None and _is_plain(layer, query, key, value):
         return _whole(layer, query, key, value, mask, return_attention_scores, seeing)
     gate = layer.apply(layer._gate_dense, query) if getattr(layer.live, "_use_gate", False) else None
@@ -107,8 +107,15 @@ def _mask(mask: Any, query: Any, exact: bool) -> Any:
     return additive_mask(mask, type_of(query).dtype)
 
 
-def _blind(query_mask: Any, attention_mask: Any) -> Any:
-    """Which queries (batch, query) see anything at all, where masks of whole queries say so; else None."""
+def _blind(masks: dict[str, Any]) -> Any:
+    """Which queries (batch, query) see anything at all, where the masks say it of whole queries; else None.
+
+    A query of padded steps sees itself, unless another mask than that of the steps has its say too.
+    """
+    query_mask, attention_mask = masks["query_mask"], masks["attention_mask"]
+    others = [one for one in (masks["value_mask"], masks["key_mask"]) if one is not None and one is not query_mask]
+    if others or (query_mask is not None and attention_mask is not None):
+        return None
     if query_mask is not None:
         return query_mask
     if attention_mask is None or len(shape_of(attention_mask)) != 3 or shape_of(attention_mask)[-1] != 1:
@@ -161,6 +168,6 @@ def group_query_attention(
         layer.apply(dense, x)
         for dense, x in ((layer._query_dense, query), (layer._key_dense, key), (layer._value_dense, value))
     ]
-    out = _attended(layer, projected, mask, causal, layer.dropout, _blind(query_mask, attention_mask))
+    out = _attended(layer, projected, mask, causal, layer.dropout, _blind(masks))
     out = out if gate is None else ops.Multiply(layer.emit(out), gate)
     return layer.apply(layer._output_dense, out)
