@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
-from netglot.dialects.tensorflow.graphdef import _CALLS, Interpreter, _attribute, _tensors
+from netglot.dialects.tensorflow.graphdef import _CALLS, Interpreter
+from netglot.dialects.tensorflow.nodes import attribute_of, tensors_of
 from netglot.formats import saved_model
 from netglot.verify.arrays import each_array, write_arrays
 
@@ -169,7 +170,7 @@ class Runner(Interpreter):
 
     def _computed(self, node: Any, inputs: list[Any]) -> list[Any]:
         """What TensorFlow's own kernel gives; in float32 where it has no wider one."""
-        arguments = _tensors(op_def_registry.get(node.op), node, inputs)
+        arguments = tensors_of(op_def_registry.get(node.op), node, inputs)
         options = {name: self._option(name, node) for name in node.attr if not name.startswith("_")}
         try:
             found = _kernel(node.op, arguments, options)
@@ -177,14 +178,14 @@ class Runner(Interpreter):
             if self.dtype == "float32":
                 raise
             arguments = {name: tf.nest.map_structure(lambda t: _cast(t, "float32"), t) for name, t in arguments.items()}
-            plain = {name: _attribute(node.attr[name]) for name in node.attr if not name.startswith("_")}
+            plain = {name: attribute_of(node.attr[name]) for name in node.attr if not name.startswith("_")}
             found = _kernel(node.op, arguments, plain)
         if not isinstance(found, list | tuple):
             found = [found]
         return [_cast(one, self.dtype) if isinstance(one, tf.Tensor) else one for one in found]
 
     def _option(self, name: str, node: Any) -> Any:
-        held = _attribute(node.attr[name])
+        held = attribute_of(node.attr[name])
         return self.dtype if node.attr[name].WhichOneof("value") == "type" and held == "float32" else held
 
 

@@ -23,7 +23,7 @@ from netglot.dialects.tensorflow.graphdef import Resource
 from netglot.dialects.tensorflow.joining import joined
 from netglot.dialects.tensorflow.read import built, read_function
 from netglot.errors import Refusal, RefusedOp, UserCodeError, notimpl
-from netglot.pivot.graph import Frame, Module, Value
+from netglot.pivot.graph import Frame, Value
 
 
 def read_call(tracer: Any, layer: Any, args: tuple, kwargs: dict, error: Exception, untraced: Callable) -> Any:
@@ -151,18 +151,16 @@ def _build(tracer: Any, layer: Any, tree: Any, scope: str) -> Any:
 
 
 def _frames(tracer: Any, layer: Any, scope: str) -> tuple[Frame, ...]:
-    """The layers within the traced one that a name scope stands for."""
+    """The layers within the traced one that a name scope stands for; other parts of it are TensorFlow's own."""
     path = tracer.tree.paths[id(layer)]
     frames: list[Frame] = []
     for part in scope.split(".") if scope else []:
         if part == layer.name:
             continue
         child = _child(tracer, path, part) or _child(tracer, path, re.sub(r"_\d+$", "", part))
-        path = child or (f"{path}.{part}" if path else part)
-        if path not in tracer.tree.modules:
-            words = "".join(word[:1].upper() + word[1:] for word in part.split("_"))
-            tracer.tree.modules[path] = Module(path, words or "Block")
-        frames.append(Frame(path))
+        if child is not None:
+            path = child
+            frames.append(Frame(path))
     return tuple(frames)
 
 

@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from netglot.dialects.cells import Unknown
 from netglot.dialects.keras.capture import Poisoned
 from netglot.dialects.tensorflow.dialect import tensorflow as dialect
 from netglot.dialects.tensorflow.known import FOLDED, known
+from netglot.dialects.tensorflow.nodes import attribute_of, folded, settled_sizes, tensors_of
+from netglot.dialects.tensorflow.spectra import is_complex, spectral
 from netglot.dialects.tensorflow.stand_ins import Reads, Symbolic, Whole, symbolic
 from netglot.dialects.tensorflow.unrolled import ARRAYS, Several, settled, steps
 from netglot.errors import Refusal, RefusedOp, never, notimpl
@@ -164,13 +167,16 @@ class Interpreter:
             return [Bits(inputs[0])]
         if any(isinstance(one, Bits) for one in inputs):
             return [self._of_bits(node, inputs, prefix)]
+        if is_complex(node, inputs):
+            scope = _scope(node.name, prefix)
+            return spectral(node, inputs, lambda tree: self.sink.build(tree, scope), partial(self._read, prefix=prefix))
         if inputs and node.op in FOLDED and all(known(one) for one in inputs):
-            inputs = _settled(inputs)
+            inputs = settled_sizes(inputs)
             symbolic = any(np.asarray(one).dtype == object for one in inputs)
             if symbolic and node.op == "Cast" and _makes_floats(node):
                 return [Counted(inputs[0], tf.dtypes.as_dtype(node.attr["DstT"].type).name)]
             if not symbolic or FOLDED[node.op] is not None:
-                return _folded(node, inputs, symbolic)
+                return folded(node, inputs, symbolic)
         return self._read(node, inputs, prefix)
 
     def _of_stand_ins(self, node: Any, inputs: list[Any], prefix: str) -> list[Any]:
@@ -275,8 +281,8 @@ class Interpreter:
         if any(isinstance(one, Resource) for one in inputs):
             raise Refusal(never(f"tf.{node.op} changes or hands on a variable while the network runs"))
         parameters = inspect.signature(reader).parameters
-        tensors = _tensors(definition, node, inputs) if definition else dict(zip(parameters, inputs, strict=False))
-        arguments = tensors | {name: _attribute(node.attr[name]) for name in node.attr if not name.startswith("_")}
+        tensors = tensors_of(definition, node, inputs) if definition else dict(zip(parameters, inputs, strict=False))
+        arguments = tensors | {name: attribute_of(node.attr[name]) for name in node.attr if not name.startswith("_")}
         given = {name: held for name, held in arguments.items() if name in parameters}
         scope = _scope(node.name, prefix)
         given = {name: self._operand(held, parameters[name], scope) for name, held in given.items()}
@@ -340,47 +346,6 @@ def as_operand(held: Any, constant: Callable[[np.ndarray], Value]) -> Any:
     return constant(array)
 
 
-def _tensors(definition: Any, node: Any, inputs: list[Any]) -> dict[str, Any]:
-    """The inputs of a node by the names that the op's definition gives them."""
-    found: dict[str, Any] = {}
-    position = 0
-    for argument in definition.input_arg:
-        if argument.number_attr:
-            count = node.attr[argument.number_attr].i
-            found[argument.name] = inputs[position : position + count]
-            position += count
-        elif argument.type_list_attr:
-            count = len(node.attr[argument.type_list_attr].list.type)
-            found[argument.name] = inputs[position : position + count]
-            position += count
-        else:
-            found[argument.name] = inputs[position]
-            position += 1
-    return found
-
-
-def _attribute(attr: Any) -> Any:
-    """The Python value of an attribute."""
-    kind = attr.WhichOneof("value")
-    match kind:
-        case "s":
-            return attr.s.decode("utf-8", "replace")
-        case "i" | "f" | "b":
-            return getattr(attr, kind)
-        case "type":
-            return tf.dtypes.as_dtype(attr.type).name
-        case "list":
-            held = attr.list
-            for field in ("i", "f", "b"):
-                if getattr(held, field):
-                    return list(getattr(held, field))
-            return [one.decode("utf-8", "replace") for one in held.s]
-        case "shape":
-            return [dim.size for dim in attr.shape.dim]
-        case _:
-            return None
-
-
 def _sizes(node: Any, inputs: list[Any]) -> list[Any]:
     """The sizes of tensors, symbolic ones included."""
 
@@ -401,74 +366,6 @@ def _array(sizes: list[Any]) -> np.ndarray:
     made = np.empty(len(sizes), dtype=object if symbolic else "int32")
     made[:] = sizes
     return made
-
-
-def _settled(inputs: list[Any]) -> list[Any]:
-    """Known arrays, those of objects among which no size is open any more as plain numbers."""
-    whole = next((one.dtype for one in inputs if isinstance(one, np.ndarray) and one.dtype.kind == "i"), "int32")
-    found = []
-    for one in inputs:
-        array = np.asarray(one)
-        if array.dtype == object and not any(isinstance(held, Dim) for held in array.ravel()):
-            array = np.asarray(array.tolist())
-            kind = {"i": whole, "f": "float32"}.get(array.dtype.kind, array.dtype)
-            one = array.astype(kind)
-        found.append(one)
-    return found
-
-
-def _folded(node: Any, inputs: list[Any], symbolic: bool) -> list[Any]:
-    """What a node computes from known arrays: by TensorFlow itself, or by hand where sizes are symbolic."""
-    if symbolic:
-        definition = op_def_registry.get(node.op)
-        attributes = {name: _attribute(node.attr[name]) for name in node.attr}
-        held = FOLDED[node.op](*_tensors(definition, node, inputs).values(), **_wanted(FOLDED[node.op], attributes))
-        return held if isinstance(held, list) else [held]
-    definition = op_def_registry.get(node.op)
-    with tf.init_scope(), tf.device("cpu:0"):
-        arguments = _tensors(definition, node, [tf.constant(one) for one in inputs])  # each in its own dtype
-    for attribute in definition.attr:
-        if (attribute.name in node.attr and attribute.type not in ("int",)) or attribute.name in _INTEGER_OPTIONS:
-            held = node.attr[attribute.name]
-            if attribute.name not in ("T", "N", "Tidx", "Tperm", "Tshape", "Index", "Tindices", "Tparams", "Taxis"):
-                arguments[attribute.name] = _attribute(held)
-    with tf.init_scope(), tf.device("cpu:0"):
-        result = getattr(tf.raw_ops, node.op)(**_raw(node.op, arguments))
-    several = isinstance(result, list | tuple)
-    return [np.asarray(one) for one in result] if several else [np.asarray(result)]
-
-
-_INTEGER_OPTIONS = {
-    "begin_mask",
-    "end_mask",
-    "ellipsis_mask",
-    "new_axis_mask",
-    "shrink_axis_mask",
-    "axis",
-    "batch_dims",
-    "num_split",
-    "num",
-}
-_RENAMED = {
-    "reduction_indices": "axis",
-    "split_dim": "axis",
-    "dim": "axis",
-    "squeeze_dims": "axis",
-    "t": "x",
-    "e": "y",
-}
-"""What Python calls some inputs and attributes of ops otherwise than their definitions do."""
-
-
-def _raw(op: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    names = inspect.signature(getattr(tf.raw_ops, op)).parameters
-    called = {name if name in names else _RENAMED.get(name, name): held for name, held in arguments.items()}
-    return {name: held for name, held in called.items() if name in names}
-
-
-def _wanted(function: Callable, attributes: dict[str, Any]) -> dict[str, Any]:
-    names = inspect.signature(function).parameters
-    return {name: held for name, held in attributes.items() if name in names}
 
 
 def _ordered(nodes: list[Any], fed: set[str]) -> list[Any]:

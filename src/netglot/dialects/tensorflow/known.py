@@ -103,6 +103,11 @@ def _split(axis, value, num_split=1):
     return [np.asarray(one, dtype=object) for one in np.split(_objects(value), num_split, int(axis))]
 
 
+def _split_v(value, size_splits, axis):
+    ends = np.cumsum(np.asarray(size_splits, dtype="int64"))[:-1]
+    return [np.asarray(one, dtype=object) for one in np.split(_objects(value), ends, int(axis))]
+
+
 FOLDED = {
     "StridedSlice": strided_slice,
     "AddV2": _whole(lambda x, y: x + y),
@@ -119,6 +124,7 @@ FOLDED = {
     "GatherV2": _gather,
     "Unpack": _unpack,
     "Split": _split,
+    "SplitV": _split_v,
     "Cast": lambda x: x,
     "Reshape": lambda tensor, shape: np.reshape(_objects(tensor), np.asarray(shape, dtype="int64")),
     "ExpandDims": lambda input, dim: np.expand_dims(_objects(input), int(dim)),
@@ -160,6 +166,9 @@ FOLDED = {
             "Abs",
             "Floor",
             "Ceil",
+            "BroadcastArgs",
+            "BroadcastTo",
+            "Complex",
             "Select",
         )
     ),
