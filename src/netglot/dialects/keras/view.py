@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from netglot.dialects.keras.capture import (
-    TracedVariable,
-    is_variable,
-)
+from netglot.dialects.keras.capture import Traced, TracedVariable, is_variable
 from netglot.errors import Refusal, never
 from netglot.pivot.graph import Value
 
@@ -29,6 +26,8 @@ class LayerView:
         held = getattr(self.live, name)
         if isinstance(held, TracedVariable):
             return self._tracer.value(self._cast(held))
+        if isinstance(held, Traced):  # a property that is computed from variables
+            return self._tracer.value(held)
         return self._tracer.value(held) if is_variable(held) else held
 
     def _cast(self, held: TracedVariable) -> Any:
