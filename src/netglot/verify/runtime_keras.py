@@ -89,18 +89,23 @@ class Runtime:
         """The outputs by name; of a network that keeps states between calls, those of a second call.
 
         `steady` switches all random dropping off."""
-        with self._patched(steady), self._kept_states() as states:
+        with self._patched(steady), self._kept_states() as changed:
             given = self._inputs(inputs)
             outputs = self._outputs(given, training)
-            return self._write(self._outputs(given, training) if states and not training else outputs)
+            return self._write(self._outputs(given, training) if not training and changed() else outputs)
 
     @contextlib.contextmanager
     def _kept_states(self):
-        """Puts the states back that recurrent layers keep between calls; yields them."""
+        """Puts the variables back that calls write to; yields whether some were changed."""
         layers = [layer for layer in self.model._flatten_layers() if getattr(layer, "stateful", False)]
         states = [one for layer in layers for one in keras.tree.flatten(getattr(layer, "states", None) or [])]
+        states += [one for one in self.model.non_trainable_variables if "seed_generator" not in one.path]
         before = [np.array(one) for one in states]
-        yield states
+
+        def changed():
+            return any((np.array(one) != array).any() for one, array in zip(states, before, strict=True))
+
+        yield changed
         for one, array in zip(states, before, strict=True):
             one.assign(array)
 

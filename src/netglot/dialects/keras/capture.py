@@ -87,9 +87,10 @@ class Traced(keras.KerasTensor):
 class TracedVariable(Traced):
     """A traced tensor in the place of a layer's variable."""
 
-    def __init__(self, held: Value | None, shape: tuple[int, ...], dtype: str, variable: Any):
+    def __init__(self, held: Value | None, shape: tuple[int, ...], dtype: str, variable: Any, writes: Any):
         super().__init__(held, shape, dtype)
         self.variable = variable
+        self.writes = writes
 
     @property
     def value(self):
@@ -101,11 +102,17 @@ class TracedVariable(Traced):
         """Whether training updates the variable."""
         return self.variable.trainable
 
-    def assign(self, *_, **__):
-        """A write, which the pivot has no form for."""
-        raise Refusal(notimpl(f"the call writes to the variable {self.variable.name} while it runs"))
+    def assign(self, value: Any, *_, **__) -> Any:
+        """Writes to the variable."""
+        return self.writes.assign(self, value)
 
-    assign_add = assign_sub = assign
+    def assign_add(self, value: Any, *_, **__) -> Any:
+        """Adds to the variable."""
+        return self.assign(keras.ops.add(self, value))
+
+    def assign_sub(self, value: Any, *_, **__) -> Any:
+        """Takes from the variable."""
+        return self.assign(keras.ops.subtract(self, value))
 
 
 @functools.cache

@@ -92,6 +92,7 @@ def _read(model: Any, specs: Any, sizes: dict[str, int], name: str | None) -> Gr
     )
     graph.arguments = tracer.arguments
     graph.prune()
+    tracer.writes.check(graph)
     _drop_unused_constants(graph)
     _check_sizes(graph, sizes)
     graph.notes.extend([*told(policies), *_unused(graph)])

@@ -40,11 +40,22 @@ from netglot.dialects.keras.capture import (
 from netglot.dialects.keras.casting import Casting
 from netglot.dialects.keras.dialect import keras as dialect
 from netglot.dialects.keras.hierarchy import Hierarchy, add_layer, hierarchy
+from netglot.dialects.keras.nests import (
+    dtype_of,
+    is_dim,
+    number_of,
+    plain,
+    plain_nest,
+    poisoned,
+    spec_of,
+    spec_of_layer,
+)
 from netglot.dialects.keras.sizes import Size, concrete_shape
 from netglot.dialects.keras.view import LayerView, traced_variables_as
+from netglot.dialects.keras.writes import Writes, metrics_left_out
 from netglot.errors import Bug, NetglotError, Refusal, RefusedOp, UnsupportedOps, UserCodeError, notimpl
 from netglot.passes.composed.spectral import NOTE
-from netglot.pivot.graph import Frame, Names, Node, Parameter, Part, Value
+from netglot.pivot.graph import Frame, Names, Node, Parameter, Part, Value, map_tree
 from netglot.pivot.op import Op, TensorType, is_scalar
 
 LARGEST_SCALAR = 1
@@ -71,6 +82,7 @@ class Tracer:
         self.casts: list[dict[int, TracedVariable]] = [{}]
         self.total = 0
         self.composed: list[str] = []
+        self.writes = Writes(self)
         self._entry: Any = None
 
     # -- running
@@ -79,7 +91,7 @@ class Tracer:
         """Calls the model on traced tensors; what it returns, with values of the graph at the leaves."""
         self._entry = sys_frame_code()
         self._swapped = VariablesTraced(self.tree.layers, self.variable)
-        with following(self), self._swapped:
+        with following(self), self._swapped, metrics_left_out(self, self.tree.layers):
             try:
                 result = self.model(*args, **kwargs)
             except NetglotError:
@@ -96,7 +108,8 @@ class Tracer:
                 ) from error
             if self.refused:
                 return None
-            return self._values(result)
+            output, copies = self._values(result), self.writes.recalled()
+            return map_tree(lambda one: copies.get(one, one), output)
 
     def input(self, name: str, type: TensorType) -> tuple[Value, Traced]:
         """A new input of the graph."""
@@ -114,7 +127,7 @@ class Tracer:
         parameter = self.tree.parameters.get(id(variable))
         if parameter is None:
             return self.constant(variable.value)
-        return TracedVariable(parameter, parameter.shape, parameter.dtype, variable)  # type: ignore[arg-type]
+        return TracedVariable(parameter, parameter.shape, parameter.dtype, variable, self.writes)  # type: ignore[arg-type]
 
     def constant(self, array: Any) -> Traced:
         """The symbolic tensor of an array that the code holds."""
@@ -136,17 +149,17 @@ class Tracer:
         if isinstance(one, Traced):
             if one.held is None:
                 raise Poisoned
-            return one.held
+            return self.writes.read(one.held) if isinstance(one, TracedVariable) else one.held
         if isinstance(one, keras.KerasTensor):
             raise Poisoned
         if is_variable(one):
-            return self.variable(one).held
+            return self.writes.read(self.variable(one).held)
         if isinstance(one, Size):
             return one.dim
         if isinstance(one, np.generic):
             return one.item()
         if isinstance(one, np.ndarray) or backend.is_tensor(one) or type(one).__name__ in _TENSORS:
-            return _number(one) if len(one.shape) == 0 else self.constant_value(one)
+            return number_of(one) if len(one.shape) == 0 else self.constant_value(one)
         if isinstance(one, slice):
             return slice(self.value(one.start), self.value(one.stop), self.value(one.step))
         if isinstance(one, dict):
@@ -211,7 +224,7 @@ class Tracer:
 
     def promote(self, operands: list[Any]) -> str:
         """Keras's common dtype of tensors and numbers."""
-        kinds = [type(one) if is_scalar(one) and not _is_dim(one) else _dtype(one) for one in operands]
+        kinds = [type(one) if is_scalar(one) and not is_dim(one) else dtype_of(one) for one in operands]
         return backend.result_type(*(int if kind is None else kind for kind in kinds))
 
     # -- functions
@@ -241,7 +254,7 @@ class Tracer:
             raise Poisoned from refusal
 
     def _operation(self, operation: Operation, args: tuple, kwargs: dict) -> Any:
-        spec = _spec_of(operation, _plain(args), _plain(kwargs))
+        spec = spec_of(operation, plain(args), plain(kwargs))
         self.total += 1
         spelling = function_name(operation)
         if spelling in _TRANSFORMS:
@@ -256,10 +269,10 @@ class Tracer:
             held = next((one for one in args if isinstance(one, Traced) and one.held is built), None)
             return self._as(spec, built, spelling in _OTHER_DTYPE) if held is None or held.dtype != spec.dtype else held
         except Poisoned:
-            return _poisoned(spec)
+            return poisoned(spec)
         except Refusal as refusal:
             self._refuse(spelling, refusal)
-            return _poisoned(spec)
+            return poisoned(spec)
 
     def _composed(self, operation: Operation, args: tuple, kwargs: dict, spelling: str) -> Any:
         """Follows a function without a reader into its own body, which may be made of other functions.
@@ -290,7 +303,7 @@ class Tracer:
                 raise Bug(f"{len(read)} results were read and Keras has {len(spec)}")
             return (
                 type(spec)(self._as(s, r) for s, r in zip(spec, read, strict=True))
-                if _plain_nest(spec)
+                if plain_nest(spec)
                 else [self._as(s, r) for s, r in zip(spec, read, strict=True)]
             )
         if not isinstance(spec, keras.KerasTensor):
@@ -350,14 +363,15 @@ class Tracer:
                 assert reason is not None
                 raise Refusal(reason)
             view = LayerView(self, layer)
+            self._name_arguments(layer, args, kwargs)
             given = self.value(bound_arguments(layer.call, args, kwargs))
             read = reader(view, **layer_arguments(reader, given, layer, view))
             return self._wrap(self.build(read, name=_result_name(self._path())))
         except Poisoned:
-            return _poisoned(layer.compute_output_spec(*args, **kwargs))
+            return poisoned(layer.compute_output_spec(*args, **kwargs))
         except Refusal as refusal:
             self._refuse(type(layer).__name__, refusal)
-            return _poisoned(_spec(layer, args, kwargs))
+            return poisoned(spec_of_layer(layer, args, kwargs))
 
     def _entered(self, layer: Any, args: tuple, kwargs: dict) -> Any:
         """What the layer's own call makes; a refusal that is raised in it is told with its place."""
@@ -367,14 +381,15 @@ class Tracer:
             raise
         except Refusal as refusal:
             self._refuse(type(layer).__name__, refusal)
-            return _poisoned(_spec(layer, args, kwargs))
+            return poisoned(spec_of_layer(layer, args, kwargs))
 
     def _enter(self, layer: Any, args: tuple, kwargs: dict) -> Any:
         """Runs the layer's own call, in which further calls are seen; one that calls TensorFlow itself is traced."""
         before = len(self.nodes), len(self.refused), self.total, dict(self.calls)
+        written = self.writes.snapshot()
         self._name_arguments(layer, args, kwargs)
         try:
-            return self._run_call(layer, args, kwargs)
+            return self.writes.hand_on(self._run_call(layer, args, kwargs))
         except (NetglotError, Poisoned):
             raise
         except Exception as error:
@@ -382,6 +397,7 @@ class Tracer:
                 raise
             del self.nodes[before[0] :], self.refused[before[1] :]
             self.total, self.calls = before[2:]
+            self.writes.undo(written)
             return self._through_tensorflow(layer, args, kwargs, error)
 
     def _name_arguments(self, layer: Any, args: tuple, kwargs: dict) -> None:
@@ -441,63 +457,6 @@ _TRANSFORMS = {"ops.fft", "ops.fft2", "ops.ifft2", "ops.rfft", "ops.irfft", "ops
 
 _OTHER_DTYPE = {"ops.logsumexp", "ops.meshgrid", "ops.multi_hot", "ops.normalize", "ops.reciprocal"}
 """Functions that make another dtype than Keras's own inference says."""
-
-
-def _spec(layer: Any, args: tuple, kwargs: dict) -> Any:
-    try:
-        return layer.compute_output_spec(*args, **kwargs)
-    except Exception as error:  # nothing can follow a layer whose result has no known shape
-        raise Poisoned from error
-
-
-def _poisoned(spec: Any) -> Any:
-    def poison(one):
-        return (
-            Traced(None, tuple(1 if s is None else s for s in one.shape), one.dtype) if hasattr(one, "shape") else one
-        )
-
-    return keras.tree.map_structure(poison, spec)
-
-
-def _plain_nest(spec: Any) -> bool:
-    return type(spec) in (list, tuple)
-
-
-def _number(one: Any) -> Any:
-    held = np.asarray(array_of(one))
-    return held.item()
-
-
-def _dtype(one: Any) -> str | None:
-    return getattr(one, "dtype", None) or getattr(getattr(one, "type", None), "dtype", None)
-
-
-def _spec_of(operation: Operation, args: tuple, kwargs: dict) -> Any:
-    """Keras's own inference of what an operation makes; where that is stricter than the call itself, the call's."""
-    try:
-        return operation.compute_output_spec(*args, **kwargs)
-    except Exception as first:
-        try:
-            return backend.compute_output_spec(operation.call, *args, **kwargs)
-        except Exception:
-            raise first from None
-
-
-def _plain(tree: Any) -> Any:
-    """A nest with each size as the integer that it is while the model is traced."""
-    if isinstance(tree, Size):
-        return int(tree)
-    if isinstance(tree, slice):
-        return slice(_plain(tree.start), _plain(tree.stop), _plain(tree.step))
-    if type(tree) in (list, tuple):
-        return type(tree)(_plain(one) for one in tree)
-    if type(tree) is dict:
-        return {key: _plain(one) for key, one in tree.items()}
-    return tree
-
-
-def _is_dim(one: Any) -> bool:
-    return not isinstance(one, bool | int | float | complex)
 
 
 def _result_name(path: str) -> str | None:
