@@ -117,7 +117,8 @@ class _Wrapping(ast.NodeTransformer):
             seen = ast.Expr(self._record("value", node.target, load))
         else:
             name = ast.copy_location(ast.Constant(node.target.attr), node.target)
-            seen = ast.Expr(self._record("attribute", node.target, node.target.value, name))
+            owner = self.visit(copy.deepcopy(node.target.value))
+            seen = ast.Expr(self._record("attribute", node.target, owner, name))
         return [ast.copy_location(seen, node), node]
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:

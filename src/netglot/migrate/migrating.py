@@ -101,10 +101,10 @@ def migrate(
                 ) from None
         say("writing")
         target = family.target(to, style)
-        written = {file.path: _rewritten(file, project, target) for file in project.files}
+        written = _written(project, target)
         if style == "fit" and verify and _needs_eager(family, project, written, time_limit, place, arguments.split()):
             target.eager = True
-            written = {file.path: _rewritten(file, project, target) for file in project.files}
+            written = _written(project, target)
         report = _report(project, written, found, notes)
         results: list[dict[str, Any]] = []
         scripts: list[dict[str, Any]] = []
@@ -310,6 +310,15 @@ def _dotted_names(file: Any) -> set[str]:
         if isinstance(inner, ast.Name) and inner.id in aliases:
             found.add(".".join([aliases[inner.id], *reversed(parts)]))
     return found
+
+
+def _written(project: Project, target: Any) -> dict[str, tuple[str, Rewriter]]:
+    """All files, written once more where one of them shows what all must know."""
+    while True:
+        learned = dict(project.learned)
+        written = {file.path: _rewritten(file, project, target) for file in project.files}
+        if project.learned == learned:
+            return written
 
 
 def _rewritten(file: Any, project: Project, target: Any) -> tuple[str, Rewriter]:

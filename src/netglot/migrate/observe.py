@@ -68,6 +68,10 @@ class Framework:
         """Whether a network that is called holds weights."""
         return True
 
+    def unmade(self, value: Any) -> bool:
+        """Whether a value is a network that was not called yet."""
+        return False
+
     def note_call(self, fact: Fact, function: Any) -> None:
         """Remembers more of a module that is called, before it runs."""
 
@@ -149,6 +153,8 @@ class Recorder:
             self._parameters(fact, function, args, kwargs)
         if name in ("state_dict", "load_state_dict", "parameters", "named_parameters"):
             fact.extra["fresh"] = fact.extra.get("fresh", False) or id(owner) not in self.shared.called
+        if callee == "copy.deepcopy" and args and self.framework.unmade(args[0]):
+            fact.extra["fresh"] = True
         if callee.startswith("call:"):
             self.shared.called.add(id(function))
             if self.framework.weighs(function):

@@ -37,6 +37,7 @@ class Torch(Framework):
         for namespace in NAMESPACES:
             if not namespace.startswith("torchvision") and namespace != "torch.utils.tensorboard":
                 self._learn(namespace)
+        nn.modules.module.register_module_forward_pre_hook(_ran)
 
     def _learn(self, namespace: str) -> None:
         self._seen.add(namespace)
@@ -122,6 +123,9 @@ class Torch(Framework):
         public = self.name(step) if step is not None else None
         return f"{public}.{name}" if public and issubclass(step, nn.Module) else None
 
+    def unmade(self, value: Any) -> bool:
+        return isinstance(value, nn.Module) and not _flagged(value, RAN) and self.weighs(value)
+
     def weighs(self, value: Any) -> bool:
         return not isinstance(value, nn.Module) or next(value.parameters(), None) is not None
 
@@ -138,8 +142,16 @@ class Torch(Framework):
             fact.extra["grown"] = True
 
     def note_member(self, fact: Any, owner: Any, name: str) -> None:
-        if isinstance(owner, nn.Module) and name in owner._buffers:
+        if not isinstance(owner, nn.Module):
+            return
+        if name in owner._buffers:
             fact.extra["buffer"] = True
+        if name in owner._parameters:
+            fact.extra["early"] = fact.extra.get("early", False) or not _flagged(owner, RAN)
+            fact.extra["late"] = fact.extra.get("late", False) or _flagged(owner, RAN, LISTED)
+        if name in LISTS and not _flagged(owner, RAN):
+            for one in owner.modules():
+                one.__dict__[LISTED] = True
         if isinstance(owner, nn.Sequential) and name in owner._modules:
             place = list(owner._modules).index(name)
             fact.extra["place"] = place if fact.extra.get("place", place) == place else None
@@ -160,6 +172,19 @@ class Torch(Framework):
         if self.double and value is torch.float32:
             return torch.float64
         return value
+
+
+RAN, LISTED = "_netglot_ran", "_netglot_listed"
+"""What a module remembers of itself, and its copies with it: that it was called, that its weights were asked for."""
+LISTS = ("parameters", "named_parameters", "state_dict", "load_state_dict")
+
+
+def _ran(module: nn.Module, args: Any) -> None:
+    module.__dict__[RAN] = True
+
+
+def _flagged(module: nn.Module, *names: str) -> bool:
+    return any(module.__dict__.get(name) for name in names)
 
 
 def _moody(module: nn.Module) -> bool:

@@ -38,6 +38,8 @@ class Project:
     """What each network was called with."""
     remembered: dict[str, Any] = field(default_factory=dict)
     """What was found out about all files once."""
+    learned: dict[str, bool] = field(default_factory=dict)
+    """What writing one file showed that all must know; they are then written once more."""
     outermost: set[str] = field(default_factory=set)
     """The classes that are whole networks."""
 

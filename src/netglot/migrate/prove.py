@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from netglot.migrate.known import unlike
+from netglot.migrate.known import start_of, unlike
 from netglot.migrate.networks import Network
 from netglot.verify.arrays import read_arrays
 from netglot.verify.process import Worker
@@ -153,8 +153,19 @@ def replay(
         found["differences"].append(f"losses: {found['losses']['distance']:.2g}")
     if not found["weights_distance"] <= LOSS:
         found["differences"].append(f"weights: {found['weights_distance']:.2g}")
+    found["differences"] += _starts(mine["networks"], befores, other["networks"])[:20]
     found["differences"] += _histories(mine["histories"], other["histories"])
     found["verdict"] = "different" if found["differences"] else "equivalent"
+    return found
+
+
+def _starts(mine: list[dict[str, Any]], befores: list[list[np.ndarray]], other: list[dict[str, Any]]) -> list[str]:
+    """Where networks of a script start from other distributions: what was done to their weights before."""
+    found = []
+    for one, before, two in zip(mine, befores, other, strict=False):
+        for (path, _, name, trained), array, begun in zip(one["entries"], before, two.get("begun", ()), strict=False):
+            if trained and unlike(start := start_of(array), begun):
+                found.append(f"start: {path}.{name}: {_told(begun)} instead of {_told(start)}")
     return found
 
 

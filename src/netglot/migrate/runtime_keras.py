@@ -293,6 +293,7 @@ class Runtime(Observing, Side):
         start = self.starts.pop(0)
         self.met[-1]["start"] = start | {"values": self.arrays(start["arrays"])}
         variables = [_used(layer, path, attribute) for path, attribute in start["entries"]]
+        self.met[-1]["begun"] = [None if one is None else start_of(np.asarray(one)) for one in variables]
         for variable, array in zip(variables, self.met[-1]["start"]["values"], strict=True):
             if variable is not None:
                 variable.assign(array.astype(np.asarray(variable).dtype))
@@ -322,7 +323,10 @@ class Runtime(Observing, Side):
     def told(self, met: dict[str, Any]) -> dict[str, Any]:
         values = {f"w:{i}": np.asarray(v) for i, v in enumerate(met.get("variables", [])) if v is not None}
         before = {f"w:{i}": a for i, a in enumerate(met.get("arrays", []))}
-        return {"after": self.written(values), "before": self.written(before), "entries": met.get("entries", [])}
+        return {
+            "after": self.written(values), "before": self.written(before), "entries": met.get("entries", []),
+            "begun": met.get("begun", []),
+        }  # fmt: skip
 
     def warm(self, inputs: list) -> None:
         """Calls the network once, so that its weights are made."""

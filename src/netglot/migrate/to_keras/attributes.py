@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from netglot.migrate.rewrite import Rewriter
-from netglot.migrate.to_keras import orders
+from netglot.migrate.to_keras import early, orders
 from netglot.migrate.to_keras.starts import weight_name
 
 
@@ -35,6 +35,9 @@ def frozen(r: Rewriter, node: ast.For) -> tuple[ast.AST, bool] | None:
     return None
 
 
+_OWN = {kind: ("weight_ih", "weight_hh", "bias_ih", "bias_hh") for kind in ("LSTM", "GRU", "RNN")}
+_OWN["MultiheadAttention"] = ("in_proj_",)
+"""The layers whose weights have PyTorch's names, which begin so."""
 _LISTS = {"torch.nn.ModuleList": list, "torch.nn.ParameterList": list, "torch.nn.ModuleDict": dict}
 
 
@@ -63,6 +66,11 @@ def module_attribute(target: Any, r: Rewriter, node: ast.Attribute, owners: list
                   "dilation": "dilation_rate"}  # fmt: skip
         if node.attr in simple:
             return f"{value}.{simple[node.attr]}"
+        if r.fact(node).extra.get("early"):
+            early.touched(r)
+        same = {name for kind in kinds if (name := _OWN.get(kind.rpartition(".")[2].removesuffix("Cell")))}
+        if same and all(node.attr.startswith(name) for name in same):
+            return None
         if node.attr in ("hidden_size", "num_layers", "batch_first"):
             return None
         if all(kind in _LISTS and hasattr(_LISTS[kind], node.attr) for kind in kinds):
@@ -74,6 +82,8 @@ def module_attribute(target: Any, r: Rewriter, node: ast.Attribute, owners: list
     if len(names) > 1 or None in names:
         r.mark(node, node.attr, "it has other names in different layers")
         return None
+    if r.fact(node).extra.get("early"):
+        early.touched(r)
     if names == {"kernel"} and isinstance(node.ctx, ast.Load) and orders.turned(r, node):
         gradient = getattr(parent, "attr", "") == "grad"
         if not gradient and orders.matters(r, node):

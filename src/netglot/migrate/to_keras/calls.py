@@ -8,6 +8,7 @@ from typing import Any
 from netglot.migrate.rewrite import Rewriter
 from netglot.migrate.to_keras import (
     attributes,
+    early,
     leaves,
     loops,
     names,
@@ -187,6 +188,8 @@ class Calls(Words):
         if name == "builtins.getattr" and (made := self._chosen(r, node, fact)) is not None:
             return made
         if name == "copy.deepcopy" and node.args and any(k.startswith("module:") for k in r.fact(node.args[0]).kinds):
+            if fact.extra.get("fresh"):
+                early.touched(r)
             return self.spell("clone(", r) + f"{r.text(node.args[0])})"
         if name == "builtins.next" and len(node.args) == 1 and asks_parameters(node.args[0]):
             return f"next(iter({r.text(node.args[0])}), " + self.spell("ops.zeros(()))", r)

@@ -119,7 +119,7 @@ declare("torch.Tensor.bernoulli_(x, p=0.5)", "keras.random.binomial(ops.shape({x
 def _copied(c: Bound) -> str:
     mine, his = c.fact("x"), c.fact("src")
     text = "{src}" if mine.dtypes == his.dtypes else "ops.cast({src}, {x:p}.dtype)"
-    same = mine.shapes == his.shapes and len(mine.shapes) == 1
+    same = mine.shapes == his.shapes and (len(mine.shapes) == 1 or mine.extra.get("leaf"))  # a variable looks itself
     return c.filled(text if same else f"ops.broadcast_to({text}, ops.shape({{x}}))")
 
 

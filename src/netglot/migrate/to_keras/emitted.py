@@ -7,10 +7,7 @@ import re
 from typing import Any
 
 from netglot.migrate.rewrite import Rewriter
-from netglot.migrate.to_keras import (
-    helpers,
-    layers,
-)
+from netglot.migrate.to_keras import early, helpers
 from netglot.migrate.to_keras.asking import (
     keeps_import,
 )
@@ -58,8 +55,8 @@ class Emitted(Words):
             text = helpers.training.FOR_FIT
         if name == "Recurrent" and "PackedSequence" in r.helpers:
             text = helpers.packed(text)
-        if name in ("Dense", "Conv1D", "Conv2D", "Conv3D") and layers.asks_inputs(r):
-            text = helpers.knowing(text)
+        if early.at_once(r):
+            text = helpers.at_once(name, text)
         if name == "Dense" and _alone(r):
             text = helpers.alone(text)
         return text.replace(f" {name}(", f" {alias}(")

@@ -6,53 +6,12 @@ import ast
 from typing import Any
 
 from netglot.migrate.declare import MISSING, Bound, Table, Unbound
+from netglot.migrate.to_keras.early import at_once
 
 table = Table()
 declare, rule, mark = table.declare, table.rule, table.mark
 
 # -- dense, embedding
-
-
-def asks_inputs(r: Any) -> bool:
-    """Whether these files compute with the number of a layer's inputs, which Keras would find at its first call."""
-    held = r.project.remembered
-    if "inputs" not in held:
-        held["inputs"] = any(_computes_inputs(file) for file in r.project.files)
-    return held["inputs"]
-
-
-def _computes_inputs(file: Any) -> bool:
-    parents = {id(child): node for node in ast.walk(file.tree) for child in ast.iter_child_nodes(node)}
-    for node in ast.walk(file.tree):
-        match node:
-            case ast.Call(
-                func=ast.Attribute(attr="linear" | "conv1d" | "conv2d" | "conv3d"),
-                args=[_, ast.Attribute(attr="weight"), *_],
-            ):
-                return True
-            case ast.Attribute(value=layer, attr="in_features" | "in_channels", ctx=ast.Load()):
-                pass
-            case ast.Call(
-                func=ast.Attribute(value=ast.Attribute(value=layer, attr="weight"), attr="size"), args=[index]
-            ):
-                if getattr(index, "value", None) != 1:
-                    continue
-            case ast.Subscript(value=ast.Attribute(value=ast.Attribute(value=layer, attr="weight"), attr="shape")):
-                if getattr(node.slice, "value", None) != 1:
-                    continue
-            case _:
-                continue
-        fact = file.facts.get(getattr(layer, "number", -1))
-        layers = fact is not None and any(kind.startswith("module:torch.nn.") for kind in fact.kinds)
-        if layers and isinstance(parents.get(id(node)), (ast.BinOp, ast.Call)) and not _makes(parents[id(node)], file):
-            return True
-    return False
-
-
-def _makes(node: ast.AST, file: Any) -> bool:
-    """Whether a call makes a module."""
-    fact = file.facts.get(getattr(node, "number", -1))
-    return fact is not None and any(name.startswith("torch.nn.") and "init" not in name for name in fact.callees)
 
 
 def _ranks(c: Bound) -> set[int]:
@@ -66,10 +25,19 @@ def _ranks(c: Bound) -> set[int]:
     }  # fmt: skip
 
 
+def _told(c: Bound, name: str) -> str:
+    """The number of its inputs for a layer that makes its weights at once."""
+    return f", inputs={{{name}}}" if at_once(c.rewriter) else ""
+
+
+def _made(c: Bound, layer: str, sizes: str) -> str:
+    """A layer of Keras, with its weights where they are made at once."""
+    return c.filled(f"made({layer}, {sizes})" if at_once(c.rewriter) else layer)
+
+
 @rule("torch.nn.Linear(in_features, out_features, bias=True)")
 def _linear(c: Bound) -> str:
-    inputs = ", inputs={in_features}" if asks_inputs(c.rewriter) else ""
-    return c.filled("Dense({out_features}<, use_bias={bias}>" + inputs + ")")
+    return c.filled("Dense({out_features}<, use_bias={bias}>" + _told(c, "in_features") + ")")
 
 
 declare("torch.nn.LazyLinear(out_features, bias=True)", "Dense({out_features}<, use_bias={bias}>)")
@@ -96,17 +64,23 @@ for _n in "123":
     for _kind, _when in ((f"Conv{_n}D", _known | {"groups": 1}), (_grouped, _known)):
 
         def _conv(c: Bound, kind: str = _kind, options: str = _options) -> str:
-            return c.filled(f"{kind}({options}" + (", inputs={in_channels}" if asks_inputs(c.rewriter) else "") + ")")
+            return c.filled(f"{kind}({options}{_told(c, 'in_channels')})")
 
         rule(_signature, when=_when)(_conv)
-    declare(
+
+    def _transposed(c: Bound, kind: str = f"Conv{_n}DTranspose") -> str:
+        return c.filled(
+            f"{kind}({{out_channels}}, {{kernel_size}}<, strides={{stride}}><, padding={{padding}}>"
+            f"<, output_padding={{output_padding}}><, use_bias={{bias}}><, dilation_rate={{dilation}}>"
+            f"{_told(c, 'in_channels')})"
+        )
+
+    rule(
         f"torch.nn.ConvTranspose{_n}d(in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, "
         "groups=1, bias=True, dilation=1)",
-        f"Conv{_n}DTranspose({{out_channels}}, {{kernel_size}}<, strides={{stride}}><, padding={{padding}}>"
-        "<, output_padding={output_padding}><, use_bias={bias}><, dilation_rate={dilation}>)",
         infers="in_channels",
         when={"groups": 1},
-    )
+    )(_transposed)
 
 # -- normalisation
 
@@ -134,6 +108,8 @@ def _batch_norm(c: Bound) -> str:
         options.append(f"epsilon={c.text('eps')}")
     if c.has("affine"):
         options += [f"center={c.text('affine')}", f"scale={c.text('affine')}"]
+    if at_once(c.rewriter):
+        options.append(f"inputs={c.text('num_features')}")
     return c.filled(f"BatchNormalization({', '.join(options)})")
 
 
@@ -154,21 +130,30 @@ def _layer_norm(c: Bound) -> str:
         options += [f"center={c.text('elementwise_affine')}", f"scale={c.text('elementwise_affine')}"]
     elif c.has("bias"):
         options.append(f"center={c.text('bias')}")
-    return c.filled(f"layers.LayerNormalization({', '.join(options)})")
+    return _made(
+        c,
+        f"layers.LayerNormalization({', '.join(options)})",
+        ("" if kinds <= {"int"} else "*") + "{normalized_shape:p}",
+    )
 
 
-declare(
-    "torch.nn.GroupNorm(num_groups, num_channels, eps=1e-5, affine=True)",
-    "layers.GroupNormalization({num_groups}, axis=1, epsilon={eps}<, center={affine}, scale={affine}>)",
-    infers="num_channels",
-)
+@rule("torch.nn.GroupNorm(num_groups, num_channels, eps=1e-5, affine=True)", infers="num_channels")
+def _group_norm(c: Bound) -> str:
+    layer = "layers.GroupNormalization({num_groups}, axis=1, epsilon={eps}<, center={affine}, scale={affine}>)"
+    return _made(c, layer, "{num_channels}")
+
+
 for _n in "123":
-    declare(
+
+    @rule(
         f"torch.nn.InstanceNorm{_n}d(num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False)",
-        "layers.GroupNormalization(-1, axis=1, epsilon={eps}, center={affine}, scale={affine})",
         infers="num_features momentum",
         when={"track_running_stats": False},
     )
+    def _instance_norm(c: Bound) -> str:
+        layer = "layers.GroupNormalization(-1, axis=1, epsilon={eps}, center={affine}, scale={affine})"
+        return _made(c, layer, "{num_features}")
+
     declare(
         f"torch.nn.MaxPool{_n}d(kernel_size, stride=None, padding=0, dilation=1, return_indices=False, "
         "ceil_mode=False)",

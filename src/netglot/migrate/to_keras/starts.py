@@ -7,6 +7,7 @@ from typing import Any
 
 from netglot.migrate.declare import Bound, Table
 from netglot.migrate.rewrite import Rewriter
+from netglot.migrate.to_keras import early
 
 table = Table()
 declare, rule, mark = table.declare, table.rule, table.mark
@@ -162,7 +163,12 @@ def initialiser(target: Any, r: Rewriter, node: ast.Expr, call: ast.Call, name: 
         r.mark(node, name, "netglot does not know this initialiser")
         return r.composed_kept(node)
     r.touch(node)
-    return f"{r.text(layer)}.{names.pop()}_initializer = {made}"
+    started = f"{r.text(layer)}.{names.pop()}"
+    if early.at_once(r):
+        return f"{started}.assign({made}({started}.shape))"
+    if early.changed_late(r, holder):
+        early.touched(r)
+    return f"{started}_initializer = {made}"
 
 
 def _tested_classes(r: Rewriter, node: ast.AST, layer: ast.AST) -> list[str]:

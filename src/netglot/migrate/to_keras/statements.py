@@ -172,9 +172,7 @@ class Statements(Words):
         if "tensor" not in r.fact(base).kinds:
             return None
         base = leaves.held(base)  # type: ignore[assignment]
-        weight = isinstance(base, ast.Attribute) and any(o.startswith("module:torch.") for o in r.fact(base).names)
-        weight = weight and not orders.looked_up(r, base)
-        if weight or not isinstance(base, (ast.Name, ast.Attribute, ast.Subscript)):
+        if not isinstance(base, (ast.Name, ast.Attribute, ast.Subscript)):
             r.mark(target, places.REASON, "netglot does not see what holds this tensor")
             return None
         if any(r.fact(one).kinds not in (["int"], []) for one in parts[:-1]):
@@ -182,6 +180,8 @@ class Statements(Words):
         name, seen = r.text(base), r.fact(parts[-1])
         held = leaves.is_leaf(r, base) or leaves.of_network(r, base)
         kept = "{}.assign({})" if held else "{} = {}"
+        if orders.turned(r, base):
+            kept = self.spell("give_weight(", r) + f"{r.text(base.value)}, {{1}})"  # type: ignore[union-attr]
         if not held:
             places.watch(r, target, base)
         several = values is not None and any(r.peek(values).ranks)

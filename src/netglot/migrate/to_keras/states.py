@@ -7,6 +7,7 @@ from typing import Any
 
 from netglot.migrate.declare import Bound, Table, Unbound
 from netglot.migrate.rewrite import Rewriter
+from netglot.migrate.to_keras import early
 
 table = Table()
 declare, rule, mark = table.declare, table.rule, table.mark
@@ -15,6 +16,8 @@ declare, rule, mark = table.declare, table.rule, table.mark
 def state(target: Any, r: Rewriter, node: ast.Call, name: str, value: str) -> str:
     """`state_dict` and its way back: a network's weights as arrays in order, an optimiser's variables."""
     loads = name.endswith(".load_state_dict")
+    if name.startswith("torch.nn."):
+        _make(target, r, node, value)
     parent = r.parent(node)
     if name.startswith("torch.nn.") and (numbered := _numbered(target, r, node, value, loads)) is not None:
         return numbered
@@ -24,8 +27,6 @@ def state(target: Any, r: Rewriter, node: ast.Call, name: str, value: str) -> st
         r.mark(node, name, "Keras holds the weights of a network as a list without names, `get_weights()`")
         return r.composed_kept(node)
     given = r.text(node.args[0]) if node.args else ""
-    if name.startswith("torch.nn.") and (loads or _feeds(r, node)) and (made := _first_call(target, r, node, value)):
-        r.precede(node, made)
     if name.startswith("torch.optim.Optimizer."):
         return (
             target.spell("set_state(", r) + f"{value}, {given})"
@@ -35,16 +36,6 @@ def state(target: Any, r: Rewriter, node: ast.Call, name: str, value: str) -> st
     if name.startswith("torch.nn."):
         return f"{value}.set_weights({given})" if loads else f"{value}.get_weights()"
     return f"{value}.{name.rpartition('.')[2]}({given})"
-
-
-def _feeds(r: Rewriter, node: ast.Call) -> bool:
-    """Whether a network's weights go straight into another network."""
-    parent = r.parent(node)
-    return (
-        isinstance(parent, ast.Call)
-        and isinstance(parent.func, ast.Attribute)
-        and parent.func.attr == "load_state_dict"
-    )
 
 
 def _numbered(target: Any, r: Rewriter, node: ast.Call, value: str, loads: bool) -> str | None:
@@ -216,10 +207,15 @@ def _made(target: Any, r: Rewriter, call: ast.Call, network: str) -> str:
 def _first_call(target: Any, r: Rewriter, call: ast.Call, network: str) -> str:
     """The call by which a network makes its weights, where it had not been called yet and its inputs are known."""
     kinds = [kind.removeprefix("module:user:") for kind in r.fact(call.func.value).kinds]  # type: ignore[attr-defined]
-    seen = r.fact(call)
+    seen, function = r.fact(call), r.around(call, ast.FunctionDef)
     fresh = seen.extra.get("fresh") or not seen.count  # one that never ran may stand before the first call
-    inputs = (r.project.inputs.get(kinds[0]) or _called_with(r, network)) if fresh and len(kinds) == 1 else None
+    if not fresh or early.at_once(r):
+        return ""
+    begins = function is not None and function.name == "__init__" and r._state.get("module")
+    inputs = (r.project.inputs.get(kinds[0]) or _called_with(r, network)) if len(kinds) == 1 and not begins else None
     if not inputs or any("shape" not in one or one.get("name") for one in inputs):
+        if seen.count:
+            early.touched(r)
         return ""
     zeros = [
         target.spell("ops.zeros(", r) + f"{tuple(one['shape'])}"
@@ -256,22 +252,54 @@ def _kept(r: Rewriter, node: ast.AST) -> bool:
 
 
 def counted(target: Any, r: Rewriter, node: ast.Call, value: str) -> None:
-    """The weights of a network are counted: it must have made them."""
+    """The weights of a network are counted, or handed on: it must have made them."""
+    if not r.fact(node).extra.get("fresh") or early.at_once(r):
+        return
     around = r.around(node, ast.GeneratorExp, ast.ListComp, ast.DictComp, ast.For, ast.Call)
     listed = isinstance(around, (ast.DictComp, ast.For))
     counted = around is not None and (listed or "numel" in r.source(around))
-    if not r.fact(node).extra.get("fresh") or not (counted or _kept(r, node)):
-        return
-    function = r.around(node, ast.FunctionDef)
-    begins = value == "self" and function is not None and function.name == "__init__"
-    made = "" if begins else _first_call(target, r, node, value)
-    if made:
-        body = next((one for one in getattr(function, "body", ()) if any(two is node for two in ast.walk(one))), None)
-        before = r._state.setdefault("made by", {}).setdefault((id(function), made), body)
-        if body is None or before is body or before is None:
-            r.precede(node, made)
-    else:
-        r.mark(node, "parameters", "Keras makes the weights of a network at its first call: none are counted before")
+    if counted or _kept(r, node):
+        _make(target, r, node, value)
+    elif not trained(r, node):
+        early.touched(r)
+
+
+def _make(target: Any, r: Rewriter, node: ast.Call, network: str) -> None:
+    """Puts the call by which a network makes its weights before a statement, unless it stands before it already."""
+    made, statement = _first_call(target, r, node, network), r.around(node, ast.stmt)
+    before = r._state.setdefault("made by", {}).setdefault(made, [])
+    if made and not any(_leads(r, one, statement, network) for one in before):
+        r.precede(node, made)
+        before.append(statement)
+
+
+def _leads(r: Rewriter, earlier: ast.stmt, later: ast.AST, network: str) -> bool:
+    """Whether a statement stands before another wherever that runs, the network still the same."""
+    blocks = [getattr(r.parent(earlier), name, None) for name in ("body", "orelse", "finalbody")]
+    block = next(one for one in blocks if isinstance(one, list) and earlier in one)
+    around: ast.AST | None = later
+    while around is not None and around not in block:
+        around = r.parent(around)
+    if around is None or block.index(around) < block.index(earlier):
+        return False
+    root = network.partition(".")[0]
+    between = block[block.index(earlier) : block.index(around) + 1]
+    return not any(
+        isinstance(one, ast.Name) and one.id == root and isinstance(one.ctx, ast.Store)
+        for statement in between for one in ast.walk(statement)
+    )  # fmt: skip
+
+
+def trained(r: Rewriter, node: ast.AST) -> bool:
+    """Whether weights are named for an optimiser, which Keras tells later, or one is asked what all are like."""
+    place = r.parent(node)
+    while place is not None and not isinstance(place, ast.stmt):
+        if isinstance(place, ast.Call):
+            callees = r.fact(place).callees or [r.dotted(place.func) or ""]
+            if callees[0].startswith("torch.optim.") or callees[0] == "builtins.next":
+                return True
+        place = r.parent(place)
+    return False
 
 
 def looks_like_network(r: Rewriter, node: ast.AST) -> bool:

@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from netglot.migrate.rewrite import Rewriter
-from netglot.migrate.to_keras import layers, leaves, loops, places, starts, states
+from netglot.migrate.to_keras import early, layers, leaves, loops, places, starts, states
 
 UNWATCHED = ("torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled", "torch.enable_grad")
 
@@ -91,6 +91,8 @@ def method(target: Any, r: Rewriter, node: ast.Call, callees: list[str], receive
     if short in ("parameters", "named_parameters"):
         states.counted(target, r, node, value)
     if short == "parameters":
+        if early.freezes(r) and not states.trained(r, node):
+            return target.spell("parameters(", r) + f"{value})"
         return f"{value}.trainable_variables"
     if short == "named_parameters":
         return target.spell("named_parameters(", r) + f"{value})"
@@ -129,13 +131,19 @@ def assign(target: Any, r: Rewriter, node: ast.Assign) -> str | None:
             mine, other = r.fact(to).kinds, r.fact(value.value).kinds
             if mine == ["module:torch.nn.Linear"] and other == ["module:torch.nn.Embedding"]:
                 r.touch(node)
-                return f"{r.text(to)}.tied = {r.text(value.value)}"
+                return _tie(r, to, value.value)
             if mine == ["module:torch.nn.Embedding"] and other == ["module:torch.nn.Linear"]:
                 r.touch(node)
-                return f"{r.text(value.value)}.tied = {r.text(to)}"
+                return _tie(r, value.value, to)
         if any(kind.startswith("module:torch.") for kind in r.fact(to).kinds):
             r.mark(node, "weight", "netglot does not know how these weights are shared")
     return None
+
+
+def _tie(r: Rewriter, dense: ast.AST, embedding: ast.AST) -> str:
+    if early.at_once(r):
+        return f"{r.text(dense)}.tie({r.text(embedding)})"
+    return f"{r.text(dense)}.tied = {r.text(embedding)}"
 
 
 def _tied(r: Rewriter) -> set[str]:
@@ -190,6 +198,12 @@ def expression_statement(target: Any, r: Rewriter, node: ast.Expr) -> str | None
             )
         if name.startswith(("torch.nn.Module.", "torch.nn.Sequential.")):
             return _module_statement(target, r, node, call, name, receiver)
+        if (
+            name == "torch.Tensor.requires_grad_"
+            and r.fact(receiver).extra.get("leaf")
+            and "alone" not in r.fact(receiver).extra
+        ):
+            return f"{r.text(receiver)}.trainable = {r.text(call.args[0]) if call.args else True}"
         if name == "torch.Tensor.requires_grad_" and [r.constant(one) for one in call.args] != [False]:
             begun = leaves.begun(r, receiver)
             return "pass" if begun == leaves.GONE and _only(r, node) else begun
@@ -218,8 +232,11 @@ def _module_statement(
         function = r.text(call.args[0])
         indent = r.spans.indent(node)
         return target.spell(f"for {names} in modules(", r) + f"{value}):\n{indent}    {function}({names})"
-    if short == "requires_grad_" and [r.constant(a) for a in call.args] == [False]:
-        return target.spell("freeze(", r) + f"{value})"
+    if short == "requires_grad_":
+        flag = r.constant(call.args[0]) if call.args else True
+        held = {True: ", held=False", False: ""}.get(flag) if isinstance(flag, bool) else None
+        held = f", held=not {r.parenthesised(call.args[0], r.text(call.args[0]))}" if held is None else held
+        return target.spell("freeze(", r) + f"{value}{held})"
     if short in ("train", "eval") and moded(r):
         mode = r.text(call.args[0]) if call.args else str(short == "train")
         return f"{value}.training = {mode}"

@@ -22,7 +22,8 @@ from netglot.migrate.to_keras.helpers import (
     training,
     transforms,
 )
-from netglot.migrate.to_keras.helpers.layers import alone, knowing
+from netglot.migrate.to_keras.helpers.early import at_once
+from netglot.migrate.to_keras.helpers.layers import alone
 from netglot.migrate.to_keras.helpers.recurrent import packed
 
 _FAMILIES = (
@@ -63,4 +64,4 @@ def words(text: str) -> set[str]:
     return set(re.findall(r"(?<![\w.])[A-Za-z_]\w*", without_docs(text)))
 
 
-__all__ = ["HELPERS", "alone", "knowing", "needs", "packed", "uses", "without_docs", "words"]
+__all__ = ["HELPERS", "alone", "at_once", "needs", "packed", "uses", "without_docs", "words"]

@@ -189,6 +189,13 @@ class PReLU(layers.Layer):
         alpha = ops.reshape(self.alpha, (1, -1) + (1,) * (len(x.shape) - 2))
         return ops.where(x > 0, x, alpha * x)
 ''',
+    "made": '''
+def made(layer, *sizes):
+    """A layer that makes its weights at once, for inputs of these sizes."""
+    layer.build((None, *sizes))
+    layer.input_spec = None
+    return layer
+''',
     "FunctionLayer": '''
 class FunctionLayer(layers.Layer):
     """A function as a layer, its options held."""
@@ -218,24 +225,6 @@ for _n in "123":
     HELPERS[f"Conv{_n}DTranspose"] = _TRANSPOSED.replace("ND", f"{_n}D").replace("* N", f"* {_n}")
     if _n != "3":
         HELPERS[f"GroupedConv{_n}D"] = _GROUPED.replace("ND", f"{_n}D")
-
-
-KNOWING = {
-    "use_bias=True):\n": "use_bias=True, inputs=None):\n",
-    'padding_mode="zeros"\n    ):': 'padding_mode="zeros",\n        inputs=None,\n    ):  # fmt: skip',
-    "kernel_initializer=None, bias_initializer=None)\n": "kernel_initializer=None, bias_initializer=None)\n"
-    "        self.fan_in = inputs\n",
-    "kernel_initializer=None, bias_initializer=None,\n        )\n        sizes": "kernel_initializer=None, bias_initializer=None,"
-    "\n        )\n        self.fan_in = inputs\n        sizes",
-}
-"""What dense and convolutional layers say otherwise where their numbers of inputs are asked for before their first call."""
-
-
-def knowing(text: str) -> str:
-    """A layer that is told the number of its inputs."""
-    for old, new in KNOWING.items():
-        text = text.replace(old, new)
-    return text
 
 
 ALONE = """

@@ -102,6 +102,11 @@ def named_parameters(model):
         for variable in layer._trainable_variables:
             yield weight_name(path, variable), variable
 ''',
+    "parameters": '''
+def parameters(model):
+    """The weights of a network, those also that are held."""
+    return [variable for _, variable in named_parameters(model)]
+''',
     "each_weight": '''
 def each_weight(model):
     """Calls a function with the name and the value of each weight, those also that layers have yet to make."""
@@ -154,21 +159,17 @@ def as_in_torch(kernel):
 ''',
     "weight_of": '''
 def weight_of(layer):
-    """The weight of a layer with its axes as PyTorch has them; one that has not been called yet makes it."""
-    if not layer.built and getattr(layer, "fan_in", None):
-        layer.build((None, layer.fan_in, *(None for _ in getattr(layer, "kernel_size", ()))))
+    """The weight of a layer with its axes as PyTorch has them."""
     return as_in_torch(layer.kernel)
 ''',
     "give_weight": '''
 def give_weight(layer, value):
-    """Gives a layer a weight that has its axes as PyTorch has them; one that was not called yet makes it."""
+    """Gives a layer a weight that has its axes as PyTorch has them."""
     if isinstance(layer, layers.Embedding):
         if not layer.built:
             layer.build()
         layer.embeddings.assign(value)
         return
-    if not layer.built and getattr(layer, "fan_in", None):
-        weight_of(layer)
     layer.kernel.assign(ops.transpose(value, (*range(2, len(value.shape)), 1, 0)))
 ''',
     "inputs_of": '''
