@@ -60,6 +60,21 @@ def layer_of(r: Rewriter, node: ast.AST) -> ast.AST | None:
     return inner if inner is not None and any(k.startswith("module:torch.") for k in r.fact(inner).kinds) else None
 
 
+BLIND = ("torch.no_grad", "torch.inference_mode")
+"""What keeps PyTorch from watching."""
+
+
+def names_of(r: Rewriter, node: ast.With) -> list[str]:
+    """The public names of what a `with` enters."""
+    made = [item.context_expr for item in node.items]
+    return [(r.fact(one).callees or [r.dotted(getattr(one, "func", one)) or ""])[0] for one in made]
+
+
+def is_blind(r: Rewriter, node: ast.AST) -> bool:
+    """Whether a statement is a block of `torch.no_grad()`."""
+    return isinstance(node, ast.With) and all(name in BLIND for name in names_of(r, node))
+
+
 def is_whole(fact: Any) -> bool:
     return fact.kinds == ["tensor"] and bool(fact.dtypes) and all("int" in d or d == "bool" for d in fact.dtypes)
 

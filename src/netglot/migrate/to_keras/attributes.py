@@ -6,8 +6,8 @@ import ast
 from typing import Any
 
 from netglot.migrate.rewrite import Rewriter
-from netglot.migrate.to_keras import early, orders
-from netglot.migrate.to_keras.starts import weight_name
+from netglot.migrate.to_keras import early, orders, starts
+from netglot.migrate.to_keras.starts import any_weight, weight_name
 
 
 def frozen(r: Rewriter, node: ast.For) -> tuple[ast.AST, bool] | None:
@@ -35,7 +35,7 @@ def frozen(r: Rewriter, node: ast.For) -> tuple[ast.AST, bool] | None:
     return None
 
 
-_OWN = {kind: ("weight_ih", "weight_hh", "bias_ih", "bias_hh") for kind in ("LSTM", "GRU", "RNN")}
+_OWN = dict.fromkeys(("LSTM", "GRU", "RNN"), ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
 _OWN["MultiheadAttention"] = ("in_proj_",)
 """The layers whose weights have PyTorch's names, which begin so."""
 _LISTS = {"torch.nn.ModuleList": list, "torch.nn.ParameterList": list, "torch.nn.ModuleDict": dict}
@@ -55,7 +55,8 @@ def module_attribute(target: Any, r: Rewriter, node: ast.Attribute, owners: list
     if kinds == ["torch.nn.ModuleDict"] and r.fact(node).kinds != ["function"]:
         return f'{value}["{node.attr}"]'
     parent = r.parent(node)
-    if node.attr == "bias" and isinstance(parent, (ast.Compare, ast.If, ast.BoolOp)):
+    alike = {weight_name(kind, node.attr) for kind in kinds} == {"bias"}
+    if alike and isinstance(parent, (ast.Compare, ast.If, ast.BoolOp)):
         if isinstance(parent, ast.Compare) and isinstance(parent.ops[0], (ast.IsNot, ast.Is)):
             return f"{value}.use_bias or None"
         return f"{value}.use_bias"
@@ -79,6 +80,8 @@ def module_attribute(target: Any, r: Rewriter, node: ast.Attribute, owners: list
             return target.spell("inputs_of(", r) + f"{value})"
         r.mark(node, f"{kinds[0]}.{node.attr}", "netglot does not know this attribute")
         return None
+    if len(names) > 1 and None not in names and isinstance(node.ctx, ast.Load):
+        return any_weight(r, value, node.attr)
     if len(names) > 1 or None in names:
         r.mark(node, node.attr, "it has other names in different layers")
         return None
@@ -89,6 +92,28 @@ def module_attribute(target: Any, r: Rewriter, node: ast.Attribute, owners: list
         if not gradient and orders.matters(r, node):
             return target.spell("weight_of(", r) + f"{value})"
     return f"{value}.{names.pop()}"
+
+
+def given(r: Rewriter, node: ast.Call) -> str | None:
+    """`getattr(m, "bias", None)` of layers; None for what else is asked."""
+    name = r.constant(node.args[1]) if len(node.args) == 3 and r.constant(node.args[2]) is None else None
+    layers = any(kind.startswith("module:torch.") for kind in r.fact(node.args[0]).kinds)
+    return any_weight(r, r.text(node.args[0]), name) if layers and name in starts.HELD else None
+
+
+def asked(target: Any, r: Rewriter, node: ast.Call) -> str | None:
+    """`hasattr(m, "weight")` of layers by Keras's names; None for what is called alike, or is no layer's."""
+    name = r.constant(node.args[1]) if len(node.args) == 2 else None
+    if not any(kind.startswith("module:torch.") for kind in r.fact(node.args[0]).kinds):
+        return None
+    layer = r.text(node.args[0])
+    if name == "reset_parameters":
+        return "bool(" + target.spell("starts_of(", r) + f"{layer}))"
+    if name in starts.HELD:
+        return f"{any_weight(r, layer, name)} is not None"
+    if name in ("in_features", "in_channels", "weight_g"):
+        r.mark(node, f'hasattr(..., "{name}")', "layers of Keras have no such attribute")
+    return None
 
 
 def weight_size(target: Any, r: Rewriter, node: ast.AST) -> str | None:

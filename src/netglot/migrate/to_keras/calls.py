@@ -193,6 +193,10 @@ class Calls(Words):
             return self.spell("clone(", r) + f"{r.text(node.args[0])})"
         if name == "builtins.next" and len(node.args) == 1 and asks_parameters(node.args[0]):
             return f"next(iter({r.text(node.args[0])}), " + self.spell("ops.zeros(()))", r)
+        if name == "builtins.getattr" and (given := attributes.given(r, node)) is not None:
+            return given
+        if name == "builtins.hasattr" and (made := attributes.asked(self, r, node)) is not None:
+            return made
         if name == "builtins.isinstance" and len(node.args) == 2:
             return self.is_instance(r, node.args[0], node.args[1])
         weights = [one for one in node.args if isinstance(one, ast.Attribute) and r.fact(one).kinds == ["tensor"]]

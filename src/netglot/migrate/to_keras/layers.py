@@ -32,7 +32,7 @@ def _told(c: Bound, name: str) -> str:
 
 def _made(c: Bound, layer: str, sizes: str) -> str:
     """A layer of Keras, with its weights where they are made at once."""
-    return c.filled(f"made({layer}, {sizes})" if at_once(c.rewriter) else layer)
+    return c.filled(f"built({layer}, {sizes})" if at_once(c.rewriter) else layer)
 
 
 @rule("torch.nn.Linear(in_features, out_features, bias=True)")

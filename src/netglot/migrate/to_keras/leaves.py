@@ -38,12 +38,15 @@ def is_leaf(r: Rewriter, node: ast.AST) -> bool:
 
 
 def _of_state(r: Rewriter, node: ast.AST) -> bool:
-    """Whether a name goes over the values of a state: `for a, b in zip(x.state_dict().values(), ...)`."""
+    """Whether a name goes over a state or buffers: `for a, b in zip(x.state_dict().values(), ...)`."""
     around = r.around(node, ast.For) if isinstance(node, ast.Name) else None
     while around is not None:
         named = {one.id for one in ast.walk(around.target) if isinstance(one, ast.Name)}
         if node.id in named:  # type: ignore[attr-defined]
-            return any(isinstance(one, ast.Attribute) and one.attr == "state_dict" for one in ast.walk(around.iter))
+            return any(
+                isinstance(one, ast.Attribute) and one.attr in ("state_dict", "buffers")
+                for one in ast.walk(around.iter)
+            )
         around = r.around(around, ast.For)
     return False
 

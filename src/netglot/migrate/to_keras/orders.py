@@ -106,7 +106,7 @@ def _given(r: Any, child: ast.AST, call: ast.Call) -> Any:
     if name == "builtins.print" or name in ("builtins.list", "builtins.tuple", "builtins.len"):
         return True
     if name.startswith("user:"):
-        return not any(_changes(r, one.body) for one in _functions(r, short.removeprefix("user:")))
+        return not any(_changes(r, one.body) for one in functions(r, short.removeprefix("user:")))
     if name.startswith(IDLE):
         return False
     if name.startswith("torch.Tensor.") and turned_deep(r, call.func.value):  # type: ignore[attr-defined]
@@ -116,7 +116,7 @@ def _given(r: Any, child: ast.AST, call: ast.Call) -> Any:
     return not (len(call.args) == 1 and short in WHOLE and not call.keywords)
 
 
-def _functions(r: Any, name: str) -> list[ast.FunctionDef]:
+def functions(r: Any, name: str) -> list[ast.FunctionDef]:
     """The user's functions of a name."""
     nodes = (node for file in r.project.files for node in ast.walk(file.tree))
     return [node for node in nodes if isinstance(node, ast.FunctionDef) and node.name == name]

@@ -8,6 +8,7 @@ from typing import Any
 
 from netglot.migrate.rewrite import Rewriter
 from netglot.migrate.to_keras import leaves
+from netglot.migrate.to_keras.asking import is_blind
 from netglot.migrate.to_keras.tapes import Tape, gives, words
 
 BACKWARD = "torch.Tensor.backward"
@@ -271,6 +272,7 @@ class Plan:
             wanted |= words(backward, ast.Load)
         last = pairs[-1][0]
         running = [i for i, one in enumerate(body) if self._runs(one) or self._grows(one, last)]
+        running = [i for i in running if not is_blind(self.r, body[i])] or running
         found = []
         for place in range(body.index(pairs[-1][1]), -1, -1):
             one = body[place]

@@ -121,6 +121,17 @@ def weight_name(owner: str, attribute: str) -> str | None:
     return next((new for part, new in WEIGHTS.get(attribute, {}).items() if part in kind), None)
 
 
+HELD = {"weight": ("kernel", "gamma", "embeddings"), "bias": ("bias", "beta")}
+"""By which names layers of several kinds hold a weight."""
+
+
+def any_weight(r: Rewriter, layer: str, attribute: str) -> str:
+    """A weight of a layer of one of several kinds, which is there at once."""
+    early.touched(r)
+    names = ", ".join(f'"{one}"' for one in HELD[attribute])
+    return r.target.spell("held(", r) + f"{layer}, {names})"
+
+
 def weight_of(node: ast.AST) -> tuple[ast.AST, str] | None:
     """The layer and the attribute in `m.weight` or `m.weight.data`."""
     if isinstance(node, ast.Attribute) and node.attr == "data":
@@ -155,7 +166,7 @@ def initialiser(target: Any, r: Rewriter, node: ast.Expr, call: ast.Call, name: 
     names = {weight_name(owner, attribute) for owner in owners}
     if (not owners or not r.fact(holder).count) and (tested := _tested_classes(r, node, layer)):
         names = {weight_name(one, attribute) for one in tested}  # it never ran: the test around it says what it is
-    if len(names) != 1 or None in names:
+    if not names or None in names:
         r.mark(node, name, "it is not known which layer starts so")
         return r.composed_kept(node)
     made = r.called(call, [name])
@@ -163,8 +174,9 @@ def initialiser(target: Any, r: Rewriter, node: ast.Expr, call: ast.Call, name: 
         r.mark(node, name, "netglot does not know this initialiser")
         return r.composed_kept(node)
     r.touch(node)
-    started = f"{r.text(layer)}.{names.pop()}"
-    if early.at_once(r):
+    several = len(names) > 1
+    started = any_weight(r, r.text(layer), attribute) if several else f"{r.text(layer)}.{names.pop()}"
+    if several or early.at_once(r):
         return f"{started}.assign({made}({started}.shape))"
     if early.changed_late(r, holder):
         early.touched(r)

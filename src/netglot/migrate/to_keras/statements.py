@@ -15,6 +15,7 @@ from netglot.migrate.to_keras import (
     orders,
     places,
     training,
+    unwatched,
 )
 from netglot.migrate.to_keras.asking import (
     calls_parent,
@@ -104,7 +105,7 @@ class Statements(Words):
     def decorated(self, r: Rewriter, node: ast.AST) -> str:
         """A decorator; one that holds gradients back goes."""
         inner = node.func if isinstance(node, ast.Call) else node
-        return GONE if r.dotted(inner) in training.UNWATCHED else r.text(node)
+        return GONE if r.dotted(inner) in unwatched.UNWATCHED else r.text(node)
 
     def function(self, r: Rewriter, node: ast.FunctionDef) -> str | None:
         inside = isinstance(r.parent(node), ast.ClassDef) and r._state.get("module")
@@ -146,7 +147,12 @@ class Statements(Words):
             if made is not None:
                 r.touch(node)
                 return made
+        if id(node) in r._state.get("stopped", ()):
+            return f"{r.text(node.targets[0])} = {unwatched.held(r, node.value, r.text(node.value))}"
         return leaves.assigned(r, node) or training.assign(self, r, node)
+
+    def return_(self, r: Rewriter, node: ast.Return) -> str | None:
+        return unwatched.returned(r, node)
 
     def _several(self, r: Rewriter, node: ast.Assign) -> str | None:
         """`x[i] = y = value` as one statement after the other; None where no part of a tensor is among the targets."""

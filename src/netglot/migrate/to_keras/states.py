@@ -294,9 +294,11 @@ def trained(r: Rewriter, node: ast.AST) -> bool:
     """Whether weights are named for an optimiser, which Keras tells later, or one is asked what all are like."""
     place = r.parent(node)
     while place is not None and not isinstance(place, ast.stmt):
+        if any("requires_grad" in r.source(one) for one in getattr(place, "ifs", ())):
+            return not r.fact(node).extra.get("fresh") or early.at_once(r)
         if isinstance(place, ast.Call):
             callees = r.fact(place).callees or [r.dotted(place.func) or ""]
-            if callees[0].startswith("torch.optim.") or callees[0] == "builtins.next":
+            if callees[0].startswith(("torch.optim.", "torch.nn.utils.clip")) or callees[0] == "builtins.next":
                 return True
         place = r.parent(place)
     return False

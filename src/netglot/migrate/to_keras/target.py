@@ -95,4 +95,5 @@ _STATEMENTS = {
     ast.For: "for_",
     ast.If: "if_",
     ast.With: "with_",
+    ast.Return: "return_",
 }

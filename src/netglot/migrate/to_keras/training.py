@@ -6,12 +6,8 @@ import ast
 from typing import Any
 
 from netglot.migrate.rewrite import Rewriter
-from netglot.migrate.to_keras import early, layers, leaves, loops, places, starts, states
-
-UNWATCHED = ("torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled", "torch.enable_grad")
-
-
-"""What tells PyTorch whether to watch: a tape says it in TensorFlow."""
+from netglot.migrate.to_keras import early, layers, leaves, loops, orders, places, starts, states, unwatched
+from netglot.migrate.to_keras.asking import names_of
 
 
 def called(target: Any, r: Rewriter, node: ast.Call, callees: list[str], fact: Any) -> str | None:
@@ -94,6 +90,12 @@ def method(target: Any, r: Rewriter, node: ast.Call, callees: list[str], receive
         if early.freezes(r) and not states.trained(r, node):
             return target.spell("parameters(", r) + f"{value})"
         return f"{value}.trainable_variables"
+    if short == "children":
+        return target.spell("children(", r) + f"{value})"
+    if short == "reset_parameters" and node.args == []:
+        return target.spell("start_anew(", r) + f"{value})"
+    if short == "buffers":
+        return target.spell("buffers(", r) + f"{value})"
     if short == "named_parameters":
         return target.spell("named_parameters(", r) + f"{value})"
     if short == "modules":
@@ -231,7 +233,9 @@ def _module_statement(
         names = "module" if "module" not in r.bound else "one"
         function = r.text(call.args[0])
         indent = r.spans.indent(node)
-        return target.spell(f"for {names} in modules(", r) + f"{value}):\n{indent}    {function}({names})"
+        every = target.spell("modules(", r) + f"{value})"
+        every = f"reversed({every})" if _overrides(r, call.args[0]) else every  # what is around a layer comes after it
+        return f"for {names} in {every}:\n{indent}    {function}({names})"
     if short == "requires_grad_":
         flag = r.constant(call.args[0]) if call.args else True
         held = {True: ", held=False", False: ""}.get(flag) if isinstance(flag, bool) else None
@@ -245,6 +249,14 @@ def _module_statement(
     if short in ("train", "eval", "to", "cuda", "cpu", "zero_grad"):
         return "pass" if _only(r, node) else "\0gone\0"
     return None
+
+
+def _overrides(r: Rewriter, function: ast.AST) -> bool:
+    """Whether a function that is called with every layer looks at classes of the user, which hold others."""
+    name = getattr(function, "attr", getattr(function, "id", ""))
+    ours = {one for file in r.project.files for one in file.classes}
+    places = [function] if isinstance(function, ast.Lambda) else orders.functions(r, name)
+    return any(isinstance(one, ast.Name) and one.id in ours for place in places for one in ast.walk(place))
 
 
 def _outside(file: Any) -> set[int]:
@@ -295,15 +307,10 @@ def _mentions(node: ast.AST, target: ast.AST) -> bool:
 
 
 def with_(target: Any, r: Rewriter, node: ast.With) -> str | None:
-    """`with torch.no_grad():` needs nothing: gradients are taken only where a tape watches."""
-    names = [
-        (r.fact(item.context_expr).callees or [r.dotted(getattr(item.context_expr, "func", item.context_expr)) or ""])[
-            0
-        ]
-        for item in node.items
-    ]
-    if all(name in UNWATCHED for name in names):
-        return dedented(target, r, node)
+    """`with torch.no_grad():` needs nothing where no tape watches: gradients are taken only there."""
+    if all(name in unwatched.UNWATCHED for name in names_of(r, node)):
+        made = unwatched.with_(r, node, lambda: dedented(target, r, node))
+        return made if made is not None else dedented(target, r, node)
     return None
 
 

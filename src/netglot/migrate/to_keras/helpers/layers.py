@@ -189,8 +189,8 @@ class PReLU(layers.Layer):
         alpha = ops.reshape(self.alpha, (1, -1) + (1,) * (len(x.shape) - 2))
         return ops.where(x > 0, x, alpha * x)
 ''',
-    "made": '''
-def made(layer, *sizes):
+    "built": '''
+def built(layer, *sizes):
     """A layer that makes its weights at once, for inputs of these sizes."""
     layer.build((None, *sizes))
     layer.input_spec = None

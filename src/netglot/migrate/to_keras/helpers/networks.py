@@ -107,6 +107,37 @@ def parameters(model):
     """The weights of a network, those also that are held."""
     return [variable for _, variable in named_parameters(model)]
 ''',
+    "held": '''
+def held(layer, *names):
+    """The first of some weights that a layer has; None where it has none."""
+    return next((one for name in names if (one := getattr(layer, name, None)) is not None), None)
+''',
+    "children": '''
+def children(layer):
+    """The layers that a layer holds itself."""
+    if isinstance(layer, keras.Sequential):
+        return list(layer.layers)
+    return list(layer._flatten_layers(include_self=False, recursive=False))
+''',
+    "starts_of": '''
+def starts_of(layer):
+    """What the weights of a layer itself start from, by their names."""
+    names = {name.removesuffix("_initializer"): one for name, one in vars(layer).items() if "_initializer" in name}
+    return {name: one for name, one in names.items() if getattr(layer, name, None) is not None}
+''',
+    "start_anew": '''
+def start_anew(layer):
+    """Draws the weights of a layer anew."""
+    for name, start in starts_of(layer).items():
+        variable = getattr(layer, name)
+        variable.assign((start.clone() if hasattr(start, "clone") else start)(variable.shape))
+''',
+    "buffers": '''
+def buffers(model):
+    """What a network holds that is not trained: the running statistics of its normalisations."""
+    held = [variable for _, layer in named_layers(model) for variable in layer._non_trainable_variables]
+    return [variable for variable in held if variable.dtype in ("float32", "float64", "float16", "bfloat16")]
+''',
     "each_weight": '''
 def each_weight(model):
     """Calls a function with the name and the value of each weight, those also that layers have yet to make."""
