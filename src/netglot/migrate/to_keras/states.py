@@ -16,6 +16,7 @@ declare, rule, mark = table.declare, table.rule, table.mark
 def state(target: Any, r: Rewriter, node: ast.Call, name: str, value: str) -> str:
     """`state_dict` and its way back: a network's weights as arrays in order, an optimiser's variables."""
     loads = name.endswith(".load_state_dict")
+    given = r.text(node.args[0]) if node.args else ""
     if name.startswith("torch.nn."):
         _make(target, r, node, value)
     parent = r.parent(node)
@@ -26,7 +27,6 @@ def state(target: Any, r: Rewriter, node: ast.Call, name: str, value: str) -> st
     if not loads and read and not (isinstance(parent, ast.Dict) and node in parent.values and None not in parent.keys):
         r.mark(node, name, "Keras holds the weights of a network as a list without names, `get_weights()`")
         return r.composed_kept(node)
-    given = r.text(node.args[0]) if node.args else ""
     if name.startswith("torch.optim.Optimizer."):
         return (
             target.spell("set_state(", r) + f"{value}, {given})"
@@ -294,14 +294,20 @@ def trained(r: Rewriter, node: ast.AST) -> bool:
     """Whether weights are named for an optimiser, which Keras tells later, or one is asked what all are like."""
     place = r.parent(node)
     while place is not None and not isinstance(place, ast.stmt):
-        if any("requires_grad" in r.source(one) for one in getattr(place, "ifs", ())):
-            return not r.fact(node).extra.get("fresh") or early.at_once(r)
         if isinstance(place, ast.Call):
             callees = r.fact(place).callees or [r.dotted(place.func) or ""]
             if callees[0].startswith(("torch.optim.", "torch.nn.utils.clip")) or callees[0] == "builtins.next":
                 return True
         place = r.parent(place)
     return False
+
+
+def chosen(r: Rewriter, node: ast.AST) -> bool:
+    """Whether only the weights that ask for gradients are taken of a network: `for p in ... if p.requires_grad`."""
+    place = r.parent(node)
+    while place is not None and not isinstance(place, (ast.stmt, ast.comprehension)):
+        place = r.parent(place)
+    return any(isinstance(one, ast.Attribute) and one.attr == "requires_grad" for one in getattr(place, "ifs", ()))
 
 
 def looks_like_network(r: Rewriter, node: ast.AST) -> bool:

@@ -87,7 +87,7 @@ def method(target: Any, r: Rewriter, node: ast.Call, callees: list[str], receive
     if short in ("parameters", "named_parameters"):
         states.counted(target, r, node, value)
     if short == "parameters":
-        if early.freezes(r) and not states.trained(r, node):
+        if early.freezes(r) and not states.trained(r, node) and not states.chosen(r, node):
             return target.spell("parameters(", r) + f"{value})"
         return f"{value}.trainable_variables"
     if short == "children":
