@@ -294,7 +294,7 @@ def _initialisers(request: Request, written) -> list[str]:
     model file, which never says."""
     if request.kind == "graph":
         return []
-    unknown = getattr(written.outline.style, "unknown", [])
+    unknown = list(dict.fromkeys(getattr(written.outline.style, "unknown", [])))
     if not unknown:
         return []
     shown = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")

@@ -1,5 +1,6 @@
 """A network made afresh in Keras starts from the distribution that PyTorch starts from."""
 
+import ast
 import math
 
 import pytest
@@ -98,3 +99,32 @@ def test_trained_weights_from_a_file_leave_the_initialisers_as_they_were(tmp_pat
     assert graph.parameters["head.weight"].initialiser.kind == "truncated"
     assert graph.parameters["head.bias"].initialiser.kind == "uniform"
     assert float(graph.parameters["head.weight"].load().min()) >= 0.25
+
+
+class Bare(nn.Module):
+    """Weights that a constructor draws itself, as people write them."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokens = nn.Parameter(torch.randn(1, 4, 6))
+        self.small = nn.Parameter(torch.randn(6, 5) * 0.02)
+        self.gate = nn.Parameter(0.1 * torch.rand(5))
+        self.scale = nn.Parameter(torch.ones([]) * 2.5)
+        self.temperature = nn.Parameter(torch.tensor(0.07))
+        self.shifted = nn.Parameter(torch.randn(5) + torch.arange(5))
+
+    def forward(self, x):
+        return ((x + self.tokens) @ self.small * self.gate * self.scale + self.shifted) / self.temperature
+
+
+def test_weights_outside_of_layers_start_as_they_are_drawn():
+    with watching() as seen:
+        network = Bare()
+    seen.keep(network)
+    written = write(read(network, [(2, 4, 6)]), "keras")
+    statements = [s for s in ast.walk(ast.parse(written.source)) if isinstance(s, ast.Assign)]
+    made = {ast.unparse(s.targets[0]).removeprefix("self."): ast.unparse(s.value) for s in statements}
+    assert "normal(1.0)" in made["tokens"] and "normal(0.02)" in made["small"]
+    assert "RandomUniform(0.0, 0.1)" in made["gate"]
+    assert "Constant(2.5)" in made["scale"] and "Constant(0.07)" in made["temperature"]
+    assert written.outline.style.unknown == ["shifted"]

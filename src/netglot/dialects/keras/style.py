@@ -204,7 +204,9 @@ class KerasStyle:
         form = self.forms.of(member, outline)
         if isinstance(form, Form):
             return _filled(form)
-        made = bare([p for p in outline.base_parameters(member.recipe) if p.trainable])
+        trained = [p for p in outline.base_parameters(member.recipe) if p.trainable]
+        self.unknown.extend(p.name for p in trained[:1] if p.initialiser is None)
+        made = bare(trained)
         if isinstance(made, spell.Call) and made.function in HELPERS:
             self.helpers.add(made.function)
         return made

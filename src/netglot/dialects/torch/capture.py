@@ -28,6 +28,7 @@ from netglot.dialects.torch.argument_names import naming_arguments
 from netglot.dialects.torch.custom_gradients import carried
 from netglot.dialects.torch.kept import kept_tensors
 from netglot.dialects.torch.own_helpers import kept_whole
+from netglot.dialects.torch.prepare import batched, know_dataclasses
 from netglot.dialects.torch.training import Draws, Places, marked, observe
 from netglot.dialects.torch.whole import STAND_INS, without_looks
 from netglot.errors import Refusal, UserCodeError, never, notimpl
@@ -146,11 +147,12 @@ class _Observer(TorchFunctionMode):
         """Watches while `model` runs: export's own work around the network calls many functions of no interest."""
         before = model.register_forward_pre_hook(lambda *_: self.__enter__() and None, prepend=True)
         after = model.register_forward_hook(lambda *_: self.__exit__(None, None, None), always_call=True)
+        known = model.register_forward_hook(lambda _, __, output: know_dataclasses(output))
         try:
             yield
         finally:
-            before.remove()
-            after.remove()
+            for hook in (before, after, known):
+                hook.remove()
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -288,7 +290,7 @@ def capture(model: torch.nn.Module, args: tuple, kwargs: dict, dynamic: Any) -> 
                 _any_size(),
                 kept_whole(model),
             ):
-                program = torch.export.export(model, args, kwargs, dynamic_shapes=dynamic, strict=False)
+                program = batched(torch.export.export(model, args, kwargs, dynamic_shapes=dynamic, strict=False))
         except Refusal:
             raise
         except Exception as error:

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from netglot.pivot.initialiser import Initialiser
@@ -41,6 +42,8 @@ class Construction:
         if isinstance(model, torch.nn.Module):
             _KEPT[model] = self
             for path, parameter in model.named_parameters():
+                if is_lazy(parameter):  # it is filled at its first call
+                    continue
                 known = self.filled.get(parameter.untyped_storage().data_ptr())
                 self.initialisers[path] = known or _recognised(model, path, parameter)
 
@@ -132,7 +135,27 @@ class _Filling(TorchFunctionMode):
             args = (kwargs.pop("tensor"),)
         if name.endswith("_") and not name.endswith("__") and args and type(args[0]) in _TENSORS:
             self._note(name, args[0], args[1:], kwargs)
+        elif type(out) is torch.Tensor and out.device.type != "meta":
+            self._made(name, out, args, kwargs)
         return out
+
+    def _made(self, name: str, tensor: torch.Tensor, args, kwargs) -> None:
+        """Notes a tensor that did not exist before, and forgets what lay in its place."""
+        key = tensor.untyped_storage().data_ptr()
+        given = [one for one in args if isinstance(one, torch.Tensor)]
+        if any(one.device.type != "meta" and one.untyped_storage().data_ptr() == key for one in given):
+            return  # the same one, or a part of it
+        made: Initialiser | None = None
+        if name in _MADE:
+            made = _MADE[name](args, kwargs)
+        elif name in _SCALED and given and len(args) == 2:
+            before = self.filled.get(given[0].untyped_storage().data_ptr()) if given[0].device.type != "meta" else None
+            number = next((one for one in args if isinstance(one, int | float)), None)
+            made = None if number is None else _changed(_SCALED[name], before, (number,), {})
+        if made is None:
+            self.filled.pop(key, None)
+        else:
+            self.filled[key] = made
 
     def _note(self, name: str, tensor: torch.Tensor, args, kwargs) -> None:
         if tensor.device.type == "meta" or name in ("requires_grad_", "detach_"):
@@ -168,6 +191,25 @@ _FILLS = {
     "constant_": lambda a, k: Initialiser("constant", _argument(a, k, 0, "val", 0.0)),
     "zero_": lambda a, k: Initialiser("constant", 0.0),
 }
+
+
+_MADE = {
+    "randn": lambda a, k: Initialiser("normal", 0.0, 1.0),
+    "randn_like": lambda a, k: Initialiser("normal", 0.0, 1.0),
+    "rand": lambda a, k: Initialiser("uniform", 0.0, 1.0),
+    "rand_like": lambda a, k: Initialiser("uniform", 0.0, 1.0),
+    "zeros": lambda a, k: Initialiser("constant", 0.0),
+    "ones": lambda a, k: Initialiser("constant", 1.0),
+    "full": lambda a, k: _constant(k.get("fill_value", a[-1] if len(a) > 1 else None)),
+    "tensor": lambda a, k: _constant(a[0] if a else k.get("data")),
+}
+"""Functions that make a tensor and fill it."""
+_SCALED = dict.fromkeys(("mul", "__mul__", "__rmul__", "multiply"), "mul_") | {"div": "div_", "__truediv__": "div_"}
+"""Functions that make a scaled tensor of another, and what would scale it in place."""
+
+
+def _constant(number: Any) -> Initialiser | None:
+    return Initialiser("constant", float(number)) if isinstance(number, int | float) else None
 
 
 def _kaiming_uniform(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None) -> Initialiser:

@@ -1,12 +1,21 @@
-"""What an export is told before it starts: which axes vary, and that generation's cache is off."""
+"""What an export is told before it starts: which axes vary, and that generation's cache is off; and what it does not
+take as it is, made ready for it: lazy layers, dataclasses that are returned, what `torch.vmap` maps.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import inspect
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
+from torch.utils import _pytree as pytree
+
+from netglot.errors import Refusal, never
+
+_PACKED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.ao.nn.sparse.quantized")
 
 
 class without_cache:
@@ -59,3 +68,76 @@ def dynamic_shapes(model, args, kwargs, symbols) -> dict[str, Any]:
         else:
             marked[name] = torch.utils._pytree.tree_map(mark, held)
     return marked
+
+
+def refuse_closed(model: torch.nn.Module) -> None:
+    """Asserts that every module has its forward pass and its weights where PyTorch can be watched at work.
+
+    Raises:
+        Refusal: one was compiled by TorchScript, or holds weights packed for quantised kernels.
+    """
+    for path, module in model.named_modules():
+        kind, place = type(module), f" ({path})" if path else ""
+        if isinstance(module, torch.jit.ScriptModule):
+            name = module.original_name
+            raise Refusal(
+                never(
+                    f"{name}{place} is compiled by TorchScript, which runs where PyTorch's functions cannot be seen",
+                    "give the network as it was before torch.jit, or torch.jit.save all of it and convert that file",
+                )
+            )
+        if kind.__module__.startswith(_PACKED):
+            raise Refusal(
+                never(
+                    f"{kind.__name__}{place} holds weights that torch.ao packed for its quantised kernels",
+                    "give the network as it was before it was quantised, or export it to ONNX and convert that file",
+                )
+            )
+
+
+MARKED = "netglot_"
+"""What the keys start with that netglot leaves in the `meta` of fx nodes."""
+
+
+def make_lazy_layers(model: torch.nn.Module, args: tuple, kwargs: dict) -> None:
+    """Lets layers that wait for their first input (`nn.LazyLinear`) make their weights, by one call in inference."""
+    if not any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
+        return
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            model(*args, **kwargs)
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def know_dataclasses(output: Any) -> None:
+    """Tells PyTorch of the dataclasses in what a network returns, so that it sees the tensors in them."""
+    if dataclasses.is_dataclass(output) and not isinstance(output, type):
+        if type(output) not in pytree.SUPPORTED_NODES:
+            torch.export.register_dataclass(type(output))
+        output = [getattr(output, field.name) for field in dataclasses.fields(output)]
+    elif isinstance(output, dict):
+        output = list(output.values())
+    if isinstance(output, list | tuple):
+        for one in output:
+            know_dataclasses(one)
+
+
+def batched(program: Any) -> Any:
+    """The program with what `torch.vmap` maps as operations on whole batches, and every node's marks."""
+    old = {node.name: node for node in program.graph.nodes}
+    if not any("functorch" in getattr(node.target, "__module__", "") for node in old.values()):
+        return program
+    program = program.run_decompositions({})
+    for node in program.graph.nodes:
+        origins = node.meta.get("from_node") or []
+        first = origins[0] if origins else None
+        while first is not None and first.name not in old and first.from_node:
+            first = first.from_node[0]
+        if first is not None and first.name in old:
+            marks = old[first.name].meta
+            node.meta.update({key: held for key, held in marks.items() if str(key).startswith(MARKED)})
+    return program
