@@ -26,7 +26,7 @@ from netglot.frontend.extending import extended
 from netglot.frontend.model_files import Opening
 from netglot.frontend.reading import hold_given, read_graph
 from netglot.frontend.request import Request, understand
-from netglot.passes.precision import in_single
+from netglot.passes.precision import in_single, stored_in
 from netglot.pivot.graph import Graph
 from netglot.report.facts import facts, refused_report
 from netglot.report.phases import Phases, Progress
@@ -141,8 +141,9 @@ def write(
     """
     versions = {} if opset is None else {"opset": _only_for_onnx(to, opset)}
     target = target_called(to)
-    stored = None if target.precisions else in_single(graph)
-    if stored is not None:
+    stored = "float32" if target.precisions else stored_in(graph)
+    if stored != "float32":
+        in_single(graph, stored)
         graph.notes.append(f"the weights are stored in {stored}; {target.title} has them in float32 and computes in it")
     return target.module().write(graph, keep_layout=keep_layout, exact_training=exact_training, **versions)
 
@@ -292,7 +293,7 @@ def _caveats(written, graph: Graph) -> list[str]:
 def _initialisers(request: Request, written) -> list[str]:
     """A sentence for the parameters of which it is not known how training from scratch would start them; none for a
     model file, which never says."""
-    if request.kind == "graph":
+    if request.kind in ("graph", "saved_model", "exported"):
         return []
     unknown = list(dict.fromkeys(getattr(written.outline.style, "unknown", [])))
     if not unknown:

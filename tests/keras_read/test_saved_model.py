@@ -248,6 +248,26 @@ def test_a_loop_that_data_end_is_refused(tmp_path):
         saved_model.read(tmp_path / "net")
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_is_read_in_single(tmp_path, policy):
+    plain = image_model()
+    randomise(plain)
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = image_model()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model.set_weights(plain.get_weights())
+    model.export(tmp_path / "net", verbose=False)
+    graph = saved_model.read(tmp_path / "net")
+    check(graph)
+    assert not any(isinstance(node.op, pivot.Cast) for node in graph.nodes)
+    assert f"in {policy.removeprefix('mixed_')} here and there, and is read in single precision" in graph.notes[0]
+    arrays = draw(graph, 2, seed=2)
+    expected = plain.predict(next(iter(arrays.values())), verbose=0)
+    close(next(iter(evaluate(graph, arrays).values())), expected, 1e-6)  # single precision, where half is off by 1e-3
+
+
 def test_what_is_no_saved_model(tmp_path):
     with pytest.raises(InputError, match="no SavedModel"):
         saved_model.read(tmp_path)

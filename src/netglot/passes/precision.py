@@ -1,4 +1,4 @@
-"""Networks that are stored in half or double precision, for frameworks whose source does not say so: in single."""
+"""Networks that are stored or computed in another precision, in single: for frameworks whose source does not say it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from netglot.pivot import ops
 from netglot.pivot.graph import Graph, Node, Parameter, Value
 from netglot.pivot.op import FLOATS, TensorType
 
@@ -16,21 +17,24 @@ def stored_in(graph: Graph) -> str:
     return kinds.pop() if len(kinds) == 1 else "float32"
 
 
-def in_single(graph: Graph) -> str | None:
-    """Makes a network whose weights are all stored in another precision compute in single, in place.
+def halves_in(graph: Graph) -> list[str]:
+    """The half precisions in which parts of a network are computed or stored."""
+    found = {value.dtype for value in graph.values()}
+    return [kind for kind in ("float16", "bfloat16") if kind in found]
 
-    Returns:
-        The precision that it had, or None where it stays as it is.
-    """
-    kind = stored_in(graph)
-    if kind == "float32":
-        return None
+
+def in_single(graph: Graph, kind: str) -> None:
+    """Makes a network compute in single precision where it says `kind`, in place, without casts that change nothing."""
     for value in graph.values():
         if value.dtype == kind:
             _narrow(value)
+    idle: dict[Value, Value] = {}
     for node in graph.nodes:
         _rewrite(node, kind)
-    return kind
+        if isinstance(node.op, ops.Cast) and isinstance(node.op.x, Value) and node.op.x.type == node.result.type:
+            idle[node.result] = node.op.x
+    graph.replace_values(idle)
+    graph.prune()
 
 
 def _narrow(value: Value) -> None:

@@ -126,10 +126,13 @@ class Runtime:
         return write_arrays(self.folder, {name: np.asarray(tensor) for name, tensor in tensors.items()})
 
 
+_FLOATS = ("float32", "float64", "float16", "bfloat16")
+
+
 def _cast(tensor: Any, dtype: str) -> Any:
     """A tensor of floats in `dtype`, any other as it is."""
     tensor = tf.convert_to_tensor(tensor)
-    return tf.cast(tensor, dtype) if tensor.dtype in (tf.float32, tf.float64) else tensor
+    return tf.cast(tensor, dtype) if tensor.dtype.name in _FLOATS else tensor
 
 
 class Runner(Interpreter):
@@ -178,15 +181,15 @@ class Runner(Interpreter):
             if self.dtype == "float32":
                 raise
             arguments = {name: tf.nest.map_structure(lambda t: _cast(t, "float32"), t) for name, t in arguments.items()}
-            plain = {name: attribute_of(node.attr[name]) for name in node.attr if not name.startswith("_")}
+            plain = {name: self._option(name, node, "float32") for name in node.attr if not name.startswith("_")}
             found = _kernel(node.op, arguments, plain)
         if not isinstance(found, list | tuple):
             found = [found]
         return [_cast(one, self.dtype) if isinstance(one, tf.Tensor) else one for one in found]
 
-    def _option(self, name: str, node: Any) -> Any:
-        held = attribute_of(node.attr[name])
-        return self.dtype if node.attr[name].WhichOneof("value") == "type" and held == "float32" else held
+    def _option(self, name: str, node: Any, dtype: str | None = None) -> Any:
+        held, kind = attribute_of(node.attr[name]), node.attr[name].WhichOneof("value")
+        return (dtype or self.dtype) if kind == "type" and held in _FLOATS and held != "float64" else held
 
 
 def _kernel(op: str, arguments: dict[str, Any], options: dict[str, Any]) -> Any:

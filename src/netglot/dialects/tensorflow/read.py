@@ -15,6 +15,7 @@ from netglot.dialects.tensorflow.raised import Kept
 from netglot.dialects.tensorflow.scopes import in_layers
 from netglot.errors import Refusal, RefusedOp, UnsupportedOps, notimpl
 from netglot.passes.exported import raise_exported
+from netglot.passes.precision import halves_in, in_single
 from netglot.pivot.graph import Frame, Graph, Module, Names, Node, Parameter, Part, Value
 from netglot.pivot.op import Op, TensorType, is_scalar
 
@@ -96,6 +97,9 @@ def read_signature(
         output = results[0]
     graph = Graph(name, inputs, reading.parameters, joined(reading.nodes, results), output)
     graph.prune()
+    for half in halves_in(graph):
+        in_single(graph, half)
+        graph.notes.append(f"the network computes in {half} here and there, and is read in single precision")
     raise_exported(graph)
     used = {id(value) for node in graph.nodes for value in node.operand_values()} | {id(v) for _, v in graph.outputs}
     graph.parameters = {path: one for path, one in graph.parameters.items() if id(one) in used}
