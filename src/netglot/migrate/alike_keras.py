@@ -201,8 +201,9 @@ def unshuffled_files() -> None:
 
 def double_made() -> None:
     """What TensorFlow makes in single precision where nothing is said is made in double."""
-    for name in ("ones", "zeros", "eye"):
-        setattr(tf, name, functools.partial(getattr(tf, name), dtype=tf.float64))
+    for name in ("ones", "zeros"):
+        setattr(tf, name, lambda shape, dtype=tf.float64, *rest, own=getattr(tf, name), **kw: own(shape, dtype, *rest, **kw))
+    tf.eye = functools.partial(tf.eye, dtype=tf.float64)
     wide = tf.constant
 
     def numbers(value: Any) -> bool:

@@ -72,6 +72,8 @@ class Table:
         self.rows: dict[str, list[Declaration]] = {}
         self.marks: dict[str, str] = {}
         """What cannot be carried over, and why."""
+        self.spellings: Mapping[str, tuple[str, ...]] = {}
+        """What a call names its first parameters, where its declaration is shared and names them otherwise."""
 
     def declare(self, signature: str, write: str, *, infers: str = "", when: Mapping | None = None, note="") -> None:
         """One row; several rows of one name are tried in order, by their `when`."""
@@ -244,12 +246,14 @@ def bind(rewriter: Any, node: ast.Call, row: Declaration, *, receiver: ast.AST |
         else:
             raise Unbound(f"it is given more arguments than the {len(plain)} that are known")
     known = {p.name for p in row.parameters}
+    spelled = dict(zip(rewriter.target.table.spellings.get(callee, ()), (p.name for p in plain), strict=False))
     for keyword in node.keywords:
         if keyword.arg is None:
             raise Unbound("its options are unpacked from a dictionary")
-        if keyword.arg not in known and keyword.arg not in IDLE:
+        name = spelled.get(keyword.arg, keyword.arg)
+        if name not in known and name not in IDLE:
             raise Unbound(f"its option {keyword.arg} has no counterpart")
-        given[keyword.arg] = keyword.value
+        given[name] = keyword.value
     for parameter in row.parameters:
         if parameter.default is None and not parameter.star and parameter.name not in given:
             raise Unbound(f"it lacks {parameter.name}")

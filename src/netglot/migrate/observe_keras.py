@@ -28,6 +28,13 @@ NAMESPACES = (
 )  # fmt: skip
 
 
+def _under_another(tape: tf.GradientTape) -> bool:
+    """Whether what a tape gives is itself recorded: by another tape, or by this one where it goes on."""
+    ends = tape._recording and not tape._persistent  # it ends where it gives a gradient
+    with tape.stop_recording() if ends else contextlib.nullcontext():
+        return not pywrap_tfe.TFE_Py_TapeSetIsEmpty()
+
+
 class Keras(Framework):
     """TensorFlow's and Keras's values, named as a user names them: `tf.reshape`, `keras.layers.Dense`."""
 
@@ -82,11 +89,15 @@ class Keras(Framework):
         if name == "metrics" and isinstance(owner, keras.Model):
             fact.extra["user"] = not type(owner).metrics.fget.__module__.startswith("keras.")
         if isinstance(owner, tf.GradientTape) and not name:
-            fact.extra["under"] = fact.extra.get("under", False) or not pywrap_tfe.TFE_Py_TapeSetIsEmpty()
+            fact.extra["under"] = fact.extra.get("under", False) or _under_another(owner)
         if functional(value):
             fact.extra["outputs"] = list(value.output_names)
         if isinstance(value, keras.KerasTensor):
             fact.extra["symbol"] = True
+
+    def note_tensor(self, fact: Any, value: Any) -> None:
+        if isinstance(value, (tf.Variable, keras.Variable)):
+            fact.extra["variable"] = True
 
     def note_call(self, fact: Any, function: Any) -> None:
         inside = global_state.get_global_attribute("current_call_ctx") is not None
@@ -110,7 +121,7 @@ class Keras(Framework):
             return "dataset"
         if isinstance(value, (keras.losses.Loss, keras.metrics.Metric, keras.callbacks.Callback)):
             return "object:" + (self.name(type(value)) or f"user:{type(value).__qualname__}")
-        if isinstance(value, (keras.initializers.Initializer, keras.callbacks.History)):
+        if isinstance(value, _STARTS):
             return "object:" + (self.name(type(value)) or type(value).__qualname__)
         if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
             return "scheduler"
@@ -140,6 +151,8 @@ class Keras(Framework):
             return None
 
     def method(self, owner: Any, name: str) -> str | None:
+        if type(owner) is super:
+            return _of_parent(owner, name) if name != "__init__" else None
         if isinstance(owner, (tf.Tensor, tf.Variable, keras.Variable, keras.KerasTensor)):
             return f"tf.Tensor.{name}"
         if isinstance(owner, tf.TensorShape):
@@ -155,6 +168,20 @@ class Keras(Framework):
                 return None
             return f"{self.name(type(owner)) or type(owner).__qualname__}.{name}"
         return None
+
+
+def _of_parent(owner: Any, name: str) -> str | None:
+    """What `super().compile` is: Keras's, where the next class that has it is Keras's."""
+    line = owner.__self_class__.__mro__
+    for step in line[line.index(owner.__thisclass__) + 1 :]:
+        if name in vars(step):
+            base = next((base for kind, base in _BASES if issubclass(owner.__self_class__, kind)), None)
+            return f"{base}.{name}" if base and step.__module__.startswith("keras.") else None
+    return None
+
+
+_STARTS = (keras.initializers.Initializer, keras.callbacks.History, tf.random_normal_initializer.__base__)
+"""What has a name and a call, and is neither a layer nor a loss."""
 
 
 def functional(value: Any) -> bool:

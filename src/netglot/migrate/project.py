@@ -200,9 +200,10 @@ def is_script(file: File, project: Project) -> str | None:
     )  # fmt: skip
     if imported:
         return None
+    training = _training(file.tree)
     running = [
         one for one in file.tree.body
-        if isinstance(one, (ast.For, ast.While, ast.With))
+        if isinstance(one, (ast.For, ast.While, ast.With)) or _trains(one, training)
         or (isinstance(one, ast.Expr) and isinstance(one.value, ast.Call))
         or (isinstance(one, ast.Assign) and isinstance(one.value, ast.Call) and _called(one.value) in _RUNS)
     ]  # fmt: skip

@@ -26,7 +26,7 @@ declare("tf.nn.batch_normalization(x, mean, variance, offset, scale, variance_ep
         "(({x:p} - {mean:p}) * torch.rsqrt({variance:p} + {variance_epsilon}) * {scale:p} + {offset:p})")  # fmt: skip
 declare("keras.ops.average(x, axis=None)", "torch.mean({x}<, dim={axis}>)")
 declare("keras.ops.median(x, axis)", "torch.quantile({x}, 0.5, dim={axis})")
-declare("keras.ops.quantile(x, q, axis=None, keepdims=False)",
+declare("keras.ops.quantile(x, q, axis=None, *, keepdims=False)",
         "torch.quantile({x}, {q}<, dim={axis}><, keepdim={keepdims}>)")  # fmt: skip
 declare("keras.ops.normalize(x, axis=-1, order=2)", "F.normalize({x}<, p={order}>, dim={axis}, eps=1e-07)")
 
@@ -52,7 +52,7 @@ for _keras, _torch in {
     "hard_silu": "F.hardswish", "celu": "F.celu", "arctan": "torch.atan", "arcsin": "torch.asin", "arccos": "torch.acos",
     "trunc": "torch.trunc", "vstack": "torch.vstack", "hstack": "torch.hstack", "conjugate": "torch.conj",
 }.items():  # fmt: skip
-    declare(f"keras.ops.{_keras}(x)", f"{_torch}({{x}})")
+    declare(f"keras.ops.{_keras}(x)", f"{_torch}({{x:t}})")
 for _keras, _torch in {
     "true_divide": "div",
     "isclose": "isclose",
@@ -66,8 +66,6 @@ declare("keras.ops.amax(x, axis=None, keepdims=False)", "torch.amax({x}<, dim={a
 declare("keras.ops.amin(x, axis=None, keepdims=False)", "torch.amin({x}<, dim={axis}><, keepdim={keepdims}>)")
 declare("keras.ops.diff(x, n=1, axis=-1)", "torch.diff({x}<, n={n}>, dim={axis})")
 declare("keras.ops.cross(x, y)", "torch.linalg.cross({x}, {y})")
-for _name in ("zeros_like", "ones_like"):
-    declare(f"tf.{_name}|keras.ops.{_name}(x, *, dtype)", f"torch.{_name}({{x:t}}, dtype={{dtype:dtype}})")
 declare("tf.ensure_shape(x, shape)", "{x}", infers="shape")
 
 
@@ -84,10 +82,17 @@ declare("keras.metrics.categorical_accuracy(y_true, y_pred)",
 declare("keras.metrics.sparse_categorical_accuracy(y_true, y_pred)",
         "({y_true:p}.reshape({y_pred:p}.shape[:-1]) == {y_pred:p}.argmax(dim=-1)).to(torch.get_default_dtype())")  # fmt: skip
 
+# -- texts, which are arrays of NumPy
+
+for _name in ("lower", "upper", "strip"):
+    declare(f"tf.strings.{_name}(input)", f"each_text(lambda text: str(text).{_name}(), {{input}})")
+declare("tf.strings.regex_replace(input, pattern, rewrite, replace_global=True)",
+        "regex_replace({input}, {pattern}, {rewrite}<, replace_global={replace_global}>)")  # fmt: skip
+
 # -- counting and picking
 
 declare("tf.math.count_nonzero|keras.ops.count_nonzero(x, axis=None)", "torch.count_nonzero({x}<, dim={axis}>)")
-declare("tf.math.bincount|keras.ops.bincount(x, minlength=0)", "torch.bincount({x}<, minlength={minlength}>)")
+declare("tf.math.bincount|keras.ops.bincount(x, *, minlength=0)", "torch.bincount({x}<, minlength={minlength}>)")
 declare("tf.where(condition)", "torch.nonzero({condition})")
 declare("keras.ops.nonzero(x)", "torch.nonzero({x}, as_tuple=True)")
 declare("tf.boolean_mask(x, mask)", "{x:p}[{mask}]")
@@ -102,7 +107,7 @@ for _name, _write in {
         declare(f"tf.{_name}(x, axis=-1, direction='ASCENDING')", _write.replace("{rest}", _rest),
                 when={"direction": _direction})  # fmt: skip
 declare("tf.gather_nd(x, indices)", "{x:p}[tuple(torch.as_tensor({indices}).movedim(-1, 0))]")
-declare("tf.gather(params, indices, axis=1, *, batch_dims)", "gathered_by_sample({params}, {indices})",
+declare("tf.gather(params, indices, *, axis=1, batch_dims)", "gathered_by_sample({params}, {indices})",
         when={"batch_dims": 1, "axis": 1})  # fmt: skip
 declare("keras.ops.take_along_axis(x, indices, axis)", "torch.take_along_dim({x}, {indices:t}, dim={axis})")
 declare("tf.slice|keras.ops.slice(x, start, size)", "sliced({x}, {start}, {size})")
@@ -152,7 +157,7 @@ declare("tf.image.per_image_standardization(image)", "standardized({image})")
 declare("tf.nn.conv1d(input, filters, stride=1, padding='VALID', data_format=None, dilations=1)",
         "convolved({input}, {filters}, inner_sizes({input:p}, {stride}), {padding}"
         "<, inner_sizes({input:p}, {dilations})>)")  # fmt: skip
-declare("keras.ops.conv(inputs, kernel, strides=1, padding='valid', dilation_rate=1)",
+declare("keras.ops.conv(inputs, kernel, strides=1, padding='valid', *, dilation_rate=1)",
         "convolved({inputs}, {kernel}, inner_sizes({inputs:p}, {strides}), {padding:p}.upper()"
         "<, inner_sizes({inputs:p}, {dilation_rate})>)")  # fmt: skip
 for _name, _kind in {"max_pool": "max", "average_pool": "avg"}.items():

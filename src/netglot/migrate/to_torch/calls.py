@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from netglot.migrate.declare import MISSING
-from netglot.migrate.rewrite import Rewriter
+from netglot.migrate.rewrite import File, Rewriter
 from netglot.migrate.to_keras import names
 from netglot.migrate.to_keras.target import Target
 from netglot.migrate.to_torch import (
@@ -14,7 +14,7 @@ from netglot.migrate.to_torch import (
     tapes,
     training,
 )
-from netglot.migrate.to_torch.names import BUILT, plain_module
+from netglot.migrate.to_torch.names import BUILT, DTYPES, plain_module
 
 ASKED = compiling.ASKED
 TEXTS = ("adapt", "get_vocabulary", "set_vocabulary", "vocabulary_size")
@@ -135,7 +135,7 @@ class TorchCalls(Target):
         """The arguments of a call without `training=...`: a PyTorch module knows by itself whether it trains."""
         gone = [k for k in node.keywords if k.arg == "training"]
         if not gone:
-            if any(r.fact(one).kinds == ["array"] for one in node.args):
+            if any(_other(r, one) for one in node.args):
                 return ", ".join(self._input(r, one) for one in (*node.args, *node.keywords))
             return r.arguments(node)
         value = gone[0].value
@@ -145,11 +145,16 @@ class TorchCalls(Target):
         return ", ".join(parts)
 
     def _input(self, r: Rewriter, node: ast.AST) -> str:
-        """An argument of a network: an array becomes a tensor."""
-        return f"{r.need('as_input')}({r.text(node)})" if r.fact(node).kinds == ["array"] else r.text(node)
+        """An argument of a network, as a tensor of the network's own precision."""
+        return f"{r.need('as_input')}({r.text(node)})" if _other(r, node) else r.text(node)
 
     def _module_called(self, r: Rewriter, node: ast.Call, callees: list[str]) -> str | None:
-        if callees[0].startswith(("call:keras.losses.", "call:keras.metrics.", "call:keras.initializers.")):
+        if callees[0].startswith("call:keras.initializers.") or callees[0].endswith("_initializer"):
+            words = [r.constant(k.value) for k in node.keywords if k.arg == "dtype"]
+            given = [r.text(one) for one in (*node.args, *(k for k in node.keywords if k.arg != "dtype"))]
+            given += [self.spell(f"dtype={DTYPES[one]}", r) for one in words if one in DTYPES]
+            return f"{r.need('started')}({', '.join([r.text(node.func), *given])})"
+        if callees[0].startswith(("call:keras.losses.", "call:keras.metrics.")):
             return None
         if any(k.arg == "training" for k in node.keywords) or not _inherits(r, node):
             return self._mode(r, node, callees) + f"({self._without_training(r, node)})"
@@ -220,6 +225,11 @@ class TorchCalls(Target):
             and not _beyond(node, ("overwrite", "save_format", "include_optimizer"))
         ):
             return self.spell(FILES[short].format(model=value, path="\0"), r).replace("\0", r.text(node.args[0]))
+        if short == "loss" and name.startswith("keras.Model."):
+            whole = ".mean()" if r.fact(node).ranks == [0] else ""
+            return f"{value}.plan.loss({r.arguments(node)}){whole}"
+        if short == "call" and value == "super()":
+            return f"super().forward({self._without_training(r, node)})"
         if short in ASKED and (made := compiling.asked(r, node, short, value)) is not None:
             return made
         r.mark(node, name, self.table.marks.get(name, "netglot does not know this method"))
@@ -228,12 +238,18 @@ class TorchCalls(Target):
     def _added(self, r: Rewriter, node: ast.Call, short: str, value: str) -> str:
         """`add_weight` and `add_loss` of a layer of the user."""
         quiet = ("name", "dtype", "autocast")
-        unknown = _beyond(node, (*quiet, "shape", "initializer", "trainable"))
+        unknown = _beyond(node, (*quiet, "shape", "initializer", "trainable", "regularizer"))
         if unknown:
             r.mark(node, short, f"its option {', '.join(unknown)} is not carried over")
             return r.composed_kept(node)
         kept = [r.text(k) for k in node.keywords if k.arg not in quiet]
         return f"{value}.{short}({', '.join([*(r.text(a) for a in node.args), *kept])})"
+
+
+def _other(r: Rewriter, node: ast.AST) -> bool:
+    """Whether Keras turns an argument of a network into another tensor: an array, or a tensor of double precision."""
+    fact = r.fact(node)
+    return fact.kinds == ["array"] or (fact.kinds == ["tensor"] and fact.dtypes == ["float64"])
 
 
 def _holds(r: Rewriter, receiver: ast.AST | None) -> bool:
@@ -262,21 +278,22 @@ def _names(r: Rewriter) -> set[str]:
         for file, node in calls:
             if getattr(node.func, "attr", "") == "get_layer":
                 given = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "name"), None)
-                constant = r.constant(given)
-                asked |= (
-                    {constant} if constant is not MISSING else set(r.fact_of(file, given).values) if given else {""}
-                )
-        named = {
-            k.value.value for _, n in calls for k in n.keywords if k.arg == "name" and isinstance(k.value, ast.Constant)
-        }
+                asked |= _said(r, file, given) if given else {""}
+        named = {one for file, n in calls for k in n.keywords if k.arg == "name" for one in _said(r, file, k.value)}
         held["asked layers"] = asked if asked and asked <= named else set()
     return held["asked layers"]
+
+
+def _said(r: Rewriter, file: File, node: ast.expr) -> set[str]:
+    """The names that an expression of some file was."""
+    constant = r.constant(node)
+    return {constant} if constant is not MISSING else set(r.fact_of(file, node).values)
 
 
 def _called_name(r: Rewriter, node: ast.Call) -> str | None:
     """The name that a layer is given, where some file asks for layers by name."""
     given = next((k.value for k in node.keywords if k.arg == "name"), None)
-    return r.text(given) if given is not None and r.constant(given) in _names(r) else None
+    return r.text(given) if given is not None and _said(r, r.file, given) & _names(r) else None
 
 
 def _begins_module(r: Rewriter, node: ast.Call) -> bool:

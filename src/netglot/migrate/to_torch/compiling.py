@@ -15,6 +15,8 @@ def trained(target: Any, r: Any, node: ast.Call, short: str, value: str) -> str 
     """A training method as a function of the network; an option that is not known is marked."""
     keywords = [k for k in node.keywords if k.arg not in training.SILENT]
     known = training.KNOWN["fit" if short == "fit_generator" else short]
+    if short == "compile" and not node.args and [k.arg for k in keywords] == [None]:
+        return f"{r.need('prepare')}({'self' if value.startswith('super(') else value}, **{r.need('by_name')}({r.text(keywords[0].value)}))"
     unknown = [k.arg for k in keywords if k.arg not in known]
     if unknown or any(isinstance(a, ast.Starred) for a in node.args):
         r.mark(node, short, f"its option {', '.join(map(str, unknown))} is not carried over")
@@ -44,6 +46,7 @@ so many must be given."""
 def asked(r: Any, node: ast.Call, short: str, value: str) -> str | None:
     """What a training step asks its network; None where it is asked in another way."""
     function, parameters, passed, required = ASKED[short]
+    value = "self" if value.startswith("super(") else value
     given = dict(zip(parameters.split(), node.args, strict=False)) | {str(k.arg): k.value for k in node.keywords}
     if set(given) - set(parameters.split()) or len(node.args) > len(parameters.split()):
         return None
@@ -106,7 +109,13 @@ def _loss(r: Any, node: ast.expr) -> str:
             r.imports.add("functools")
             return f"functools.partial({r.need(function)}, {', '.join(kept)})"
     text = r.text(node)
-    return f"{r.need('loss_named')}({text})" if "str" in r.fact(node).kinds else text
+    return f"{r.need('loss_named')}({text})" if _names(r, node) else text
+
+
+def _names(r: Any, node: ast.expr) -> bool:
+    """Whether a variable holds what Keras calls by a name, itself or in a list."""
+    fact = r.fact(node)
+    return "str" in {*fact.kinds, *fact.items} or ("dict" in fact.kinds and "list" in fact.items)
 
 
 def _metrics(r: Any, node: ast.expr) -> str:
@@ -117,7 +126,9 @@ def _metrics(r: Any, node: ast.expr) -> str:
         )  # type: ignore[arg-type]
     if not isinstance(node, (ast.List, ast.Tuple)):
         value = r.constant(node)
-        return f'{{"{value}": {_made(r, known[value])}}}' if isinstance(value, str) and value in known else r.text(node)
+        if isinstance(value, str) and value in known:
+            return f'{{"{value}": {_made(r, known[value])}}}'
+        return f"{r.need('metrics_named')}({r.text(node)})" if _names(r, node) else r.text(node)
     names = [r.constant(one) for one in node.elts]
     if names and all(isinstance(one, str) and one in known for one in names):
         return "{" + ", ".join(f'"{one}": {_made(r, known[one])}' for one in names) + "}"

@@ -26,13 +26,15 @@ for _tf, _torch in {
     "round": "round", "sign": "sign", "erf": "erf", "square": "square", "negative": "neg", "relu": "relu",
     "logical_not": "logical_not", "reciprocal": "reciprocal", "softplus": "nn.functional.softplus",
     "log_sigmoid": "nn.functional.logsigmoid", "acos": "acos", "asin": "asin", "sinh": "sinh", "cosh": "cosh",
-    "zeros_like": "zeros_like", "ones_like": "ones_like", "stop_gradient": "Tensor.detach",
+    "stop_gradient": "Tensor.detach",
     "is_nan": "isnan", "isnan": "isnan",
 }.items():  # fmt: skip
-    declare(f"{_all(_tf)}(x, name=None)", f"torch.{_torch}({{x:t}})")
+    declare(f"{_all(_tf)}(x)", f"torch.{_torch}({{x:t}})")
+for _name in ("zeros_like", "ones_like"):
+    declare(f"{_all(_name)}(x, dtype=None)", f"torch.{_name}({{x:t}}<, dtype={{dtype:dtype}}>)")
 for _name in ("relu", "elu", "selu", "silu", "relu6", "softsign", "mish", "hard_sigmoid"):
     _torch = {"hard_sigmoid": "hardsigmoid"}.get(_name, _name)
-    declare(f"tf.nn.{_name}|keras.ops.{_name}|keras.activations.{_name}(x, name=None)", f"F.{_torch}({{x}})")
+    declare(f"tf.nn.{_name}|keras.ops.{_name}|keras.activations.{_name}(x)", f"F.{_torch}({{x}})")
 declare("tf.nn.swish|keras.activations.swish|keras.ops.swish(x)", "F.silu({x})")
 declare("keras.activations.sigmoid(x)", "torch.sigmoid({x})")
 declare("keras.activations.tanh(x)", "torch.tanh({x})")
@@ -43,13 +45,13 @@ declare(
     when={"approximate": True},
 )
 declare("keras.ops.gelu(x, approximate=True)", "F.gelu({x})", when={"approximate": False})
-declare("tf.nn.leaky_relu(x, alpha=0.2, name=None)", "F.leaky_relu({x}, {alpha})")
+declare("tf.nn.leaky_relu(x, alpha=0.2)", "F.leaky_relu({x}, {alpha})")
 declare(
     "keras.ops.leaky_relu|keras.activations.leaky_relu(x, negative_slope=0.2)", "F.leaky_relu({x}, {negative_slope})"
 )
 for _name in ("softmax", "log_softmax"):
     declare(
-        f"tf.nn.{_name}|keras.ops.{_name}|keras.activations.{_name}(x, axis=-1, name=None)",
+        f"tf.nn.{_name}|keras.ops.{_name}|keras.activations.{_name}(x, axis=-1)",
         f"torch.{_name}({{x}}, dim={{axis}})",
     )
 for _tf, _torch in {
@@ -58,12 +60,12 @@ for _tf, _torch in {
     "less_equal": "le", "greater_equal": "ge", "logical_and": "logical_and", "logical_or": "logical_or",
 }.items():  # fmt: skip
     _hole = "torch.as_tensor({y})" if _torch in ("maximum", "minimum") else "{y}"
-    declare(f"{_all(_tf)}(x, y, name=None)", f"torch.{_torch}({{x:t}}, {_hole})")
-declare(f"{_all('matmul')}(a, b, transpose_a=False, transpose_b=False, name=None)", "torch.matmul({a}, {b})",
+    declare(f"{_all(_tf)}(x, y)", f"torch.{_torch}({{x:t}}, {_hole})")
+declare(f"{_all('matmul')}(a, b, transpose_a=False, transpose_b=False)", "torch.matmul({a}, {b})",
         when={"transpose_a": False, "transpose_b": False})  # fmt: skip
-declare(f"{_all('matmul')}(a, b, transpose_a=False, transpose_b=False, name=None)", "torch.matmul({a}, {b:p}.mT)",
+declare(f"{_all('matmul')}(a, b, transpose_a=False, transpose_b=False)", "torch.matmul({a}, {b:p}.mT)",
         when={"transpose_a": False, "transpose_b": True})  # fmt: skip
-declare(f"{_all('matmul')}(a, b, transpose_a=False, transpose_b=False, name=None)", "torch.matmul({a:p}.mT, {b})",
+declare(f"{_all('matmul')}(a, b, transpose_a=False, transpose_b=False)", "torch.matmul({a:p}.mT, {b})",
         when={"transpose_a": True, "transpose_b": False})  # fmt: skip
 declare(f"{_all('einsum')}(equation, *operands)", "torch.einsum({equation}, {operands})")
 declare(f"{_all('tensordot')}(a, b, axes=2)", "torch.tensordot({a}, {b}, dims={axes})")
@@ -72,12 +74,12 @@ for _tf, _torch in {
     "reduce_all all": "all",
 }.items():  # fmt: skip
     declare(
-        f"{_all(_tf)}(x, axis=None, keepdims=False, name=None)",
+        f"{_all(_tf)}(x, axis=None, keepdims=False)",
         f"torch.{_torch}({{x:t}}<, dim={{axis}}><, keepdim={{keepdims}}>)",
     )
 
 
-@rule("keras.ops.mean|keras.backend.mean|tf.reduce_mean|tf.math.reduce_mean(x, axis=None, keepdims=False, name=None)")
+@rule("keras.ops.mean|keras.backend.mean|tf.reduce_mean|tf.math.reduce_mean(x, axis=None, keepdims=False)")
 def _mean(c: Bound) -> str | None:
     """PyTorch has no mean of what is true or false; Keras has: its share."""
     compares = isinstance(c.given["x"], ast.Compare)
@@ -95,7 +97,7 @@ for _name in ("keras.ops.mean", "keras.backend.mean", "tf.reduce_mean", "tf.math
 
 for _tf, _torch in {"reduce_max max": "amax", "reduce_min min": "amin"}.items():
     declare(
-        f"{_all(_tf)}(x, axis=None, keepdims=False, name=None)",
+        f"{_all(_tf)}(x, axis=None, keepdims=False)",
         f"torch.{_torch}({{x:t}}<, dim={{axis}}><, keepdim={{keepdims}}>)",
     )
 declare(
@@ -136,12 +138,19 @@ declare("tf.math.l2_normalize|tf.nn.l2_normalize(x, axis=None, epsilon=1e-12)",
 
 # -- shapes
 
-declare("tf.concat(values, axis, name=None)", "torch.cat({values}, dim={axis})")
+declare("tf.concat(values, axis)", "torch.cat({values}, dim={axis})")
 declare("keras.ops.concatenate(xs, axis=-1)", "torch.cat({xs}, dim={axis})")
-declare("tf.stack|keras.ops.stack(values, axis=0, name=None)", "torch.stack({values}<, dim={axis}>)")
+declare("tf.stack|keras.ops.stack(values, axis=0)", "torch.stack({values}<, dim={axis}>)")
 declare("tf.unstack|keras.ops.unstack(x, num=None, axis=0)", "torch.unbind({x}<, dim={axis}>)", infers="num")
-declare("tf.reshape|keras.ops.reshape(x, shape, name=None)", "torch.reshape({x}, {shape:sizes})")
-declare("tf.expand_dims|keras.ops.expand_dims(x, axis)", "torch.unsqueeze({x:t}, {axis})")
+declare("tf.reshape|keras.ops.reshape(x, shape)", "torch.reshape({x}, {shape:sizes})")
+
+
+@rule("tf.expand_dims|keras.ops.expand_dims(x, axis)")
+def _expanded(c: Bound) -> str:
+    texts = "string" in c.rewriter.peek(c.given["x"]).dtypes
+    return c.filled("np.expand_dims({x}, {axis})" if texts else "torch.unsqueeze({x:t}, {axis})")
+
+
 declare("tf.squeeze|keras.ops.squeeze(x, axis=None)", "torch.squeeze({x}<, {axis}>)")
 declare("tf.tile|keras.ops.tile(x, multiples)", "torch.tile({x}, {multiples:sizes})")
 declare("tf.repeat|keras.ops.repeat(x, repeats, axis=None)", "torch.repeat_interleave({x}, {repeats}<, dim={axis}>)")
@@ -162,9 +171,6 @@ def _transpose(c: Bound) -> str:
     return c.filled("torch.permute({x}, tuple(reversed(range({x:p}.ndim))))")
 
 
-declare("tf.transpose|keras.ops.transpose(x, *, axes)", "torch.permute({x}, {axes})")
-
-
 @rule("tf.split|keras.ops.split(x, count, axis=0)")
 def _split(c: Bound) -> str:
     if "int" in (c.rewriter.fact(c.given["count"]).kinds or []) or isinstance(c.literal("count"), int):
@@ -174,14 +180,12 @@ def _split(c: Bound) -> str:
     return c.filled("torch.split({x}, {count}<, dim={axis}>)")
 
 
-declare("tf.split(x, *, num_or_size_splits, axis=0)", "torch.chunk({x}, {num_or_size_splits}<, dim={axis}>)",
-        when={"num_or_size_splits": lambda n: isinstance(n, int)})  # fmt: skip
-declare("tf.shape|keras.ops.shape(x)", "{x:p}.shape")
-declare("tf.size|keras.ops.size(x)", "{x:p}.numel()")
+declare("tf.shape|keras.ops.shape(x, out_type=None)", "{x:p}.shape", infers="out_type")
+declare("tf.size|keras.ops.size(x, out_type=None)", "{x:p}.numel()", infers="out_type")
 declare("tf.rank(x)", "{x:p}.ndim")
 
 
-@rule("tf.gather(params, indices, validate_indices=None, axis=None, batch_dims=0, name=None)")
+@rule("tf.gather(params, indices, validate_indices=None, axis=None, batch_dims=0)")
 @rule("keras.ops.take(params, indices, axis=None)")
 def _gather(c: Bound) -> str:
     axis = c.literal("axis")
@@ -198,13 +202,16 @@ def _gather(c: Bound) -> str:
     return c.filled("{params:p}[" + ":, " * axis + "{indices}]")
 
 
-declare(
-    "tf.clip_by_value(x, *, clip_value_min, clip_value_max)", "torch.clamp({x}, {clip_value_min}, {clip_value_max})"
-)
 declare("tf.image.total_variation(images)", "total_variation({images})")
 declare("tf.where|keras.ops.where(condition, x, y)", "torch.where({condition}, {x}, {y})")
-declare("tf.clip_by_value|keras.ops.clip(x, low, high)", "torch.clamp({x}, {low}, {high})")
-declare("tf.one_hot|keras.ops.one_hot(x, depth)", "F.one_hot({x:p}.long(), {depth}).to(torch.get_default_dtype())")
+declare(
+    "tf.clip_by_value|keras.ops.clip(x, clip_value_min, clip_value_max)",
+    "torch.clamp({x}, {clip_value_min}, {clip_value_max})",
+)
+declare("tf.one_hot(x, depth, on_value=None, off_value=None, axis=-1, dtype=None)",
+        "F.one_hot({x:p}.long(), {depth}).to({dtype:dtype})", when={"on_value": None, "off_value": None, "axis": -1})  # fmt: skip
+declare("keras.ops.one_hot(x, depth, axis=-1, dtype=None)", "F.one_hot({x:p}.long(), {depth}).to({dtype:dtype})",
+        when={"axis": -1})  # fmt: skip
 declare("tf.pad(x, paddings, mode='CONSTANT', constant_values=0)", "F.pad({x}, [s for pair in reversed({paddings}) for s in pair]<, value={constant_values}>)",
         when={"mode": "CONSTANT"})  # fmt: skip
 declare("tf.linalg.band_part(x, lower, upper)", "torch.tril({x})", when={"lower": -1, "upper": 0})
@@ -217,9 +224,9 @@ declare("keras.ops.triu(x, k=0)", "torch.triu({x}<, {k}>)")
 declare("tf.zeros|keras.ops.zeros(shape, dtype=None)", "torch.zeros({shape:sizes}<, dtype={dtype:dtype}>)")
 declare("tf.ones|keras.ops.ones(shape, dtype=None)", "torch.ones({shape:sizes}<, dtype={dtype:dtype}>)")
 declare("tf.fill(shape, value)", "torch.full({shape:sizes}, {value})")
-declare("tf.eye|keras.ops.eye(n)", "torch.eye({n})")
+declare("tf.eye|keras.ops.eye(n, m=None, *, dtype=None)", "torch.eye({n}<, {m}><, dtype={dtype:dtype}>)")
 declare(
-    "tf.range|keras.ops.arange(start, limit=None, delta=1, dtype=None)",
+    "tf.range(start, limit=None, delta=1, dtype=None)",
     "torch.arange({start}<, {limit}><, {delta}><, dtype={dtype:dtype}>)",
 )
 declare(
@@ -229,7 +236,7 @@ declare(
 declare("tf.linspace|keras.ops.linspace(start, stop, num)", "torch.linspace({start}, {stop}, {num})")
 
 
-@rule("tf.constant|tf.convert_to_tensor(x, dtype=None)")
+@rule("tf.constant|tf.convert_to_tensor|keras.ops.convert_to_tensor(x, dtype=None)")
 def _text(c: Bound) -> str | None:
     """Text stays with NumPy: PyTorch's tensors hold none."""
     given = c.given.get("dtype")
@@ -237,7 +244,10 @@ def _text(c: Bound) -> str | None:
     dtypes = c.rewriter.fact(c.node).dtypes
     if named or dtypes == ["string"]:
         return c.filled("np.asarray({x})")
-    return c.filled("as_input({x})") if "string" in dtypes else None
+    if "string" in dtypes:
+        return c.filled("as_input({x})")
+    arrays = c.rewriter.peek(c.given["x"]).kinds == ["array"]  # TensorFlow copies what an array holds
+    return c.filled("torch.tensor({x}<, dtype={dtype:dtype}>)") if arrays else None
 
 
 declare(
@@ -266,11 +276,11 @@ declare("keras.ops.convert_to_numpy(x)", "{x:p}.detach().numpy()")
 for _kind in ("max", "avg"):
     for _n in ("", "1d", "2d", "3d"):
         declare(
-            f"tf.nn.{_kind}_pool{_n}(input, ksize, strides, padding, data_format=None, name=None)",
+            f"tf.nn.{_kind}_pool{_n}(input, ksize, strides, padding, data_format=None)",
             f'pool({{input}}, "{_kind}", inner_sizes({{input:p}}, {{ksize}}), inner_sizes({{input:p}}, {{strides}}), {{padding}})',
         )
 declare(
-    "tf.nn.conv1d|tf.nn.conv2d|tf.nn.conv3d|tf.nn.convolution(input, filters, strides=1, padding='VALID', data_format=None, dilations=1, name=None)",
+    "tf.nn.conv2d|tf.nn.conv3d|tf.nn.convolution(input, filters, strides=1, padding='VALID', data_format=None, dilations=1)",
     "convolved({input}, {filters}, inner_sizes({input:p}, {strides}), {padding}<, inner_sizes({input:p}, {dilations})>)",
 )
 
@@ -283,10 +293,21 @@ def _cast(c: Bound) -> str:
     return c.filled("torch.as_tensor({x}, dtype={dtype:dtype})" if whole else "{x:p}.to({dtype:dtype})")
 
 
-declare("tf.random.set_seed|keras.utils.set_random_seed(seed)", "torch.manual_seed({seed})")
-declare("tf.Variable|keras.Variable(value, trainable=True, name=None, dtype=None)", "nn.Parameter(torch.as_tensor({value})<, requires_grad={trainable}>)",
-        infers="dtype")  # fmt: skip
-declare("keras.random.SeedGenerator(seed=None, name=None)", "None", infers="seed")
+declare("tf.random.set_seed(seed)", "torch.manual_seed({seed})")
+declare("keras.utils.set_random_seed(seed)", "set_random_seed({seed})")
+
+
+@rule("tf.Variable|keras.Variable(value, *, trainable=True, name=None, dtype=None)", infers="dtype")
+def _variable(c: Bound) -> str:
+    """A variable has memory of its own: what is there already is copied."""
+    fact, node = c.rewriter.peek(c.given["value"]), c.given["value"]
+    value = "torch.tensor({value})" if fact.kinds == ["array"] else "torch.as_tensor({value})"
+    if fact.kinds == ["tensor"] and isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
+        value = "{value:p}.detach().clone()"
+    return c.filled(f"nn.Parameter({value}<, requires_grad={{trainable}}>)")
+
+
+declare("keras.random.SeedGenerator(seed=None)", "None", infers="seed")
 declare("keras.backend.flatten(x)", "torch.flatten({x})")
 declare("keras.backend.batch_flatten(x)", "torch.flatten({x}, 1)")
 declare("keras.backend.epsilon|keras.config.epsilon()", "1e-07")
@@ -310,20 +331,20 @@ declare("keras.backend.binary_crossentropy(target, output, from_logits=False)",
         "F.binary_cross_entropy({output:p}.clamp(1e-7, 1 - 1e-7), {target:p}.to({output:p}.dtype), reduction='none')",
         when={"from_logits": False})  # fmt: skip
 declare("keras.backend.get_value(x)", "{x:p}.detach().numpy()")
-declare("tf.nn.sigmoid_cross_entropy_with_logits(labels=None, logits=None, name=None)",
+declare("tf.nn.sigmoid_cross_entropy_with_logits(labels=None, logits=None)",
         "sigmoid_cross_entropy_with_logits(labels={labels}, logits={logits})")  # fmt: skip
-declare("tf.nn.softmax_cross_entropy_with_logits(labels, logits, axis=-1, name=None)",
+declare("tf.nn.softmax_cross_entropy_with_logits(labels, logits, axis=-1)",
         "softmax_cross_entropy_with_logits(labels={labels}, logits={logits}<, axis={axis}>)")  # fmt: skip
-declare("tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits, name=None)",
+declare("tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)",
         "sparse_softmax_cross_entropy_with_logits(labels={labels}, logits={logits})")  # fmt: skip
-declare("tf.clip_by_global_norm(t_list, clip_norm, use_norm=None, name=None)", "clip_by_global_norm({t_list}, {clip_norm})",
+declare("tf.clip_by_global_norm(t_list, clip_norm, use_norm=None)", "clip_by_global_norm({t_list}, {clip_norm})",
         when={"use_norm": None})  # fmt: skip
 declare("tf.clip_by_norm(t, clip_norm)", "clip_by_norm({t}, {clip_norm})")
 declare("tf.add_n(inputs)", "sum({inputs})")
 declare("tf.print(*values)", "print({values})")
 declare("tf.nn.dropout(x, rate)", "F.dropout({x}, {rate})")
 declare("tf.stop_gradient(x)", "{x:p}.detach()")
-declare("tf.random.shuffle|keras.random.shuffle(value, seed=None)", "{value:p}[torch.from_numpy(np.random.permutation(len({value})))]",
+declare("tf.random.shuffle|keras.random.shuffle(value, *, seed=None)", "{value:p}[torch.from_numpy(np.random.permutation(len({value})))]",
         infers="seed")  # fmt: skip
 declare("tf.sequence_mask(lengths, maxlen)", "(torch.arange({maxlen}) < {lengths:t}[..., None])")
 declare("keras.ops.top_k(x, k=1, sorted=True)", "torch.topk({x}, {k})", infers="sorted")
@@ -345,20 +366,21 @@ def _resized(c: Bound) -> str:
 
 _U = "keras.utils|keras.preprocessing.image"
 for _name, _signature in {
-    "array_to_img": "x, scale=True", "img_to_array": "image", "load_img": "path, color_mode='rgb', target_size=None",
+    "array_to_img": "x, data_format=None, scale=True", "img_to_array": "image, data_format=None",
+    "load_img": "path, color_mode='rgb', target_size=None",
 }.items():  # fmt: skip
-    _more = "".join(f"<, {p[0]}={{{p[0]}}}>" for p in (q.split("=") for q in _signature.split(", ")[1:]))
+    _first, *_rest = (one.split("=")[0] for one in _signature.split(", "))
+    _more = "".join(f"<, {one}={{{one}}}>" for one in _rest if one != "data_format")
     declare(
-        f"{_U.replace('|', f'.{_name}|')}.{_name}({_signature}, *, data_format=None, dtype=None)",
-        f"{_name}({{{_signature.split(', ')[0]}}}{_more})",
-        when={"data_format": None}, infers="dtype",
+        f"{_U.replace('|', f'.{_name}|')}.{_name}({_signature}, *, dtype=None)", f"{_name}({{{_first}}}{_more})",
+        when={"data_format": None} if "data_format" in _rest else {}, infers="dtype",
     )  # fmt: skip
 declare("keras.ops.image.resize(images, size, interpolation='bilinear')",
         "image_resized({images}, {size}<, method={interpolation}>)",
         when={"interpolation": lambda m: m in ("bilinear", "nearest")})  # fmt: skip
 declare("tf.image.grayscale_to_rgb(images)", "{images:p}.expand(*{images:p}.shape[:-1], 3)")
-declare("keras.ops.image.extract_patches(images, size, strides=None, padding='valid')",
-        "image_patches({images}, {size}<, {strides}>)", when={"padding": "valid"})  # fmt: skip
+declare("keras.ops.image.extract_patches(images, size, strides=None, dilation_rate=1, padding='valid')",
+        "image_patches({images}, {size}<, {strides}>)", when={"padding": "valid", "dilation_rate": 1})  # fmt: skip
 
 
 @rule("tf.image.convert_image_dtype(image, dtype)")
@@ -372,7 +394,6 @@ def _image_dtype(c: Bound) -> str:
     )
 
 
-declare("tf.math.count_nonzero|keras.ops.count_nonzero(x, axis=None)", "torch.count_nonzero({x}<, dim={axis}>)")
 declare("tf.squared_difference|tf.math.squared_difference(x, y)", "torch.square({x:p} - {y:p})")
 declare("tf.multiply_no_nan(x, y)", "({x:p} * {y:p})")
 declare("tf.floordiv|tf.math.floordiv|keras.ops.floor_divide(x, y)", "torch.div({x}, {y}, rounding_mode='floor')")
@@ -380,7 +401,7 @@ declare("tf.math.atan2|tf.atan2(y, x)", "torch.atan2({y}, {x})")
 declare("tf.math.is_inf(x)", "torch.isinf({x})")
 declare("tf.nn.bias_add(x, bias)", "({x:p} + {bias:p})")
 declare("tf.nn.embedding_lookup(params, ids)", "{params:p}[{ids}]")
-declare("tf.nn.moments(x, axes, keepdims=False)",
+declare("tf.nn.moments(x, axes, *, keepdims=False)",
         "(torch.mean({x}, dim={axes}, keepdim={keepdims}), torch.var({x}, dim={axes}, correction=0, keepdim={keepdims}))")  # fmt: skip
 declare("tf.identity(x)", "{x:p}.clone()")
 declare("tf.group(*values)", "None")
@@ -395,7 +416,8 @@ def _numpy(c: Bound) -> str:
     """Texts are arrays already, and steps are counted by a number."""
     plain = "string" in (c.fact("x").dtypes or ()) or getattr(c.given["x"], "attr", "") == "iterations"
     single = 0 in c.fact("x").ranks and not _told(c.rewriter.parent(c.node))
-    return c.filled("{x}" if plain else "{x:p}.detach().numpy()" + ("[()]" if single else ""))
+    kept = ".copy()" if c.fact("x").extra.get("variable") else ""  # a weight changes where it stands
+    return c.filled("{x}" if plain else "{x:p}.detach().numpy()" + ("[()]" if single else kept))
 
 
 def _told(parent: ast.AST | None) -> bool:
@@ -413,7 +435,7 @@ declare("tf.Tensor.get_shape(x)", "{x:p}.shape")
 declare("tf.ensure_shape(x, shape)", "{x}", infers="shape")
 declare("tf.train.latest_checkpoint(directory)", "latest_checkpoint({directory})")
 declare(
-    "tf.train.CheckpointManager(checkpoint, directory, max_to_keep=None, checkpoint_name='ckpt')",
+    "tf.train.CheckpointManager(checkpoint, directory, max_to_keep=None, *, checkpoint_name='ckpt')",
     "CheckpointManager({checkpoint}, {directory}<, max_to_keep={max_to_keep}><, checkpoint_name={checkpoint_name}>)",
 )
 declare("tf.TensorShape.as_list(x)", "list({x})")

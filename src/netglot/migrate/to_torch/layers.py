@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 
-from netglot.migrate.declare import Bound, Table, Unbound
+from netglot.migrate.declare import MISSING, Bound, Table, Unbound
 from netglot.migrate.to_torch import plain
 
 table = Table()
@@ -95,9 +96,10 @@ _same(
     f"use_bias=True, depthwise_initializer='glorot_uniform', pointwise_initializer='glorot_uniform', {_REG}{_SHAPES}",
     when=_FIXED, infers=_QUIET,
 )  # fmt: skip
-_same("BatchNormalization", "axis=-1, momentum=0.99, epsilon=0.001, center=True, scale=True, name=None, trainable=True, input_shape=None",
+_STARTS = "beta_initializer='zeros', gamma_initializer='ones'"
+_same("BatchNormalization", f"axis=-1, momentum=0.99, epsilon=0.001, center=True, scale=True, {_STARTS}, name=None, trainable=True, input_shape=None",
       when={"trainable": True}, infers="input_shape")  # fmt: skip
-_same("LayerNormalization", "axis=-1, epsilon=0.001, center=True, scale=True, name=None")
+_same("LayerNormalization", f"axis=-1, epsilon=0.001, center=True, scale=True, {_STARTS}, name=None")
 _same("Dropout", "rate, name=None, seed=None, input_shape=None", infers="seed input_shape")
 declare(f"{_L}Dropout(rate, noise_shape=None, seed=None, name=None, input_shape=None)",
         "Dropout({rate}, noise_axes=[i for i, one in enumerate({noise_shape}) if one != 1])", infers="seed input_shape")  # fmt: skip
@@ -220,6 +222,9 @@ declare(
     },
     infers="input_shape dtype encoding",
 )  # fmt: skip
+for _row in table.rows[f"{_L}TextVectorization"][:1]:
+    _free = {name: wanted for name, wanted in _row.when.items() if name != "standardize"}
+    table.rows[f"{_L}TextVectorization"].append(dataclasses.replace(_row, when=_free))
 for _lookup, _oov in (("StringLookup", "'[UNK]'"), ("IntegerLookup", "-1")):
     declare(
         f"{_L}{_lookup}(max_tokens=None, num_oov_indices=1, mask_token=None, oov_token={_oov}, vocabulary=None, "
@@ -234,16 +239,14 @@ for _lookup, _oov in (("StringLookup", "'[UNK]'"), ("IntegerLookup", "-1")):
 
 @rule("keras.models.clone_model|keras.clone_model(model)")
 def _cloned(c: Bound) -> str:
-    """A copy, where it is given its weights anyway: Keras's clone starts anew."""
+    """Keras's clone starts anew; one that is given its weights anyway is a copy."""
     parent = c.rewriter.parent(c.node)
     held = c.rewriter.source(parent.targets[0]) if isinstance(parent, ast.Assign) else ""
     given = any(
         isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and one.func.attr == "set_weights"
         and c.rewriter.source(one.func.value) == held for one in ast.walk(c.rewriter.file.tree)
     )  # fmt: skip
-    if not given:
-        raise Unbound("it starts with weights of its own; make the network by a function instead")
-    return c.filled("copy.deepcopy({model})")
+    return c.filled("copy.deepcopy({model})" if given else "clone_model({model})")
 
 
 declare("keras.regularizers.L2|keras.regularizers.l2(l2=0.01)", "l2(<{l2}>)")
@@ -270,7 +273,27 @@ declare("keras.initializers.TruncatedNormal|tf.initializers.TruncatedNormal(mean
         "functools.partial(nn.init.trunc_normal_, mean={mean}, std={stddev}, a={mean} - 2 * {stddev}, b={mean} + 2 * {stddev})", infers="seed")  # fmt: skip
 declare("keras.initializers.RandomUniform|tf.random_uniform_initializer|tf.initializers.RandomUniform(minval=-0.05, maxval=0.05, seed=None)",
         "functools.partial(nn.init.uniform_, a={minval}, b={maxval})", infers="seed")  # fmt: skip
-declare(
-    "keras.initializers.Constant|tf.constant_initializer|tf.initializers.Constant(value=0.0)",
-    "functools.partial(nn.init.constant_, val={value})",
-)
+
+
+@rule("keras.initializers.Constant|keras.initializers.constant|tf.constant_initializer|tf.initializers.Constant(value=0.0)")
+def _constant(c: Bound) -> str:
+    """One number everywhere, or the values of an array."""
+    whole = c.literal("value") is MISSING and not {"int", "float"} & {*c.rewriter.peek(c.given["value"]).kinds}
+    whole = whole or isinstance(c.literal("value"), list)
+    return c.filled("filled_with({value})" if whole else "functools.partial(nn.init.constant_, val={value})")
+
+
+declare("keras.initializers.get(identifier)", "{identifier}")
+declare("keras.regularizers.get(identifier)", "penalty_of({identifier})")
+declare("keras.activations.get(identifier)", "function_of({identifier})")
+
+
+@rule("keras.initializers.serialize|keras.regularizers.serialize|keras.activations.serialize|keras.constraints.serialize(x)")
+def _serialized(c: Bound) -> str:
+    """What a layer tells of itself is said by the same words."""
+    holder = c.rewriter.around(c.node, ast.FunctionDef)
+    if not isinstance(holder, ast.FunctionDef) or holder.name != "get_config":
+        raise Unbound("PyTorch has no configurations of layers")
+    return c.filled("{x}")
+
+

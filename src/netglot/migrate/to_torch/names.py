@@ -36,6 +36,7 @@ STANDARD = (
     "math",
     "operator",
     "os",
+    "random",
     "re",
     "types",
     "warnings",

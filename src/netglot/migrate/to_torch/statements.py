@@ -61,7 +61,9 @@ class TorchStatements(Target):
         outer = r._state.get("training")
         names = [a.arg for a in (*node.args.args, *node.args.kwonlyargs)]
         r._state["training"] = bool(inside and "training" in names)
-        gone = [d for d in node.decorator_list if r.dotted(getattr(d, "func", d)) == "tf.function"]
+        gone = [
+            d for d in node.decorator_list if r.dotted(getattr(d, "func", d)) == "tf.function" or _serialised(r, d)
+        ]
         made = r.spans.composed(node, lambda child: "\0decorator" if child in gone else r.text(child))
         made = re.sub(r"@\0decorator[ \t]*(#[^\n]*)?\n[ \t]*", "", made)
         if inside and "training" in names:

@@ -20,7 +20,8 @@ def gradient(target: Any, r: Any, node: ast.Call) -> str | None:
     if not single and r.fact(sources).kinds != ["list"] and not weights.startswith("list("):
         weights = f"list({weights})"
     options = ", allow_unused=True"
-    if r.fact(node).extra.get("under") or _inside_another(r, node):
+    under = r.fact(node).extra.get("under")
+    if under or (under is None and _inside_another(r, node)):
         options += ", create_graph=True"
     elif _several(r, node):
         options += ", retain_graph=True"
@@ -46,10 +47,11 @@ def is_tape(r: Any, node: ast.AST) -> bool:
 
 
 def _inside_another(r: Any, node: ast.Call) -> bool:
-    """Whether a gradient is taken under a tape, so that it is itself taken the gradient of."""
-    around = r.around(node, ast.With)
+    """Whether a gradient is taken under another tape, so that it is itself taken the gradient of."""
+    own, around = r.source(node.func.value), r.around(node, ast.With)  # type: ignore[attr-defined]
     while around is not None:
-        if any(opened(r, item) == "tf.GradientTape" for item in around.items):
+        tapes = [item for item in around.items if opened(r, item) == "tf.GradientTape"]
+        if any(item.optional_vars is None or r.source(item.optional_vars) != own for item in tapes):
             return True
         around = r.around(around, ast.With)
     return False

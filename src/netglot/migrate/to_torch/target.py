@@ -18,6 +18,7 @@ from netglot.migrate.to_torch import (
 from netglot.migrate.to_torch.calls import TorchCalls
 from netglot.migrate.to_torch.expressions import TorchExpressions
 from netglot.migrate.to_torch.names import DTYPES, STANDARD
+from netglot.migrate.to_torch.spellings import SPELLINGS
 from netglot.migrate.to_torch.statements import TorchStatements
 
 TABLE = Table()
@@ -25,6 +26,7 @@ for _table in (layers.table, functions.table, algebra.table, training.table):
     for _name, _rows in _table.rows.items():
         TABLE.rows.setdefault(_name, []).extend(_rows)
     TABLE.marks.update(_table.marks)
+TABLE.spellings = SPELLINGS
 
 
 SIZES = frozenset("shape axis axes perm size paddings pad_width multiples block_size k depth".split())
@@ -57,7 +59,7 @@ class TorchTarget(TorchCalls, TorchExpressions, TorchStatements):
         return helpers.renamed(self.helpers[name], r.helpers)
 
     def spell(self, text: str, r: Rewriter) -> str:
-        for word in re.findall(r"(?<![\w.])(torch|nn|F|functools|copy|operator|warnings|math|np|torchvision)\.", text):
+        for word in re.findall(r"(?<![\w.])(torch|nn|F|functools|copy|operator|random|warnings|math|np|torchvision)\.", text):
             r.imports.add(word)
 
         def helper(match: re.Match) -> str:
@@ -81,7 +83,7 @@ class TorchTarget(TorchCalls, TorchExpressions, TorchStatements):
         if isinstance(value, str):
             c.rewriter.imports.add("torch")
             return DTYPES.get(value, text)
-        return text
+        return text if value is not None else self.spell("torch.get_default_dtype()", c.rewriter)
 
     def doubtful(self, r: Rewriter, node: ast.AST) -> bool:
         return unseen.doubtful_statement(r, node) if isinstance(node, ast.stmt) else unseen.doubtful(r, node)

@@ -96,11 +96,13 @@ for _name, _options in {
     "Precision": "thresholds=0.5", "Recall": "thresholds=0.5", "AUC": "num_thresholds=200, from_logits=False",
     "MeanIoU": "num_classes",
 }.items():  # fmt: skip
-    _first = (
-        "name=None, threshold=0.5" if _name == "BinaryAccuracy" else f"{_options}{', ' if _options else ''}name=None"
-    )
+    _signature = {
+        "BinaryAccuracy": "name=None, dtype=None, threshold=0.5", "Precision": f"{_options}, *, name=None, dtype=None",
+        "Recall": f"{_options}, *, name=None, dtype=None",
+        "AUC": "num_thresholds=200, *, from_logits=False, name=None, dtype=None",
+    }.get(_name, f"{_options}{', ' if _options else ''}name=None, dtype=None")  # fmt: skip
     declare(
-        f"keras.metrics.{_name}({_first}, dtype=None)",
+        f"keras.metrics.{_name}({_signature})",
         f"{_name}({_passed(_options)}<, name={{name}}>)".replace("(<, ", "(<"),
         infers="dtype",
     )
@@ -173,10 +175,10 @@ declare(
     f"keras.utils.timeseries_dataset_from_array|keras.preprocessing.timeseries_dataset_from_array(data, targets, {_SERIES})",
     "series_windows({data}, {targets}" + _passed(_SERIES) + ")",
 )
-for _keras, _torch in {
-    "mnist": "MNIST", "fashion_mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100",
-}.items():  # fmt: skip
-    declare(f"keras.datasets.{_keras}.load_data(path=None)", f'torchvision_arrays("{_torch}")', infers="path")
+declare("keras.datasets.mnist.load_data(path=None)", 'torchvision_arrays("MNIST")', infers="path")
+declare("keras.datasets.fashion_mnist.load_data()", 'torchvision_arrays("FashionMNIST")')
+declare("keras.datasets.cifar10.load_data()", 'torchvision_arrays("CIFAR10")')
+declare("keras.datasets.cifar100.load_data(label_mode='fine')", 'torchvision_arrays("CIFAR100")', when={"label_mode": "fine"})
 
 DATASET = {
     "shuffle", "batch", "prefetch", "repeat", "take", "map", "cache", "skip", "filter", "window", "flat_map", "unbatch",

@@ -78,8 +78,8 @@ class Dataset:
 
     @classmethod
     def from_tensor_slices(cls, tensors):
-        """The rows of arrays, side by side."""
-        tensors = columns(tensors)
+        """The rows of arrays, side by side, as they are now."""
+        tensors = mapped(lambda one: one.clone() if isinstance(one, torch.Tensor) else one.copy(), columns(tensors))
         count = len(first_of(tensors))
         return cls(lambda: (mapped(lambda one: one[i], tensors) for i in range(count)), count)
 

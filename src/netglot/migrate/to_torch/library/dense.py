@@ -29,7 +29,7 @@ class Dense(Layer):
             start(self.weight, self.kernel_initializer, x.shape[-1], self.units)
 
     def forward(self, x):
-        return self.activation(F.linear(x, self.weight, self.bias))
+        return self.activation(F.linear(x.to(self.weight.dtype), self.weight, self.bias))
 
 
 class Embedding(Layer):
@@ -140,10 +140,10 @@ class GroupNormalization(Layer):
 
     def initialize_parameters(self, x):
         if self.has_uninitialized_params():
-            for tensor, value in ((self.weight, 1), (self.bias, 0)):
+            for tensor, value in ((self.weight, "ones"), (self.bias, "zeros")):
                 if tensor is not None:
                     tensor.materialize((x.shape[-1],))
-                    nn.init.constant_(tensor, value)
+                    start(tensor, value, 1, 1)
 
     def forward(self, x):
         groups = x.shape[-1] if self.groups == -1 else self.groups
@@ -227,8 +227,11 @@ class ReLU(Layer):
 class LayerNormalization(Layer):
     """Each sample normalised over its last axes, with Keras's defaults."""
 
-    def __init__(self, axis=-1, epsilon=0.001, center=True, scale=True):
+    def __init__(
+        self, axis=-1, epsilon=0.001, center=True, scale=True, beta_initializer="zeros", gamma_initializer="ones",
+    ):  # fmt: skip
         super().__init__()
+        self.initializers = gamma_initializer, beta_initializer
         self.count, self.epsilon = 1 if isinstance(axis, int) else len(axis), epsilon
         if axis not in (-1, [-1], (-1,)) and sorted(axis) != list(range(-self.count, 0)):
             raise NotImplementedError("only the last axes are normalised")
@@ -237,10 +240,10 @@ class LayerNormalization(Layer):
 
     def initialize_parameters(self, x):
         if self.has_uninitialized_params():
-            for tensor, value in ((self.weight, 1), (self.bias, 0)):
+            for tensor, value in ((self.weight, self.initializers[0]), (self.bias, self.initializers[1])):
                 if tensor is not None:
                     tensor.materialize(tuple(x.shape[-self.count :]))
-                    nn.init.constant_(tensor, value)
+                    start(tensor, value, 1, 1)
 
     def forward(self, x):
         return F.layer_norm(x, x.shape[-self.count :], self.weight, self.bias, self.epsilon)
@@ -249,8 +252,12 @@ class LayerNormalization(Layer):
 class BatchNormalization(Layer):
     """Batch normalisation with Keras's defaults; the moving variance is the biased one."""
 
-    def __init__(self, axis=-1, momentum=0.99, epsilon=0.001, center=True, scale=True):
+    def __init__(
+        self, axis=-1, momentum=0.99, epsilon=0.001, center=True, scale=True, beta_initializer="zeros",
+        gamma_initializer="ones",
+    ):  # fmt: skip
         super().__init__()
+        self.initializers = gamma_initializer, beta_initializer
         self.axis, self.momentum, self.epsilon = axis, momentum, epsilon
         self.weight = nn.UninitializedParameter() if scale else None
         self.bias = nn.UninitializedParameter() if center else None
@@ -259,10 +266,11 @@ class BatchNormalization(Layer):
 
     def initialize_parameters(self, x):
         if self.has_uninitialized_params():
-            for tensor, value in ((self.weight, 1), (self.bias, 0), (self.running_mean, 0), (self.running_var, 1)):
+            buffers = ((self.running_mean, "zeros"), (self.running_var, "ones"))
+            for tensor, value in ((self.weight, self.initializers[0]), (self.bias, self.initializers[1]), *buffers):
                 if tensor is not None:
                     tensor.materialize((x.shape[self.axis],))
-                    nn.init.constant_(tensor, value)
+                    start(tensor, value, 1, 1)
 
     def forward(self, x):
         x = x.movedim(self.axis, -1)

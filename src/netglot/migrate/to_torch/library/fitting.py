@@ -8,8 +8,9 @@ import torch
 
 from netglot.migrate.to_torch.library.callbacks import Callbacks
 from netglot.migrate.to_torch.library.data import batches_of, first_of, mapped
-from netglot.migrate.to_torch.library.losses import alike
-from netglot.migrate.to_torch.library.metrics import Mean, Metric
+from netglot.migrate.to_torch.library.losses import alike, loss_named, weighed
+from netglot.migrate.to_torch.library.metrics import Mean, Metric, metrics_named
+from netglot.migrate.to_torch.library.optimizers import optimizer_named
 from netglot.migrate.to_torch.library.penalties import forget, losses_of
 
 
@@ -22,6 +23,14 @@ def prepare(model, optimizer, loss=None, metrics=None, loss_weights=None, trains
         parts={},
     )  # fmt: skip
     model.stop_training = False
+
+
+def by_name(options):
+    """Options of `prepare` with what Keras names by a string; those that only say how fast Keras is go."""
+    fast = ("run_eagerly", "jit_compile", "steps_per_execution", "auto_scale_loss")
+    ways = {"optimizer": optimizer_named, "loss": loss_named, "metrics": metrics_named}
+    options = {"optimizer": "rmsprop", **options}
+    return {name: ways.get(name, lambda one: one)(value) for name, value in options.items() if name not in fast}
 
 
 def gathering(metrics):
@@ -88,23 +97,22 @@ def loss_of(model, targets, outputs, weights=None):
             continue
         target = part_of(targets, name, place, model)
         values = getattr(loss, "each", loss)(target if target is None else alike(target, output), output)
-        given = part_of(weights, name, place, model)
-        if given is not None:
-            if given.ndim == values.ndim + 1 and given.shape[-1] == 1:
-                given = given[..., 0]
-            values = values * given.to(values.dtype).reshape(*given.shape, *[1] * (values.ndim - given.ndim))
-        mask = getattr(output, "mask", None)
-        if mask is not None:  # the mean is that of the steps that count
-            mask = mask.to(values.dtype)
-            summed = getattr(loss, "reduction", None) == "sum"
-            values = values * (mask if summed else mask * mask.numel() / mask.sum().clamp(min=1e-7))
+        reduction = getattr(loss, "reduction", "mean")
+        values = weighed(values, part_of(weights, name, place, model), getattr(output, "mask", None), reduction)
         share = part_of(plan.loss_weights, name, place, model) if plan.loss_weights is not None else None
-        value = values.sum() if getattr(loss, "reduction", None) == "sum" else values.mean()
+        value = values.sum() if reduction == "sum" else values.mean()
         if len(named) > 1:  # each output's own loss is told too
             part = plan.parts.setdefault(f"{name}_loss", Mean(name=f"{name}_loss"))
             part.update_state(value, sample_weight=len(output))
         total = total + (value if share is None else share * value)
     return total + sum(losses_of(model))
+
+
+def whole_loss(model, inputs, targets, outputs, weights=None):
+    """The loss as the network computes it by a method of its own, else that of `prepare`."""
+    if hasattr(model, "compute_loss"):
+        return model.compute_loss(x=inputs, y=targets, y_pred=outputs, sample_weight=weights)
+    return loss_of(model, targets, outputs, weights)
 
 
 def measure(model, targets, outputs):
@@ -139,7 +147,7 @@ def train_step(model, inputs, targets, weights=None):
     optimizer.zero_grad()
     forget(model)
     outputs = model(inputs)
-    loss = loss_of(model, targets, outputs, weights)
+    loss = whole_loss(model, inputs, targets, outputs, weights)
     loss.backward()
     optimizer.step()
     measure(model, targets, outputs)
@@ -184,7 +192,7 @@ def fit(
             callbacks.tell("train_batch_begin", step)
             if class_weight is not None:
                 classes = targets.argmax(-1) if targets.ndim > 1 and targets.shape[-1] > 1 else targets.reshape(-1)
-                weights = torch.tensor([class_weight[int(one)] for one in classes], dtype=torch.get_default_dtype())
+                weights = torch.tensor([class_weight.get(int(one), 1.0) for one in classes], dtype=torch.get_default_dtype())
             if hasattr(model, "train_step"):
                 forget(model)
                 logs = model.train_step(batch_of(inputs, targets, weights))
@@ -194,7 +202,7 @@ def fit(
             callbacks.tell("train_batch_end", step, logs)
             if step + 1 == steps_per_epoch:
                 break
-        own = {name: float(value) for name, value in logs.items()}
+        own = {name: float(torch.as_tensor(value).detach()) for name, value in logs.items()}
         gathered = {one.name: one for one in getattr(model, "metrics", None) or metrics_of(model)}
         if own.keys() == gathered.keys():  # then Keras asks the metrics, whether they were shown anything or not
             own = {name: float(one.result()) for name, one in gathered.items()}
@@ -231,7 +239,7 @@ def evaluate(
                 found = {k: float(v) for k, v in model.test_step(batch_of(inputs, targets, weights)).items()}
             else:
                 outputs = model(inputs)
-                total += float(loss_of(model, targets, outputs, weights)) * len(first_of(inputs))
+                total += float(whole_loss(model, inputs, targets, outputs, weights)) * len(first_of(inputs))
                 count += len(first_of(inputs))
                 measure(model, targets, outputs)
             if step + 1 == steps:
@@ -248,7 +256,7 @@ def predict(model, x, batch_size=None, verbose="auto", steps=None, callbacks=Non
     """The outputs for all samples, as arrays."""
     model.eval()
     with torch.no_grad():
-        parts = [model(inputs) for inputs, _, _ in batches_of(x, None, batch_size)]
+        parts = [getattr(model, "predict_step", model)(inputs) for inputs, _, _ in batches_of(x, None, batch_size)]
     if isinstance(parts[0], dict):
         return {key: np.concatenate([part[key].numpy() for part in parts]) for key in parts[0]}
     if isinstance(parts[0], (list, tuple)):

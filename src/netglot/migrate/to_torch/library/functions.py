@@ -1,5 +1,7 @@
 """Functions of TensorFlow that PyTorch has nothing close to."""
 
+import random
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -152,3 +154,10 @@ def standardized(image):
     count = image.shape[-3] * image.shape[-2] * image.shape[-1]
     deviation = image.std(dim=axes, correction=0, keepdim=True).clamp(min=count**-0.5)
     return (image - image.mean(dim=axes, keepdim=True)) / deviation
+
+
+def set_random_seed(seed):
+    """Seeds all that draws at random: Python, NumPy and PyTorch."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

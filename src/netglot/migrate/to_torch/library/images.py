@@ -53,7 +53,7 @@ class Conv(Layer):
             start(self.weight, self.kernel_initializer, inputs * window, self.filters * window)
 
     def forward(self, x):
-        x = x.movedim(-1, 1)
+        x = x.movedim(-1, 1).to(self.weight.dtype)
         if self.padding == "same":
             x = same_padded(x, self.kernel, self.strides, self.rates)
         elif self.padding == "causal":

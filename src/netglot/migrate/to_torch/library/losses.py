@@ -14,6 +14,20 @@ def alike(y_true, y_pred):
     return y_true.squeeze(-1) if y_true.ndim == y_pred.ndim + 1 and y_true.shape[-1] == 1 else y_true
 
 
+def weighed(values, weights=None, mask=None, reduction="mean"):
+    """Losses by the weights of their samples; steps that are masked do not count, and a mean is that of the others."""
+    if weights is not None:
+        weights = torch.as_tensor(weights).to(values.dtype)
+        if weights.ndim == values.ndim + 1 and weights.shape[-1] == 1:
+            weights = weights[..., 0]
+        values = values * weights.reshape(*weights.shape, *[1] * (values.ndim - weights.ndim))
+    if mask is not None and mask.shape == values.shape:
+        mask = mask.to(values.dtype)
+        mean = reduction not in ("sum", "none", None)
+        values = values * (mask * mask.numel() / mask.sum().clamp(min=1e-7) if mean else mask)
+    return values
+
+
 class Loss:
     """The mean of a function of targets and outputs over all samples, or their sum, or as it is."""
 
@@ -27,8 +41,7 @@ class Loss:
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         values = self.each(y_true, y_pred)
-        if sample_weight is not None:
-            values = values * torch.as_tensor(sample_weight).to(values.dtype).reshape(values.shape)
+        values = weighed(values, sample_weight, getattr(y_pred, "mask", None), self.reduction)
         return {"none": lambda v: v, None: lambda v: v, "sum": torch.sum}.get(self.reduction, torch.mean)(values)
 
 
@@ -150,7 +163,11 @@ def categorical_hinge(y_true, y_pred):
 
 
 def loss_named(given):
-    """A loss by Keras's name for it, or as it is given."""
+    """A loss by Keras's name for it, or as it is given; several are looked up one by one."""
+    if isinstance(given, dict):
+        return {name: loss_named(one) for name, one in given.items()}
+    if isinstance(given, (list, tuple)):
+        return [loss_named(one) for one in given]
     losses = [
         sparse_categorical_crossentropy, categorical_crossentropy, binary_crossentropy, mean_squared_error,
         mean_absolute_error, mean_absolute_percentage_error, mean_squared_logarithmic_error, huber, log_cosh,

@@ -239,3 +239,20 @@ class MeanIoU(Metric):
     def result(self):
         both, either = self.counts.diag(), self.counts.sum(0) + self.counts.sum(1) - self.counts.diag()
         return (both[either > 0] / either[either > 0]).mean()
+
+
+def metrics_named(given):
+    """Metrics by Keras's names for them, or as they are given."""
+    if isinstance(given, dict):
+        return {name: metrics_named(one) for name, one in given.items()}
+    if isinstance(given, (list, tuple)):
+        return [metrics_named(one) for one in given]
+    if not isinstance(given, str):
+        return given
+    known = {
+        "accuracy": Accuracy, "acc": Accuracy, "binary_accuracy": BinaryAccuracy, "auc": AUC, "precision": Precision,
+        "recall": Recall, "sparse_categorical_accuracy": SparseCategoricalAccuracy,
+        "categorical_accuracy": CategoricalAccuracy, "root_mean_squared_error": RootMeanSquaredError,
+    }  # fmt: skip
+    short = given.lower()
+    return known[short](name=given) if short in known else Mean(loss_named(given), name=given)

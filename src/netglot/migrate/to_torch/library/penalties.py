@@ -16,6 +16,12 @@ def l1_l2(l1=0.01, l2=0.01):
     return lambda weight: l1 * weight.abs().sum() + l2 * weight.square().sum()
 
 
+def penalty_of(regularizer):
+    """A penalty by Keras's name for it, or as it is given."""
+    known = {"l1": l1, "l2": l2, "l1_l2": l1_l2}
+    return known[regularizer.lower()]() if isinstance(regularizer, str) else regularizer
+
+
 def penalised(layer, **penalties):
     """A layer whose weights cost: the name of each weight, and its penalty; `output` names what the layer gives."""
     layer.penalties = {name: one for name, one in penalties.items() if one is not None and name != "output"}
@@ -36,6 +42,8 @@ def losses_of(model):
         for name, penalty in getattr(layer, "penalties", {}).items():
             weight = getattr(layer, name)
             found += [penalty(weight)] if weight.requires_grad else []
+        own = [one for one in layer.parameters(recurse=False) if one.requires_grad]
+        found += [one.penalty(one) for one in own if getattr(one, "penalty", None) is not None]
         found += layer.__dict__.pop("told", [])
     return found
 

@@ -1,8 +1,13 @@
 """How weights start, and what an activation is called."""
 
+import copy
+import re
+
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from netglot.migrate.to_torch.library.plain import glorot_uniform
 
 
 def function_of(activation):
@@ -19,8 +24,10 @@ def function_of(activation):
 
 def start(tensor, initializer, fan_in, fan_out):
     """Starts a weight as Keras does, by the initializer's name; a function of the weight does it its own way."""
+    tensor.started = (initializer, fan_in, fan_out)
     if callable(initializer):
         return initializer(tensor.data)
+    initializer = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", initializer).lower()
     scales = {"glorot": (fan_in + fan_out) / 2, "he": fan_in / 2, "lecun": fan_in}
     kind, _, shape = initializer.rpartition("_")
     with torch.no_grad():
@@ -35,3 +42,32 @@ def start(tensor, initializer, fan_in, fan_out):
             "normal": lambda t: nn.init.normal_(t, std=0.05), "random_normal": lambda t: nn.init.normal_(t, std=0.05),
             "truncated_normal": lambda t: nn.init.trunc_normal_(t, std=0.05, a=-0.1, b=0.1),
         }[initializer](tensor)  # fmt: skip
+
+
+def filled_with(values):
+    """An initializer that gives a weight these values."""
+    return lambda weight: weight.copy_(torch.as_tensor(values))
+
+
+def started(initializer, shape, dtype=None):
+    """A tensor of a shape as an initializer begins it."""
+    fans = (shape[-2:] if len(shape) > 1 else [max(1, *shape)] * 2) if len(shape) else (1, 1)
+    window = torch.Size(shape[:-2]).numel()
+    made = torch.empty(tuple(shape))
+    start(made, initializer, fans[0] * window, fans[1] * window)
+    return made if dtype is None else made.to(dtype)
+
+
+def clone_model(model):
+    """A network of the same layers, whose weights start anew."""
+    made = copy.deepcopy(model)
+    for name in ("optimizer", "plan", "history"):
+        made.__dict__.pop(name, None)
+    for module in made.modules():  # PyTorch's own
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+    made.apply(glorot_uniform)
+    for own, new in zip([*model.parameters(), *model.buffers()], [*made.parameters(), *made.buffers()]):
+        if hasattr(own, "started"):
+            start(new, *own.started)
+    return made

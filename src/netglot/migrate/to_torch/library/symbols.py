@@ -11,6 +11,19 @@ from netglot.migrate.to_torch.library.penalties import told
 from netglot.migrate.to_torch.library.starting import start
 
 
+def with_operators(cls):
+    """Gives a class the operators of tensors, each of which makes a symbol."""
+    for name in ("add", "sub", "mul", "truediv", "pow", "matmul", "mod", "floordiv"):
+        function = getattr(operator, name)
+        setattr(cls, f"__{name}__", lambda a, b, function=function: cls.of(function, a, b))
+        setattr(cls, f"__r{name}__", lambda a, b, function=function: cls.of(function, b, a))
+    for name in ("neg", "lt", "le", "gt", "ge"):
+        function = getattr(operator, name)
+        setattr(cls, f"__{name}__", lambda *values, function=function: cls.of(function, *values))
+    return cls
+
+
+@with_operators
 class Symbol:
     """What stands for a tensor while a network is written down; it holds how it is computed, and an example."""
 
@@ -69,15 +82,6 @@ class Symbol:
         return (self[i] for i in range(self.shape[0]))
 
 
-for name in ("add", "sub", "mul", "truediv", "pow", "matmul", "mod", "floordiv"):
-    function = getattr(operator, name)
-    setattr(Symbol, f"__{name}__", lambda a, b, function=function: Symbol.of(function, a, b))
-    setattr(Symbol, f"__r{name}__", lambda a, b, function=function: Symbol.of(function, b, a))
-for name in ("neg", "lt", "le", "gt", "ge"):
-    function = getattr(operator, name)
-    setattr(Symbol, f"__{name}__", lambda *values, function=function: Symbol.of(function, *values))
-
-
 class Layer(nn.modules.lazy.LazyModuleMixin, nn.Module):
     """A layer that makes its weights when it meets its first input: in `build`, or `initialize_parameters`."""
 
@@ -106,11 +110,15 @@ class Layer(nn.modules.lazy.LazyModuleMixin, nn.Module):
         """Adds to the loss of the network."""
         told(self, value)
 
-    def add_weight(self, shape=(), initializer="glorot_uniform", dtype=None, trainable=True, name=None):
+    def add_weight(
+        self, shape=(), initializer="glorot_uniform", dtype=None, trainable=True, name=None, regularizer=None
+    ):
         """A weight of a shape, started as Keras starts it."""
-        weight = nn.Parameter(torch.empty(tuple(shape)), requires_grad=trainable)
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        weight = nn.Parameter(torch.empty(shape), requires_grad=trainable)
         fans = shape[-2:] if len(shape) > 1 else (max(1, math.prod(shape)),) * 2
-        start(weight, initializer, *(fan * math.prod(shape[:-2]) for fan in fans))
+        start(weight, initializer or "glorot_uniform", *(fan * math.prod(shape[:-2]) for fan in fans))
+        weight.penalty = regularizer
         return weight
 
     def __call__(self, *args, **options):
@@ -131,7 +139,8 @@ def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None):
 
 
 def _as_declared(symbol, value):
-    """An input with the last axis of one that was declared for it."""
+    """An input with the last axis and the dtype of one that was declared for it."""
+    value = value.to(symbol.example.dtype)
     lacks = value.ndim + 1 == symbol.example.ndim and symbol.example.shape[-1] == 1
     return value[..., None] if lacks else value
 

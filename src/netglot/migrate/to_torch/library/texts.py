@@ -112,7 +112,9 @@ class TextVectorization(Lookup):
         super().__init__(max_tokens, 1, "" if output_mode == "int" else None, "[UNK]", vocabulary, False, output_mode)
 
     def parts(self, value):
-        text = str(value[0] if isinstance(value, np.ndarray) else value)
+        text = str(value.reshape(-1)[0] if isinstance(value, np.ndarray) else value)
+        if callable(self.standardize):
+            text = str(self.standardize(np.asarray(text)))
         if self.standardize in ("lower", "lower_and_strip_punctuation"):
             text = text.lower()
         if self.standardize in ("strip_punctuation", "lower_and_strip_punctuation"):
@@ -138,3 +140,13 @@ def values_of(data):
         array = np.asarray(data)
         return list(array.reshape(-1))
     return [value for batch in data for value in values_of(batch)]
+
+
+def each_text(function, texts, otype=object):
+    """A function on every text of an array."""
+    return np.vectorize(function, otypes=[otype])(np.asarray(texts, dtype=object))
+
+
+def regex_replace(texts, pattern, rewrite, replace_global=True):
+    """Texts with what a pattern finds replaced."""
+    return each_text(lambda text: re.sub(pattern, rewrite, str(text), count=0 if replace_global else 1), texts)
