@@ -199,10 +199,15 @@ def unshuffled_files() -> None:
                 setattr(holder, name, read)
 
 
+def _made_wide(own: Any) -> Any:
+    """A function that makes a tensor of a shape, in double precision where nothing is said."""
+    return lambda shape, dtype=tf.float64, *rest, **options: own(shape, dtype, *rest, **options)
+
+
 def double_made() -> None:
     """What TensorFlow makes in single precision where nothing is said is made in double."""
     for name in ("ones", "zeros"):
-        setattr(tf, name, lambda shape, dtype=tf.float64, *rest, own=getattr(tf, name), **kw: own(shape, dtype, *rest, **kw))
+        setattr(tf, name, _made_wide(getattr(tf, name)))
     tf.eye = functools.partial(tf.eye, dtype=tf.float64)
     wide = tf.constant
 

@@ -9,6 +9,7 @@ from netglot.migrate.rewrite import File, Rewriter
 from netglot.migrate.to_keras import names
 from netglot.migrate.to_keras.target import Target
 from netglot.migrate.to_torch import (
+    bases,
     compiling,
     penalties,
     tapes,
@@ -39,9 +40,9 @@ class TorchCalls(Target):
     def call(self, r: Rewriter, node: ast.Call) -> str | None:
         fact, function = r.fact(node), node.func
         dotted, callees = r.dotted(function), list(fact.callees)
-        if _begins_module(r, node):
+        if _begins_module(r, node) or _begins_network(r, node):
             r.touch(node)
-            return "super().__init__()"
+            return f"{r.text(function.value)}.__init__()"  # type: ignore[attr-defined]
         if dotted is not None and (not callees or not callees[0].startswith(self.prefixes)):
             callees = [dotted] if not callees or dotted.startswith(self.prefixes) else callees
         receiver = function.value if isinstance(function, ast.Attribute) else None
@@ -168,11 +169,13 @@ class TorchCalls(Target):
     def _mode(self, r: Rewriter, node: ast.Call, callees: list[str]) -> str:
         """What is called; a network that is called from outside is told whether it trains, as Keras is by the call."""
         text, extra = r.text(node.func), r.fact(node).extra
+        flag = next((k.value for k in node.keywords if k.arg == "training"), None)
+        if r._state.get("tells") and isinstance(flag, ast.Name) and flag.id == "training" and extra.get("moody", True):
+            return f"{text}.train(training)"
         if _inherits(r, node) or extra.get("symbol") or not extra.get("moody", True):
             return text
         if any("user:" not in c and "keras." not in c for c in callees):
             return text
-        flag = next((k.value for k in node.keywords if k.arg == "training"), None)
         value = r.constant(flag) if flag is not None else False
         if value in (True, False) and value is not MISSING:
             return f"{text}.train()" if value else f"{text}.eval()"
@@ -301,6 +304,19 @@ def _begins_module(r: Rewriter, node: ast.Call) -> bool:
     match node:
         case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__")):
             return plain_module(r, r.around(node, ast.ClassDef))
+    return False
+
+
+def _begins_network(r: Rewriter, node: ast.Call) -> bool:
+    """Whether a call is the `super().__init__(name=..., **kwargs)` of a network that becomes a plain module."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__"), args=[]) if (
+            node.keywords
+        ):
+            holder = r.around(node, ast.ClassDef)
+            known = {k.arg for k in node.keywords} <= {"name", "dtype", "trainable", None}
+            parents = [bases.base(r, holder, r.dotted(one) or "") for one in getattr(holder, "bases", ())]
+            return known and parents == ["nn.Module"]
     return False
 
 

@@ -6,6 +6,7 @@ import ast
 
 from netglot.migrate.declare import MISSING, Bound, Table, Unbound
 from netglot.migrate.to_keras.unseen import PLAIN
+from netglot.migrate.to_torch.names import plain_module
 
 table = Table()
 declare, rule, mark = table.declare, table.rule, table.mark
@@ -304,7 +305,20 @@ def _variable(c: Bound) -> str:
     value = "torch.tensor({value})" if fact.kinds == ["array"] else "torch.as_tensor({value})"
     if fact.kinds == ["tensor"] and isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
         value = "{value:p}.detach().clone()"
+    if _untracked(c):
+        c.rewriter.notes.append(f"line {c.node.lineno}: Keras does not train a tf.Variable that a layer holds")
+        floating = any("float" in one for one in c.rewriter.fact(c.node).dtypes) and c.literal("trainable") is not False
+        return c.filled(f"nn.Buffer({value}, persistent=False)") + (".requires_grad_()" if floating else "")
     return c.filled(f"nn.Parameter({value}<, requires_grad={{trainable}}>)")
+
+
+def _untracked(c: Bound) -> bool:
+    """Whether a variable is held by a layer of Keras, which knows its own kind of variables alone."""
+    holder, parent = c.rewriter.around(c.node, ast.ClassDef), c.rewriter.parent(c.node)
+    held = isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Attribute)
+    module = held and c.callee == "tf.Variable" and isinstance(holder, ast.ClassDef)
+    kinds = c.rewriter.file.classes.get(holder.name, {}) if module else {}
+    return kinds.get("kind") == "module" and not plain_module(c.rewriter, holder)
 
 
 declare("keras.random.SeedGenerator(seed=None)", "None", infers="seed")

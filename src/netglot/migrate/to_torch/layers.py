@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+from typing import Any
 
 from netglot.migrate.declare import MISSING, Bound, Table, Unbound
 from netglot.migrate.to_torch import plain
@@ -196,7 +197,37 @@ declare("keras.Input|keras.layers.Input|keras.layers.InputLayer|keras.InputLayer
 def _sequential(c: Bound) -> str:
     if (made := plain.sequential(c.rewriter, c.node, c.given.get("layers"))) is not None:
         return made
+    if (made := _with_input(c)) is not None:
+        return made
     return c.filled("Sequential(") + (c.text("layers") if c.has("layers") else "") + ")"
+
+
+def _with_input(c: Bound) -> str | None:
+    """Layers of which the first one says what its input is, with that input before them."""
+    r, listed = c.rewriter, c.given.get("layers")
+    first = listed.elts[0] if isinstance(listed, ast.List) and listed.elts else None
+    shape = declared_input(r, first) if isinstance(first, ast.Call) else None
+    if shape is None:
+        return None
+    gap = ",\n" + r.spans.indent(first) if r._begins_line(first) else ", "
+    put = f"{r.need('Input')}(shape={shape}){gap}"
+    inner = r.spans.composed(listed, lambda one: put + r.text(one) if one is first else r.text(one))
+    return c.filled("Sequential(") + inner + ")"
+
+
+def declared_input(r: Any, layer: ast.Call) -> str | None:
+    """The shape that a layer declares of its input, as text; None where it declares none, or is given more by it."""
+    name = r.dotted(layer.func) or ""
+    if not name.startswith("keras.layers.") or name.endswith(("Input", "InputLayer")):
+        return None
+    for option in layer.keywords:
+        if option.arg == "input_shape":
+            return r.text(option.value)
+        if option.arg == "input_dim" and not name.endswith("Embedding"):
+            return f"({r.text(option.value)},)"
+        if option.arg == "batch_input_shape":
+            return f"{r.text(option.value)}[1:]"
+    return None
 
 
 @rule("keras.Model|keras.models.Model(inputs, outputs, name=None)", infers="name")
@@ -275,7 +306,9 @@ declare("keras.initializers.RandomUniform|tf.random_uniform_initializer|tf.initi
         "functools.partial(nn.init.uniform_, a={minval}, b={maxval})", infers="seed")  # fmt: skip
 
 
-@rule("keras.initializers.Constant|keras.initializers.constant|tf.constant_initializer|tf.initializers.Constant(value=0.0)")
+@rule(
+    "keras.initializers.Constant|keras.initializers.constant|tf.constant_initializer|tf.initializers.Constant(value=0.0)"
+)
 def _constant(c: Bound) -> str:
     """One number everywhere, or the values of an array."""
     whole = c.literal("value") is MISSING and not {"int", "float"} & {*c.rewriter.peek(c.given["value"]).kinds}
@@ -288,12 +321,12 @@ declare("keras.regularizers.get(identifier)", "penalty_of({identifier})")
 declare("keras.activations.get(identifier)", "function_of({identifier})")
 
 
-@rule("keras.initializers.serialize|keras.regularizers.serialize|keras.activations.serialize|keras.constraints.serialize(x)")
+@rule(
+    "keras.initializers.serialize|keras.regularizers.serialize|keras.activations.serialize|keras.constraints.serialize(x)"
+)
 def _serialized(c: Bound) -> str:
     """What a layer tells of itself is said by the same words."""
     holder = c.rewriter.around(c.node, ast.FunctionDef)
     if not isinstance(holder, ast.FunctionDef) or holder.name != "get_config":
         raise Unbound("PyTorch has no configurations of layers")
     return c.filled("{x}")
-
-

@@ -14,6 +14,7 @@ from netglot.migrate.to_keras.words import GONE
 from netglot.migrate.to_torch import (
     bases,
     functions,
+    layers,
     plain,
     tapes,
 )
@@ -60,15 +61,14 @@ class TorchStatements(Target):
         inside = isinstance(r.parent(node), ast.ClassDef) and r._state.get("module")
         outer = r._state.get("training")
         names = [a.arg for a in (*node.args.args, *node.args.kwonlyargs)]
-        r._state["training"] = bool(inside and "training" in names)
-        gone = [
-            d for d in node.decorator_list if r.dotted(getattr(d, "func", d)) == "tf.function" or _serialised(r, d)
-        ]
+        r._state["training"] = told = bool(inside and "training" in names and node.name == "call")
+        r._state["tells"] = bool(inside and "training" in names and not told and not _hands_on(r, node))
+        gone = [d for d in node.decorator_list if r.dotted(getattr(d, "func", d)) == "tf.function" or _serialised(r, d)]
         made = r.spans.composed(node, lambda child: "\0decorator" if child in gone else r.text(child))
         made = re.sub(r"@\0decorator[ \t]*(#[^\n]*)?\n[ \t]*", "", made)
-        if inside and "training" in names:
+        if told:
             made = _without_parameter(made)
-        r._state["training"] = outer
+        r._state["training"], r._state["tells"] = outer, False
         plain = isinstance(r.parent(node), ast.ClassDef) and plain_module(r, r.parent(node))
         if (inside and node.name == "call") or (plain and node.name == "__call__"):
             made = re.sub(rf"(?m)^(\s*def ){node.name}\b", r"\1forward", made, count=1)
@@ -124,6 +124,12 @@ class TorchStatements(Target):
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             return None
         name = (r.fact(call).callees or [""])[0]
+        if call.func.attr == "add" and len(call.args) == 1 and isinstance(call.args[0], ast.Call):
+            shape = layers.declared_input(r, call.args[0]) if name.endswith("Sequential.add") or not name else None
+            if shape is not None:
+                owner = r.text(call.func.value)
+                put = f"{owner}.add({r.need('Input')}(shape={shape}))\n{r.spans.indent(node)}"
+                return put + f"{owner}.add({r.text(call.args[0])})"
         if name.endswith(".summary") and name.startswith(BUILT):
             return f"print({r.text(call.func.value)})"
         if name == "tf.Tensor.set_shape":
@@ -149,6 +155,21 @@ class TorchStatements(Target):
         if set(names) != {"tf.GradientTape"}:
             return None
         return dedented(_Plain(), r, node)
+
+
+def _hands_on(r: Rewriter, method: ast.FunctionDef) -> bool:
+    """Whether a method is always told the `training` that its caller was told."""
+    names = [one.arg for one in method.args.args]
+    place = names.index("training") - 1 if "training" in names else len(names)
+    calls = [
+        one for file in r.project.files for one in ast.walk(file.tree)
+        if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and one.func.attr == method.name
+    ]  # fmt: skip
+    given = [
+        next((k.value for k in one.keywords if k.arg == "training"), one.args[place] if len(one.args) > place else None)
+        for one in calls
+    ]
+    return bool(calls) and all(isinstance(one, ast.Name) and one.id == "training" for one in given)
 
 
 def _gathers(r: Rewriter, target: ast.Name) -> bool:

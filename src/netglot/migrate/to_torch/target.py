@@ -59,7 +59,9 @@ class TorchTarget(TorchCalls, TorchExpressions, TorchStatements):
         return helpers.renamed(self.helpers[name], r.helpers)
 
     def spell(self, text: str, r: Rewriter) -> str:
-        for word in re.findall(r"(?<![\w.])(torch|nn|F|functools|copy|operator|random|warnings|math|np|torchvision)\.", text):
+        for word in re.findall(
+            r"(?<![\w.])(torch|nn|F|functools|copy|operator|random|warnings|math|np|torchvision)\.", text
+        ):
             r.imports.add(word)
 
         def helper(match: re.Match) -> str:
@@ -71,7 +73,13 @@ class TorchTarget(TorchCalls, TorchExpressions, TorchStatements):
         """An array of NumPy that a function is given as a tensor; None for what is given as it is."""
         function = c.callee.startswith(("tf.", "keras.ops.", "keras.activations.")) and "Tensor." not in c.callee
         given = c.given.get(name)
-        if not function or isinstance(given, list) or given is None or name in SIZES or before.endswith("as_tensor("):
+        if (
+            not function
+            or isinstance(given, list)
+            or given is None
+            or name in SIZES
+            or before.endswith(("as_tensor(", "torch.tensor("))
+        ):
             return None
         known = c.rewriter.peek
         if known(given).kinds != ["array"] or known(c.node).kinds != ["tensor"]:

@@ -178,7 +178,11 @@ declare(
 declare("keras.datasets.mnist.load_data(path=None)", 'torchvision_arrays("MNIST")', infers="path")
 declare("keras.datasets.fashion_mnist.load_data()", 'torchvision_arrays("FashionMNIST")')
 declare("keras.datasets.cifar10.load_data()", 'torchvision_arrays("CIFAR10")')
-declare("keras.datasets.cifar100.load_data(label_mode='fine')", 'torchvision_arrays("CIFAR100")', when={"label_mode": "fine"})
+declare(
+    "keras.datasets.cifar100.load_data(label_mode='fine')",
+    'torchvision_arrays("CIFAR100")',
+    when={"label_mode": "fine"},
+)
 
 DATASET = {
     "shuffle", "batch", "prefetch", "repeat", "take", "map", "cache", "skip", "filter", "window", "flat_map", "unbatch",

@@ -72,9 +72,16 @@ def hand_on(layer, inputs, output):
     kind = getattr(getattr(layer, "function", None), "__name__", type(layer).__name__)
     given = inputs[0] if inputs and isinstance(inputs[0], (list, tuple)) else inputs[:1]
     masks = [getattr(one, "mask", None) for one in given]
-    if kind not in keeping or not masks or any(one is None for one in masks) or not isinstance(output, torch.Tensor):
+    joined = kind == "cat" and layer.options.get("dim") == -1  # what is side by side counts where all of it does
+    if joined:
+        masks = [one for one in masks if one is not None]
+    if not (kind in keeping or joined) or not masks or any(one is None for one in masks):
         return
-    mask = functools.reduce(torch.logical_or, masks)
+    mask = functools.reduce(torch.logical_and if joined else torch.logical_or, masks)
+    if isinstance(output, tuple) and kind in ("LSTM", "GRU", "SimpleRNN", "Bidirectional"):  # states come behind it
+        output = output[0]
+    if not isinstance(output, torch.Tensor):
+        return
     if output.ndim > 2 and output.shape[:2] == mask.shape:
         output.mask = mask
 
@@ -304,5 +311,10 @@ def merged(tensors, how):
         "add": torch.add, "multiply": torch.mul, "average": torch.add, "subtract": torch.sub,
         "maximum": torch.maximum, "minimum": torch.minimum,
     }  # fmt: skip
+    masks = [getattr(one, "mask", None) for one in tensors]
+    if how == "multiply" and any(one is not None for one in masks):  # a masked step is no factor
+        tensors = [x if m is None else torch.where(m[..., None], x, 1) for x, m in zip(tensors, masks)]
     total = functools.reduce(functions[how], tensors)
+    if how == "multiply" and all(one is not None for one in masks):
+        total = total * functools.reduce(torch.logical_or, masks)[..., None].to(total.dtype)
     return total / len(tensors) if how == "average" else total

@@ -1,5 +1,6 @@
 """`compile`, `fit`, `evaluate` and `predict` as functions of a network."""
 
+import itertools
 import re
 import types
 
@@ -174,8 +175,10 @@ def fit(
         )  # fmt: skip
     model.train()
     if not hasattr(model, "train_step"):
+        shown, x = itertools.tee(x) if hasattr(x, "__next__") else (x, x)
         with torch.no_grad():
-            model.eval()(next(iter(batches_of(x, y, batch_size)))[0])  # the weights are made with the first input
+            model.eval()(next(iter(batches_of(shown, y, batch_size)))[0])  # the weights are made with the first input
+        del shown
         model.optimizer.watch(one for one in model.parameters() if one.requires_grad)
     history, done, callbacks = {}, [], Callbacks(model, callbacks, epochs)
     model.history = types.SimpleNamespace(history=history, epoch=done)
@@ -192,7 +195,9 @@ def fit(
             callbacks.tell("train_batch_begin", step)
             if class_weight is not None:
                 classes = targets.argmax(-1) if targets.ndim > 1 and targets.shape[-1] > 1 else targets.reshape(-1)
-                weights = torch.tensor([class_weight.get(int(one), 1.0) for one in classes], dtype=torch.get_default_dtype())
+                weights = torch.tensor(
+                    [class_weight.get(int(one), 1.0) for one in classes], dtype=torch.get_default_dtype()
+                )
             if hasattr(model, "train_step"):
                 forget(model)
                 logs = model.train_step(batch_of(inputs, targets, weights))

@@ -2,6 +2,8 @@
 
 import torch
 
+from netglot.migrate.to_torch.library.losses import loss_named
+
 
 class Metric:
     """What gathers over batches."""

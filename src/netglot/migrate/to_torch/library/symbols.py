@@ -1,5 +1,6 @@
 """Networks that are written down by calling layers on symbols, as Keras's functional way does."""
 
+import copy
 import math
 import operator
 import warnings
@@ -73,6 +74,8 @@ class Symbol:
         return self.example.dtype
 
     def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
         return lambda *args, **options: Symbol.of(lambda x, *a, **k: getattr(x, name)(*a, **k), self, *args, **options)
 
     def __getitem__(self, index):
@@ -179,6 +182,13 @@ class Model(Layer):
                 args, options = (Symbol.put(part, lambda symbol: known[id(symbol)]) for part in (one.args, one.options))
                 known[id(one)] = one.function(*args, **options)
         return Symbol.put(self.outputs, lambda symbol: known[id(symbol)])
+
+    def __deepcopy__(self, memo):
+        made = memo[id(self)] = self.__new__(type(self))
+        for one in self.steps:  # in order, so that none goes deep
+            copy.deepcopy(one, memo)
+        made.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return made
 
     @property
     def input(self):
