@@ -274,3 +274,69 @@ def test_what_is_no_saved_model(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"damaged")
     with pytest.raises(InputError, match="cannot be loaded"):
         saved_model.read(tmp_path)
+
+
+class Block(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.first = layers.Dense(6, activation="relu")
+        self.second = layers.Dense(6)
+        self.norm = layers.LayerNormalization()
+
+    def call(self, x):
+        return self.norm(x + self.second(self.first(x)))
+
+
+class Blocks(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.stem = layers.Dense(6)
+        self.blocks = [Block() for _ in range(3)]
+        self.head = layers.Dense(2)
+
+    def call(self, x):
+        x = self.stem(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x)
+
+
+def test_blocks_of_a_subclassed_model_are_one_class(tmp_path):
+    """All kernels of such a model are called alike, and Keras counts its layers through all blocks."""
+    from netglot import write
+
+    model = Blocks()
+    model(np.zeros((1, 5), "float32"))
+    randomise(model)
+    model.export(tmp_path / "net", verbose=False)
+    graph = saved_model.read(tmp_path / "net")
+    check(graph)
+    arrays = draw(graph, 3)
+    (given,) = arrays.values()
+    close(evaluate(graph, arrays), {"output_0": model(given)}, 1e-4)
+    assert sum(name.endswith("layer_normalization.gamma") for name in graph.parameters) == 3
+    source = write(graph, "torch").source
+    assert source.count("(nn.Module)") == 3 and "class Block(nn.Module)" in source
+
+
+class Towers(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.towers = [tf.Variable(tf.random.normal([6, 4])) for _ in range(2)]
+        self.offset = tf.Variable(tf.zeros(4))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 6], tf.float32, name="x")])
+    def similarity(self, x):
+        left, right = (tf.nn.l2_normalize(x @ tower + self.offset, -1) for tower in self.towers)
+        return {"similarity": tf.reduce_sum(left * right, -1)}
+
+
+def test_variables_without_names_are_called_by_their_attributes(tmp_path):
+    """What TensorFlow calls the steps of its own functions is no layer."""
+    towers = Towers()
+    tf.saved_model.save(towers, str(tmp_path / "net"), signatures={"similarity": towers.similarity})
+    graph = saved_model.read(tmp_path / "net")
+    assert set(graph.parameters) == {"towers.0", "towers.1", "offset"}
+    assert not any(node.scope for node in graph.nodes)
+    arrays = draw(graph, 3)
+    close(evaluate(graph, arrays), towers.similarity(**arrays), 1e-4)

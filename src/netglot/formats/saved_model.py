@@ -204,11 +204,39 @@ def variables(loaded: Any) -> dict[int, tuple[str, Any]]:
     """The path and the variable of each resource of a SavedModel, by the identity of its handle."""
     found: dict[int, tuple[str, Any]] = {}
     seen: set[str] = set()
+    attributes = _attributes(loaded)
     for function in loaded.signatures.values():
         for variable in function.variables:
             if id(variable.handle) not in found:
-                path = _unique(_path(variable.name), seen)
-                found[id(variable.handle)] = (path, variable)
+                path = _path(variable.name)
+                if _UNNAMED.fullmatch(path):
+                    path = attributes.get(id(variable.handle), path)
+                found[id(variable.handle)] = (_unique(path, seen), variable)
+    return found
+
+
+_UNNAMED = re.compile(r"Variable(_\d+)?")
+"""What TensorFlow calls a variable that nobody gave a name."""
+
+
+def _attributes(loaded: Any) -> dict[int, str]:
+    """The attribute path of each variable of the objects that were saved, by the identity of its handle."""
+    found: dict[int, str] = {}
+    seen = {id(loaded)}
+    level = [("", loaded)]
+    while level:
+        below = []
+        for path, one in level:
+            for name, child in one._trackable_children().items():
+                if id(child) in seen:
+                    continue
+                seen.add(id(child))
+                inner = _path(f"{path}/{name}" if path else name)
+                if hasattr(child, "handle"):
+                    found.setdefault(id(child.handle), inner)
+                elif hasattr(child, "_trackable_children"):
+                    below.append((inner.replace(".", "/"), child))
+        level = below
     return found
 
 

@@ -34,7 +34,7 @@ class Writes:
         self.pending: list[Parameter] = []
         """The variables whose writes no node of the graph does yet."""
 
-    def assign(self, traced: TracedVariable, value: Any) -> Traced:
+    def assign(self, traced: TracedVariable, value: Any) -> Any:
         """Writes to a variable.
 
         Raises:
@@ -54,7 +54,7 @@ class Writes:
             self.pending.append(parameter)
         return written
 
-    def _fitting(self, traced: TracedVariable, value: Any) -> Traced:
+    def _fitting(self, traced: TracedVariable, value: Any) -> Any:
         """What is written, in the dtype and the shape of the variable."""
         if not isinstance(value, Traced):
             array = np.asarray(array_of(value) if hasattr(value, "shape") else value)
