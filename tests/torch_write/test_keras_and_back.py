@@ -42,6 +42,12 @@ def steps():
     return keras.Model(given, layers.LSTM(4, name="lstm")(x), name="steps_net")
 
 
+def one_by_one():
+    given = keras.Input((3, 5), name="steps")
+    first, second, third = keras.ops.unstack(given, axis=1)
+    return keras.Model(given, layers.Dense(2)(layers.Concatenate()([first * second, third])), name="one_by_one")
+
+
 def blocks():
     def block(x, width):
         y = layers.DepthwiseConv2D(3, padding="same", activation="gelu")(x)
@@ -61,6 +67,7 @@ GOLDEN = {name: sources.MODELS[name] for name in SMALL} | {
     "image": image,
     "tokens": tokens,
     "steps": steps,
+    "one_by_one": one_by_one,
     "blocks": blocks,
 }
 

@@ -6,6 +6,7 @@ is made of the same PyTorch text with the same weights.
 
 import numpy as np
 import pytest
+import torch
 from tests.golden.networks import NETWORKS, SMALL
 from tests.torch_write.emitted import emit, outputs
 from tests.torch_write.test_round_trip import arguments_for
@@ -49,7 +50,35 @@ SUMMED = {"lstm_classifier"}
 the text says nothing of it from the second round on."""
 
 LARGER = ("resnet18", "mobilenet_v3_large")
-"""Networks of full size that go round in some seconds; the others of the golden ones take too long."""
+"""Networks of full size that go round in some seconds. The others of the golden ones take too long; their classes go
+round in small."""
+
+
+def densely_connected():
+    from tests.conftest import register_torchvision_operators
+
+    register_torchvision_operators()
+    from torchvision.models import DenseNet
+
+    return DenseNet(growth_rate=4, block_config=(2, 3), num_init_features=8, num_classes=5)
+
+
+def vision_transformer():
+    from tests.conftest import register_torchvision_operators
+
+    register_torchvision_operators()
+    from torchvision.models import VisionTransformer
+
+    sizes = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 16, "num_classes": 3}
+    network = VisionTransformer(image_size=16, patch_size=4, **sizes)
+    torch.nn.init.normal_(network.heads.head.weight)  # which is zero at first
+    return network
+
+
+LESSER = {
+    "densenet": (densely_connected, ["B,3,32,32"]),
+    "vision_transformer": (vision_transformer, ["B,3,16,16"]),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -59,9 +88,9 @@ def afresh():
     keras.backend.clear_session(free_memory=False)
 
 
-@pytest.mark.parametrize("name", [*SMALL, *LARGER])
+@pytest.mark.parametrize("name", [*SMALL, *LARGER, *LESSER])
 def test_there_and_back(name, tmp_path):
-    make, inputs = NETWORKS[name]
+    make, inputs = (NETWORKS | LESSER)[name]
     network = make().eval()
     model, back, load = by_way_of_keras(lambda: network, inputs, tmp_path / "first")
     theirs, ours = load().double(), network.double()

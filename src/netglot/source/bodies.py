@@ -351,6 +351,8 @@ def _alike(first: Body, other: Body) -> bool:
     for ours, theirs in zip(first.statements, other.statements, strict=True):
         if (ours.text, ours.member, ours.literals) != (theirs.text, theirs.member, theirs.literals):
             return False
+        if len(ours.results) != len(theirs.results):
+            return False
         if [same.get(v, v) for v in ours.operands] != list(theirs.operands):
             return False
         same.update(zip(ours.results, theirs.results, strict=True))

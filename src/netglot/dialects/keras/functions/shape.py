@@ -147,6 +147,8 @@ def unstack(x, num=None, axis=0):
     count = num or shape_of(x)[axis]
     if not isinstance(count, int):
         raise Refusal(notimpl("a list of tensors whose number is not known"))
+    if count == shape_of(x)[axis] and count > 1:
+        return ops.Unstack(x, axis)
     return [ops.Select(x, axis, i) for i in range(count)]
 
 
