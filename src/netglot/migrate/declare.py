@@ -226,6 +226,10 @@ class Bound:
         return text
 
 
+ALIASES = {"axis": "dim", "keepdims": "keepdim"}
+"""Names of NumPy's by which PyTorch takes options too."""
+
+
 def bind(rewriter: Any, node: ast.Call, row: Declaration, *, receiver: ast.AST | None = None, callee="") -> Bound:
     """Binds the arguments of a call; `receiver` is the object of a method, its first argument.
 
@@ -251,6 +255,9 @@ def bind(rewriter: Any, node: ast.Call, row: Declaration, *, receiver: ast.AST |
         if keyword.arg is None:
             raise Unbound("its options are unpacked from a dictionary")
         name = spelled.get(keyword.arg, keyword.arg)
+        name = name if name in known else ALIASES.get(name, name)
+        if name == "input" and name not in known and plain and plain[0].name not in given:
+            name = plain[0].name
         if name not in known and name not in IDLE:
             raise Unbound(f"its option {keyword.arg} has no counterpart")
         given[name] = keyword.value

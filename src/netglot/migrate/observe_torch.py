@@ -134,6 +134,8 @@ class Torch(Framework):
             fact.extra["moody"] = fact.extra.get("moody", False) or any(map(_moody, function.modules()))
 
     def note_tensor(self, fact: Any, value: Any) -> None:
+        if (turned := getattr(value, TURNED, None)) is not None:
+            fact.extra["turned" if turned else "straight"] = True
         if value.is_leaf and (value.requires_grad or isinstance(value, nn.Parameter)):
             fact.extra["leaf"] = True
             if not isinstance(value, nn.Parameter):
@@ -144,6 +146,8 @@ class Torch(Framework):
     def note_member(self, fact: Any, owner: Any, name: str) -> None:
         if not isinstance(owner, nn.Module):
             return
+        if name in LISTS or name in owner._parameters:
+            _stamp(owner)
         if name in owner._buffers:
             fact.extra["buffer"] = True
         if name in owner._parameters:
@@ -177,6 +181,18 @@ class Torch(Framework):
 RAN, LISTED = "_netglot_ran", "_netglot_listed"
 """What a module remembers of itself, and its copies with it: that it was called, that its weights were asked for."""
 LISTS = ("parameters", "named_parameters", "state_dict", "load_state_dict")
+
+
+TURNED = "_netglot_turned"
+"""What a weight of several axes remembers: whether Keras holds it with its axes in another order."""
+
+
+def _stamp(module: nn.Module) -> None:
+    for one in module.modules():
+        turns = isinstance(one, (nn.Linear, nn.modules.conv._ConvNd))
+        for name, weight in one._parameters.items():
+            if weight is not None and not isinstance(weight, nn.parameter.UninitializedParameter) and weight.ndim > 1:
+                setattr(weight, TURNED, turns and name == "weight")
 
 
 def _ran(module: nn.Module, args: Any) -> None:

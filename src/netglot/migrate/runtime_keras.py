@@ -441,7 +441,10 @@ def _variable(model: Any, path: str, attribute: str) -> Any:
             place = getattr(place, part)
     if isinstance(place, layers.Layer) and not place.built:
         raise NotUsed(path)
-    found = place[int(attribute)] if attribute.isdigit() else getattr(place, attribute)
+    if attribute.isdigit() or hasattr(place, "keys"):
+        found = place[int(attribute) if attribute.isdigit() else attribute]
+    else:
+        found = getattr(place, attribute)
     if not isinstance(found, (keras.Variable, tf.Variable)):
         raise ValueError("it is no variable")
     return found

@@ -223,7 +223,7 @@ class Runtime(Observing, Side):
         own, side = torch.Tensor.backward, self
 
         def backward(tensor: Any, *args: Any, **kwargs: Any) -> Any:
-            side.saw_loss(tensor.detach())
+            side.saw_loss(tensor.detach().sum())
             return own(tensor, *args, **kwargs)
 
         taken = torch.autograd.grad

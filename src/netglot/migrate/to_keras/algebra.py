@@ -57,6 +57,11 @@ declare("torch.cdist(x, y, p=2.0)", "distances({x}, {y})", when={"p": 2.0})
 # -- linear algebra
 
 declare("torch.inverse|torch.Tensor.inverse|torch.linalg.inv(x)", "ops.inv({x})")
+declare(
+    "torch.linalg.matrix_norm(x, ord='fro', dim=(-2, -1), keepdim=False)",
+    "ops.norm({x}, axis=(-2, -1)<, keepdims={keepdim}>)",
+    when={"ord": "fro", "dim": (-2, -1)},
+)
 declare("torch.det|torch.Tensor.det|torch.linalg.det(x)", "ops.det({x})")
 declare("torch.linalg.solve(a, b)", "ops.solve({a}, {b})")
 declare("torch.linalg.cholesky(x)", "ops.cholesky({x})")

@@ -38,7 +38,8 @@ def frozen(r: Rewriter, node: ast.For) -> tuple[ast.AST, bool] | None:
 _OWN = dict.fromkeys(("LSTM", "GRU", "RNN"), ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
 _OWN["MultiheadAttention"] = ("in_proj_",)
 """The layers whose weights have PyTorch's names, which begin so."""
-_LISTS = {"torch.nn.ModuleList": list, "torch.nn.ParameterList": list, "torch.nn.ModuleDict": dict}
+_LISTS = {"torch.nn.ModuleList": list, "torch.nn.ParameterList": list, "torch.nn.ModuleDict": dict,
+          "torch.nn.ParameterDict": dict}  # fmt: skip
 
 
 def module_attribute(target: Any, r: Rewriter, node: ast.Attribute, owners: list[str]) -> str | None:
@@ -52,7 +53,7 @@ def module_attribute(target: Any, r: Rewriter, node: ast.Attribute, owners: list
     place = r.fact(parent if called else node).extra.get("place")  # type: ignore[arg-type]
     if place is not None and isinstance(node.ctx, ast.Load) and target.sequential(r, node.value):
         return f"{r.parenthesised(node.value, value)}.layers[{place}]"
-    if kinds == ["torch.nn.ModuleDict"] and r.fact(node).kinds != ["function"]:
+    if kinds in (["torch.nn.ModuleDict"], ["torch.nn.ParameterDict"]) and r.fact(node).kinds != ["function"]:
         return f'{value}["{node.attr}"]'
     parent = r.parent(node)
     alike = {weight_name(kind, node.attr) for kind in kinds} == {"bias"}

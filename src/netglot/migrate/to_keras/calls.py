@@ -27,7 +27,7 @@ _RECURRENT = ("RNN", "LSTM", "GRU")
 
 
 _OBJECTS = (
-    "torch.nn.Module.", "torch.nn.ModuleList.", "torch.nn.ModuleDict.", "torch.nn.ParameterList.",
+    "torch.nn.Module.", "torch.nn.ModuleList.", "torch.nn.ModuleDict.", "torch.nn.ParameterList.", "torch.nn.ParameterDict.",
     "torch.nn.Sequential.", "torch.optim.",
     "torch.utils.data.", "torch.amp.", "torch.cuda.amp.",
 )  # fmt: skip

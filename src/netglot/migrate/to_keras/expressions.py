@@ -10,6 +10,7 @@ from netglot.migrate.to_keras import (
     attributes,
     leaves,
     names,
+    orders,
     states,
 )
 from netglot.migrate.to_keras.asking import (
@@ -97,6 +98,11 @@ class Expressions(Words):
     def name_node(self, r: Rewriter, node: ast.Name) -> str | None:
         if isinstance(node.ctx, ast.Load) and (dotted := r.dotted(node)) is not None:
             return self.reference(r, node, dotted)
+        if isinstance(node.ctx, ast.Load) and orders.named(r, node) and not orders.shown(r, node):
+            if r.fact(node).extra.get("straight"):
+                r.mark(node, "weight", "it is of layers that hold their axes in different orders in Keras")
+                return None
+            return self.spell("as_in_torch(", r) + f"{node.id})"
         return None
 
     def binary(self, r: Rewriter, node: ast.BinOp) -> str | None:
@@ -197,13 +203,22 @@ class Expressions(Words):
             return None
         if len(parts) == 1:
             if r.fact(parts[0]).dtypes == ["bool"]:
-                return None
+                if not leaves.of_network(r, parts[0]):
+                    return None
+                return f"{r.text(node.value)}[" + self.spell("ops.copy(", r) + f"{r.text(parts[0])})]"
             return self.spell("ops.take(", r) + f"{r.text(node.value)}, {r.text(parts[0])}, axis=0)"
         before = parts[: parts.index(advanced[0])]
         plain = all(isinstance(p, ast.Slice) and not (p.lower or p.upper or p.step) for p in before)
         after = parts[parts.index(advanced[0]) + 1 :]
         if len(advanced) == 1 and plain and all(isinstance(p, ast.Slice) and not (p.lower or p.upper) for p in after):
             return self.spell("ops.take(", r) + f"{r.text(node.value)}, {r.text(advanced[0])}, axis={len(before)})"
+        if (
+            len(advanced) == 1
+            and r.fact(advanced[0]).ranks == [1]
+            and all(isinstance(p, ast.Slice) for p in parts if p is not advanced[0])
+        ):
+            taken = self.spell("ops.take(", r) + f"{r.text(node.value)}, {r.text(advanced[0])}, axis={len(before)})"
+            return f"{taken}[{', '.join(':' if p is advanced[0] else r.text(p) for p in parts)}]"
         places = {"tensor", "int", "array", "list", "range"}
         if any(isinstance(r.constant(p), int) or r.fact(p).kinds == ["int"] for p in parts):
             places = {"tensor", "int"}

@@ -360,7 +360,7 @@ def _module_list(c: Bound) -> str:
     return f"list({text})"
 
 
-@rule("torch.nn.ModuleDict(modules={})")
+@rule("torch.nn.ModuleDict|torch.nn.ParameterDict(modules={})")
 def _module_dict(c: Bound) -> str:
     return c.text("modules")
 

@@ -226,6 +226,9 @@ def in_place(target: Any, r: Rewriter, call: ast.Call) -> str | None:
     weight = isinstance(base, (ast.Name, ast.Attribute)) and is_leaf(r, held(base))
     if not methods or not (gradient or weight):
         return None
+    if orders.named(r, base):
+        r.mark(call, "weight", "its axes are in another order in Keras")
+        return None
     text, names = r.text(held(base)), [f"torch.Tensor.{one.func.attr[:-1]}" for one in methods]
     if not all(target.table.find(name) for name in names):
         return None

@@ -47,6 +47,7 @@ TYPES: dict[str, Any] = {
     "torch.nn.ModuleList": "list",
     "torch.nn.ParameterList": "list",
     "torch.nn.ModuleDict": "dict",
+    "torch.nn.ParameterDict": "dict",
     "torch.utils.data.Dataset": "object",
     "torch.utils.data.DataLoader": "DataLoader",
     "torch.optim.lr_scheduler.LRScheduler": "Schedule",

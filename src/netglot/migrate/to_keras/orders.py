@@ -7,7 +7,7 @@ from typing import Any
 
 ELEMENTS = frozenset(
     "abs pow square sqrt exp log detach clone cpu cuda float double half to clamp clip neg sign tanh sigmoid relu mul add "
-    "sub div data_ptr contiguous ne eq gt lt ge le".split()
+    "sub div data_ptr contiguous ne eq gt lt ge le lerp addcmul addcdiv rsqrt reciprocal true_divide copy".split()
 )
 """Functions of each number for itself."""
 WHOLE = frozenset(
@@ -26,6 +26,21 @@ def turned(r: Any, node: ast.AST) -> bool:
     while isinstance(node, ast.Attribute) and node.attr in ("data", "grad"):
         node = node.value
     return _of(r, node, KINDS)
+
+
+def named(r: Any, node: ast.AST) -> bool:
+    """Whether a name stood for such a weight, and the order of its axes plays a part there."""
+    return isinstance(node, ast.Name) and bool(r.fact(node).extra.get("turned")) and matters(r, node)
+
+
+def shown(r: Any, node: ast.AST) -> bool:
+    """Whether a weight is only printed, or what it is like."""
+    child = r.parent(node)
+    while isinstance(child, (ast.Attribute, ast.FormattedValue, ast.JoinedStr, ast.Call, ast.Starred, ast.Tuple)):
+        if isinstance(child, ast.Call) and (r.fact(child).callees or [""])[0] == "builtins.print":
+            return True
+        child = r.parent(child)
+    return False
 
 
 def looked_up(r: Any, node: ast.AST) -> bool:
@@ -138,6 +153,8 @@ def turned_deep(r: Any, node: ast.AST) -> bool:
         )
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ELEMENTS:
         return turned_deep(r, node.func.value)
+    if isinstance(node, ast.Name):
+        return bool(r.fact(node).extra.get("turned"))
     return turned(r, node)
 
 

@@ -214,8 +214,8 @@ class Plan:
             self.r.mark(steps[variables.index(None)], "step", "netglot does not see which weights it changes")
             return []
         call = backward.value  # type: ignore[attr-defined]
-        if (call.keywords or call.args) and [k.arg for k in call.keywords] != ["retain_graph"]:
-            self.r.mark(backward, "backward", "it is given a gradient")
+        if not {k.arg for k in call.keywords} <= {"gradient", "retain_graph"} or len(call.args) > 1:
+            self.r.mark(backward, "backward", "netglot does not know its options")
             return []
         if gathers and not self._gather(backward):
             self.r.mark(backward, "backward", "netglot does not see where the gathered gradients begin")
@@ -292,7 +292,10 @@ class Plan:
             return
         above, loss = self.differentiated(backward)
         wanted = f"[{', '.join(variables)}]" if several else variables[0]
-        text = f"tape.gradient({loss}, {wanted})"
+        call = backward.value  # type: ignore[attr-defined]
+        given = next((k.value for k in call.keywords if k.arg == "gradient"), call.args[0] if call.args else None)
+        weighted = "" if given is None or r.constant(given) is None else f", output_gradients={r.text(given)}"
+        text = f"tape.gradient({loss}, {wanted}{weighted})"
         if adds:
             text = r.target.spell("summed(gradients, ", r) + text + ")"
         self.backwards[id(backward)] = f"{above}gradients = {text}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from netglot.migrate.declare import Bound, Table
 from netglot.migrate.rewrite import Rewriter
-from netglot.migrate.to_keras import early
+from netglot.migrate.to_keras import early, orders
 
 table = Table()
 declare, rule, mark = table.declare, table.rule, table.mark
@@ -236,6 +236,8 @@ def each_weight(target: Any, r: Rewriter, node: ast.For) -> str | None:
     )
     if not changes:
         return None
+    if any(orders.named(r, one) for one in inner):
+        early.touched(r)  # what has yet to come cannot be turned
     names = [one.id for one in getattr(node.target, "elts", [node.target])]  # type: ignore[attr-defined]
     parameters = ", ".join(names if method == "named_parameters" else ["name", *names])
     indent = r.spans.indent(node)

@@ -57,7 +57,9 @@ def method(target: Any, r: Rewriter, node: ast.Call, callees: list[str], receive
         if name == "torch.nn.Sequential.__init__" and node.args:
             return f"{value}.__init__({layers.sequence(r, node)})"
         return None
-    if name.startswith(("torch.nn.ModuleList.", "torch.nn.ModuleDict.", "torch.nn.ParameterList.")):
+    if name.startswith(
+        ("torch.nn.ModuleList.", "torch.nn.ModuleDict.", "torch.nn.ParameterList.", "torch.nn.ParameterDict.")
+    ):
         if short == "parameters":
             each = f"{value}.values()" if "Dict" in name else value
             return value if "ParameterList" in name else f"[w for layer in {each} for w in layer.trainable_variables]"
