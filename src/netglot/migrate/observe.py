@@ -75,6 +75,9 @@ class Framework:
     def note_call(self, fact: Fact, function: Any) -> None:
         """Remembers more of a module that is called, before it runs."""
 
+    def note_method(self, fact: Fact, owner: Any) -> None:
+        """Remembers whether the network trains of which a method of the user's is called."""
+
     def note_member(self, fact: Fact, owner: Any, name: str) -> None:
         """Remembers more of what is asked for by name."""
 
@@ -151,6 +154,7 @@ class Recorder:
         fact.add("callees", callee)
         if callee.startswith(("user:", "call:user")):
             self._parameters(fact, function, args, kwargs)
+            self.framework.note_method(fact, owner)
         if name in ("state_dict", "load_state_dict", "parameters", "named_parameters"):
             fact.extra["fresh"] = fact.extra.get("fresh", False) or id(owner) not in self.shared.called
         if callee == "copy.deepcopy" and args and self.framework.unmade(args[0]):

@@ -133,6 +133,11 @@ class Torch(Framework):
         if isinstance(function, nn.Module):
             fact.extra["moody"] = fact.extra.get("moody", False) or any(map(_moody, function.modules()))
 
+    def note_method(self, fact: Any, owner: Any) -> None:
+        if isinstance(owner, nn.Module):
+            fact.add("modes", owner.training)
+            self.note_call(fact, owner)
+
     def note_tensor(self, fact: Any, value: Any) -> None:
         if (turned := getattr(value, TURNED, None)) is not None:
             fact.extra["turned" if turned else "straight"] = True

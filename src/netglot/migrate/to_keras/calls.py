@@ -11,6 +11,7 @@ from netglot.migrate.to_keras import (
     early,
     leaves,
     loops,
+    modes,
     names,
     places,
     states,
@@ -179,6 +180,8 @@ class Calls(Words):
     def _users(self, r: Rewriter, node: ast.Call, callees: list[str], fact: Any) -> str | None:
         """A call of the user's own functions, of Python's or of another library's."""
         name = callees[0]
+        if (made := modes.method(r, node, callees, fact)) is not None:
+            return made
         if (
             name == "builtins.hasattr"
             and (r.dotted(node.args[0]) or "").startswith("torch.")

@@ -99,9 +99,14 @@ def _tensor(c: Bound) -> str:
 
 
 declare("torch.autograd.Variable(data, requires_grad=False, volatile=False)", "{data}", infers="requires_grad volatile")
-declare(
-    "torch.Tensor.fill_diagonal(x, fill_value)", 'ops.where(ops.eye({x:p}.shape[0], dtype="bool"), {fill_value}, {x})'
-)
+
+
+@rule("torch.Tensor.fill_diagonal(x, fill_value)")
+def _diagonal(c: Bound) -> str:
+    value = str(bool(c.literal("fill_value"))) if c.fact("x").dtypes == ["bool"] else "{fill_value}"
+    return c.filled('ops.where(ops.eye({x:p}.shape[0], dtype="bool"), ' + f"{value}, {{x}})")
+
+
 _both("fill", "x, value)", "ops.full_like({x}, {value})")
 declare("torch.Tensor.zero(x)", "ops.zeros_like({x})")
 declare(

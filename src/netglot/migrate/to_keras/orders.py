@@ -15,6 +15,8 @@ WHOLE = frozenset(
     "isnan isinf isfinite register_hook backward element_size new_zeros new_ones new_tensor new_full xavier_uniform_".split()
 )
 """Functions of all numbers together."""
+ALONG = frozenset("size t mm matmul view reshape flatten permute transpose svd select".split())
+"""Functions that go by the order of axes."""
 ATTRIBUTES = frozenset("requires_grad dtype device is_leaf is_cuda grad_fn ndim".split())
 IDLE = ("torch.optim.", "torch.nn.init.", "torch.autograd.", "torch.nn.utils.", "builtins.")
 """What is handed weights and does not look at their axes."""
@@ -29,8 +31,21 @@ def turned(r: Any, node: ast.AST) -> bool:
 
 
 def named(r: Any, node: ast.AST) -> bool:
-    """Whether a name stood for such a weight, and the order of its axes plays a part there."""
-    return isinstance(node, ast.Name) and bool(r.fact(node).extra.get("turned")) and matters(r, node)
+    """Whether a name stood for such a weight, and is asked there for one of its axes."""
+    if not isinstance(node, ast.Name) or not r.peek(node).extra.get("turned"):
+        return False
+    child: Any = node
+    while isinstance(parent := r.parent(child), ast.Attribute) and parent.attr in ("data", "grad"):
+        child = parent
+    if isinstance(parent, ast.Subscript):
+        return parent.value is child and isinstance(parent.ctx, ast.Load)
+    if isinstance(parent, ast.BinOp):
+        return isinstance(parent.op, ast.MatMult)
+    call = r.parent(parent) if isinstance(parent, ast.Attribute) else None
+    if not isinstance(call, ast.Call) or call.func is not parent:
+        return getattr(parent, "attr", "") in ("shape", "T")
+    axes = any(k.arg in ("dim", "axis") for k in call.keywords) or (call.args and parent.attr in WHOLE)  # type: ignore[union-attr]
+    return parent.attr in ALONG or (bool(axes) and not parent.attr.endswith("_"))  # type: ignore[union-attr]
 
 
 def shown(r: Any, node: ast.AST) -> bool:

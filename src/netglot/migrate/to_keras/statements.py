@@ -12,6 +12,7 @@ from netglot.migrate.to_keras import (
     fitting,
     leaves,
     loops,
+    modes,
     orders,
     places,
     training,
@@ -110,13 +111,10 @@ class Statements(Words):
     def function(self, r: Rewriter, node: ast.FunctionDef) -> str | None:
         inside = isinstance(r.parent(node), ast.ClassDef) and r._state.get("module")
         outer = r._state.get("training")
-        uses = inside and any(
-            isinstance(one, ast.Attribute) and one.attr == "training" and isinstance(one.value, ast.Name)
-            and one.value.id == "self" for one in ast.walk(node)
-        )  # fmt: skip
+        uses = inside and node.name in modes.told(r, r.parent(node))
         derived = inside and r.file.classes.get(r._state.get("class", ""), {}).get("sequential")
         uses = uses or (derived and any(calls_parent(one) for one in ast.walk(node)))
-        r._state["training"] = uses and node.name == "forward"
+        r._state["training"] = uses and node.name != "__init__"
 
         def render(child: ast.AST) -> str:
             return self.decorated(r, child) if child in node.decorator_list else r.text(child)
@@ -135,6 +133,8 @@ class Statements(Words):
             fitted = self.style == "fit" and r._state.get("class") in r.project.outermost
             if (uses or fitted) and "training" not in [a.arg for a in node.args.args]:  # else `fit` does not tell it
                 made = with_parameter(made, node)
+        elif uses and node.name != "__init__" and "training" not in [a.arg for a in node.args.args]:
+            made = with_parameter(made, node, name=node.name)
         elif node.name in r.project.renamed:
             made = head.sub(rf"\1{r.project.renamed[node.name]}", made, count=1)
         return made

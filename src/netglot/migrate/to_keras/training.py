@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from netglot.migrate.rewrite import Rewriter
-from netglot.migrate.to_keras import early, layers, leaves, loops, orders, places, starts, states, unwatched
+from netglot.migrate.to_keras import early, layers, leaves, loops, modes, orders, places, starts, states, unwatched
 from netglot.migrate.to_keras.asking import names_of
 
 
@@ -32,20 +32,14 @@ def called(target: Any, r: Rewriter, node: ast.Call, callees: list[str], fact: A
         plain = kinds and not kinds & {"tensor", "none", "list", "tuple", "dict", "array"}
         if plain and not isinstance(argument, ast.Starred) and position < len(fact.names):
             parts.append((argument, f"{fact.names[position]}={r.text(argument)}"))
-    extra = ""
-    if not r._state.get("module") and fact.modes:
-        if True in fact.modes and False in fact.modes:
-            extra = f'training=getattr({r.text(node.func)}, "training", True)'
-        elif True in fact.modes:
-            extra = "training=True"
+    extra = modes.extra(r, node, fact.modes) if not r._state.get("module") else ""
+    if modes.inside(r, node) and fact.extra.get("moody"):
+        extra = "training=training"
     if not parts and not extra:
         return None
     texts = {id(argument): text for argument, text in parts}
     made = r.spans.composed(node, lambda child: texts.get(id(child)) or r.text(child))
-    if extra:
-        head = made[:-1].rstrip()
-        made = head + ("" if head.endswith(("(", ",")) else ", ") + extra + ")"
-    return made
+    return modes.with_option(made, extra) if extra else made
 
 
 def method(target: Any, r: Rewriter, node: ast.Call, callees: list[str], receiver: ast.AST) -> str | None:
