@@ -75,6 +75,9 @@ class Framework:
     def note_call(self, fact: Fact, function: Any) -> None:
         """Remembers more of a module that is called, before it runs."""
 
+    def note_network(self, fact: Fact, value: Any) -> None:
+        """Remembers more of a network, or of a layer."""
+
     def note_method(self, fact: Fact, owner: Any) -> None:
         """Remembers whether the network trains of which a method of the user's is called."""
 
@@ -253,6 +256,8 @@ class Recorder:
             fact.add("dtypes", dtype)
             fact.add("shapes", shape)
             self.framework.note_tensor(fact, value)
+        elif kind.startswith("module:"):
+            self.framework.note_network(fact, value)
         elif kind in ("int", "float", "bool", "str", "none", "name"):
             fact.add("values", value if kind != "name" else self.framework.name(value))
         elif kind in ("function", "class"):

@@ -133,6 +133,10 @@ class Torch(Framework):
         if isinstance(function, nn.Module):
             fact.extra["moody"] = fact.extra.get("moody", False) or any(map(_moody, function.modules()))
 
+    def note_network(self, fact: Any, value: Any) -> None:
+        if isinstance(value, nn.Module) and _flagged(value, RAN, LISTED):
+            fact.extra["ran"] = True
+
     def note_method(self, fact: Any, owner: Any) -> None:
         if isinstance(owner, nn.Module):
             fact.add("modes", owner.training)

@@ -34,6 +34,15 @@ def named(r: Any, node: ast.AST) -> bool:
     """Whether a name stood for such a weight, and is asked there for one of its axes."""
     if not isinstance(node, ast.Name) or not r.peek(node).extra.get("turned"):
         return False
+    function = r.around(node, ast.FunctionDef)
+    given = function is not None and node.id in {one.arg for one in ast.walk(function.args) if isinstance(one, ast.arg)}
+    if given and not _changes(r, function.body):  # the caller has turned it
+        return False
+    return _along(r, node)
+
+
+def _along(r: Any, node: ast.AST) -> bool:
+    """Whether something is asked for one of its axes, or handed to a function that does so and changes nothing."""
     child: Any = node
     while isinstance(parent := r.parent(child), ast.Attribute) and parent.attr in ("data", "grad"):
         child = parent
@@ -41,6 +50,10 @@ def named(r: Any, node: ast.AST) -> bool:
         return parent.value is child and isinstance(parent.ctx, ast.Load)
     if isinstance(parent, ast.BinOp):
         return isinstance(parent.op, ast.MatMult)
+    if isinstance(parent, ast.Call) and child in parent.args:
+        name = (r.fact(parent).callees or [""])[0]
+        ours = functions(r, name.rpartition(".")[2].removeprefix("user:")) if name.startswith("user:") else []
+        return any(_asks(r, one) for one in ours)
     call = r.parent(parent) if isinstance(parent, ast.Attribute) else None
     if not isinstance(call, ast.Call) or call.func is not parent:
         return getattr(parent, "attr", "") in ("shape", "T")
@@ -144,6 +157,15 @@ def _given(r: Any, child: ast.AST, call: ast.Call) -> Any:
     if len(call.args) == 1 and short in ELEMENTS and not call.keywords:
         return call
     return not (len(call.args) == 1 and short in WHOLE and not call.keywords)
+
+
+def _asks(r: Any, function: ast.FunctionDef) -> bool:
+    """Whether a function changes no tensor, and asks one that it is given for one of its axes."""
+    given = {one.arg for one in ast.walk(function.args) if isinstance(one, ast.arg)}
+    return not _changes(r, function.body) and any(
+        isinstance(one, ast.Name) and one.id in given and isinstance(one.ctx, ast.Load)
+        and r.peek(one).extra.get("turned") and _along(r, one) for one in ast.walk(function)
+    )  # fmt: skip
 
 
 def functions(r: Any, name: str) -> list[ast.FunctionDef]:

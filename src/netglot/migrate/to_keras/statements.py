@@ -147,6 +147,8 @@ class Statements(Words):
             if made is not None:
                 r.touch(node)
                 return made
+        if (made := training.replaced(self, r, node)) is not None:
+            return made
         if id(node) in r._state.get("stopped", ()):
             return f"{r.text(node.targets[0])} = {unwatched.held(r, node.value, r.text(node.value))}"
         return leaves.assigned(r, node) or training.assign(self, r, node)

@@ -138,6 +138,26 @@ def assign(target: Any, r: Rewriter, node: ast.Assign) -> str | None:
     return None
 
 
+def replaced(target: Any, r: Rewriter, node: ast.Assign) -> str | None:
+    """`model.fc = nn.Linear(...)`, `model.features[0] = ...` where Keras would hold on to what was there; None for others."""
+    to, value = node.targets[0], r.fact(node.value)
+    if len(node.targets) != 1 or not value.kinds or not all(kind.startswith("module:") for kind in value.kinds):
+        return None
+    if isinstance(to, ast.Subscript) and target.sequential(r, to.value):
+        return target.spell("replace(", r) + f"{r.text(to.value)}, {r.text(to.slice)}, {r.text(node.value)})"
+    if not isinstance(to, ast.Attribute) or not all(
+        k.startswith("module:") for k in r.fact(to.value).kinds or ["none"]
+    ):
+        return None
+    function = r.around(node, ast.FunctionDef)
+    begins = isinstance(to.value, ast.Name) and to.value.id == "self" and function is not None
+    begins = begins and function.name == "__init__"  # type: ignore[union-attr]
+    if begins or not (early.at_once(r) or r.fact(to.value).extra.get("ran")):
+        return None
+    name = r.project.renamed.get(to.attr, to.attr)
+    return target.spell("replace(", r) + f'{r.text(to.value)}, "{name}", {r.text(node.value)})'
+
+
 def _tie(r: Rewriter, dense: ast.AST, embedding: ast.AST) -> str:
     if early.at_once(r):
         return f"{r.text(dense)}.tie({r.text(embedding)})"

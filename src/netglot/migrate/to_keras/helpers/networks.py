@@ -112,6 +112,21 @@ def held(layer, *names):
     """The first of some weights that a layer has; None where it has none."""
     return next((one for name in names if (one := getattr(layer, name, None)) is not None), None)
 ''',
+    "replace": '''
+def replace(layer, place, part):
+    """Puts a layer in the place of another one, which goes with its weights."""
+    if isinstance(layer, keras.Sequential):
+        parts = list(layer.layers)
+        parts[place] = part
+        for _ in range(len(parts)):
+            layer.pop(rebuild=False)
+        for one in parts:
+            layer.add(one, rebuild=False)
+        return
+    layer._tracker.unlock()
+    layer._layers[:] = [one for one in layer._layers if one is not getattr(layer, place, None)]
+    setattr(layer, place, part)
+''',
     "children": '''
 def children(layer):
     """The layers that a layer holds itself."""
@@ -186,7 +201,7 @@ def started(initializer, shape):
 def as_in_torch(kernel):
     """A kernel with its axes as PyTorch has them: outputs, inputs, places."""
     count = len(kernel.shape)
-    return ops.transpose(kernel, (count - 1, count - 2, *range(count - 2)))
+    return kernel if count < 2 else ops.transpose(kernel, (count - 1, count - 2, *range(count - 2)))
 ''',
     "weight_of": '''
 def weight_of(layer):
