@@ -41,7 +41,7 @@ def named(r: Any, node: ast.AST) -> bool:
     return _along(r, node)
 
 
-def _along(r: Any, node: ast.AST) -> bool:
+def _along(r: Any, node: ast.AST, deep: int = 3) -> bool:
     """Whether something is asked for one of its axes, or handed to a function that does so and changes nothing."""
     child: Any = node
     while isinstance(parent := r.parent(child), ast.Attribute) and parent.attr in ("data", "grad"):
@@ -53,7 +53,7 @@ def _along(r: Any, node: ast.AST) -> bool:
     if isinstance(parent, ast.Call) and child in parent.args:
         name = (r.fact(parent).callees or [""])[0]
         ours = functions(r, name.rpartition(".")[2].removeprefix("user:")) if name.startswith("user:") else []
-        return any(_asks(r, one) for one in ours)
+        return deep > 0 and any(_asks(r, one, deep - 1) for one in ours)
     call = r.parent(parent) if isinstance(parent, ast.Attribute) else None
     if not isinstance(call, ast.Call) or call.func is not parent:
         return getattr(parent, "attr", "") in ("shape", "T")
@@ -159,12 +159,12 @@ def _given(r: Any, child: ast.AST, call: ast.Call) -> Any:
     return not (len(call.args) == 1 and short in WHOLE and not call.keywords)
 
 
-def _asks(r: Any, function: ast.FunctionDef) -> bool:
+def _asks(r: Any, function: ast.FunctionDef, deep: int) -> bool:
     """Whether a function changes no tensor, and asks one that it is given for one of its axes."""
     given = {one.arg for one in ast.walk(function.args) if isinstance(one, ast.arg)}
     return not _changes(r, function.body) and any(
         isinstance(one, ast.Name) and one.id in given and isinstance(one.ctx, ast.Load)
-        and r.peek(one).extra.get("turned") and _along(r, one) for one in ast.walk(function)
+        and r.peek(one).extra.get("turned") and _along(r, one, deep) for one in ast.walk(function)
     )  # fmt: skip
 
 

@@ -133,10 +133,12 @@ class Statements(Words):
             fitted = self.style == "fit" and r._state.get("class") in r.project.outermost
             if (uses or fitted) and "training" not in [a.arg for a in node.args.args]:  # else `fit` does not tell it
                 made = with_parameter(made, node)
-        elif uses and node.name != "__init__" and "training" not in [a.arg for a in node.args.args]:
-            made = with_parameter(made, node, name=node.name)
-        elif node.name in r.project.renamed:
-            made = head.sub(rf"\1{r.project.renamed[node.name]}", made, count=1)
+            return made
+        name = r.project.renamed.get(node.name, node.name)
+        if name != node.name:
+            made = head.sub(rf"\1{name}", made, count=1)
+        if uses and name != "__init__" and "training" not in [a.arg for a in node.args.args]:
+            made = with_parameter(made, node, name=name)
         return made
 
     def assign(self, r: Rewriter, node: ast.Assign) -> str | None:
