@@ -166,7 +166,7 @@ def initialiser(target: Any, r: Rewriter, node: ast.Expr, call: ast.Call, name: 
     names = {weight_name(owner, attribute) for owner in owners}
     if (not owners or not r.fact(holder).count) and (tested := _tested_classes(r, node, layer)):
         names = {weight_name(one, attribute) for one in tested}  # it never ran: the test around it says what it is
-    if not names or None in names:
+    if not names or None in names or (len(names) > 1 and not r.fact(holder).count):
         r.mark(node, name, "it is not known which layer starts so")
         return r.composed_kept(node)
     made = r.called(call, [name])

@@ -199,17 +199,20 @@ def saved(target: Any, r: Rewriter, call: ast.Call, name: str) -> str | None:
 
 def _made(target: Any, r: Rewriter, call: ast.Call, network: str) -> str:
     """A call of a network that has not been called yet, which makes its weights, to stand before they are loaded."""
-    made = _first_call(target, r, call, network)
+    made = _first_call(target, r, call, network, filed=True)
     statement = r.around(call, ast.Expr)
     return f"{made}\n{r.spans.indent(statement)}" if made else ""
 
 
-def _first_call(target: Any, r: Rewriter, call: ast.Call, network: str) -> str:
-    """The call by which a network makes its weights, where it had not been called yet and its inputs are known."""
+def _first_call(target: Any, r: Rewriter, call: ast.Call, network: str, filed: bool = False) -> str:
+    """The call by which a network makes its weights, where it had not been called yet and its inputs are known.
+
+    Keras wants it even of a network that has its weights before they are `filed`.
+    """
     kinds = [kind.removeprefix("module:user:") for kind in r.fact(call.func.value).kinds]  # type: ignore[attr-defined]
     seen, function = r.fact(call), r.around(call, ast.FunctionDef)
     fresh = seen.extra.get("fresh") or not seen.count  # one that never ran may stand before the first call
-    if not fresh or early.at_once(r):
+    if not fresh or (early.at_once(r) and not filed):
         return ""
     begins = function is not None and function.name == "__init__" and r._state.get("module")
     inputs = (r.project.inputs.get(kinds[0]) or _called_with(r, network)) if len(kinds) == 1 and not begins else None
