@@ -27,6 +27,7 @@ from torch.overrides import TorchFunctionMode
 from netglot.dialects.torch.argument_names import naming_arguments
 from netglot.dialects.torch.custom_gradients import carried
 from netglot.dialects.torch.kept import kept_tensors
+from netglot.dialects.torch.ops.recurrent import PACKED
 from netglot.dialects.torch.own_helpers import kept_whole
 from netglot.dialects.torch.prepare import batched, know_dataclasses
 from netglot.dialects.torch.training import Draws, Places, marked, observe
@@ -157,6 +158,8 @@ class _Observer(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         func = STAND_INS.get(func, func)
+        if getattr(func, "__name__", "") == "_pack_padded_sequence":
+            raise Refusal(PACKED, site=_user_line())
         if func is F.scaled_dot_product_attention:
             args, kwargs = self._attention(args, kwargs)
         if func is F.multi_head_attention_forward:

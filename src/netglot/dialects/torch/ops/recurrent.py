@@ -12,14 +12,14 @@ from netglot.pivot import ops
 from netglot.pivot.graph import Part
 from netglot.pivot.op import dtype_of, shape_of
 
-_PACKED = notimpl(
+PACKED = notimpl(
     "packed sequences of different lengths",
     "pass the padded batch itself and select each sequence's last step outside the recurrent layer",
 )
 for _name in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
-    torch.refuses_reading(f"aten.{_name}.data", _PACKED)
-torch.refuses_reading("aten._pack_padded_sequence.default", _PACKED)
-torch.refuses_reading("aten._pad_packed_sequence.default", _PACKED)
+    torch.refuses_reading(f"aten.{_name}.data", PACKED)
+torch.refuses_reading("aten._pack_padded_sequence.default", PACKED)
+torch.refuses_reading("aten._pad_packed_sequence.default", PACKED)
 
 
 def stacked(layer, x, initial, params, has_biases, num_layers, dropout, bidirectional, batch_first):
