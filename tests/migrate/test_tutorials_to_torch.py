@@ -21,3 +21,6 @@ def test_losses_clones_generators_and_weights_kept_aside():
     assert "student = clone_model(teacher)\n" in text
     assert "        prepare(self, **by_name(kwargs))\n" in text
     assert "create_graph" not in text[text.index("teacher = ") :]
+    assert "self.offset = nn.Buffer(torch.as_tensor(0.5), persistent=False).requires_grad_()" in text
+    assert "self.pairs.append(nn.ModuleList((Dense(width), BatchNormalization())))" in text
+    assert "loss = self.plan.loss(labels, " in text

@@ -265,6 +265,13 @@ class Recorder:
         elif kind in ("tuple", "list", "dict") and len(value) < 100:
             for one in value.values() if kind == "dict" else value:
                 fact.add("items", self.kind(one))
+            if kind != "dict" and any(isinstance(one, (list, tuple)) for one in value):
+                fact.extra["leaves"] = sorted({*fact.extra.get("leaves", ()), *self._leaves(value)})
+
+    def _leaves(self, value: Any) -> set[str]:
+        """The kinds of what nested lists hold."""
+        parts = value[:100] if isinstance(value, (list, tuple)) else None
+        return {self.kind(value)} if parts is None else {kind for one in parts for kind in self._leaves(one)}
 
     def kind(self, value: Any) -> str:
         """What a value is, in one word."""

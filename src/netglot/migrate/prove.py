@@ -127,7 +127,8 @@ def replay(
         ]
         moved = [v if how is None else np.transpose(v, how) for v, (_, _, how) in zip(values, rows, strict=True)]
         arrays = target.put({f"w:{i}": v for i, v in enumerate(moved)})
-        starts.append({"entries": [[p, a] for p, a, _ in rows], "arrays": arrays})
+        name = one.get("class", "")
+        starts.append({"entries": [[p, a] for p, a, _ in rows], "arrays": arrays, "class": renamed.get(name, name)})
         after = read_arrays(one["after"]).values()
         afters.append([v if how is None else np.transpose(v, how) for v, (_, _, how) in zip(after, rows, strict=True)])
         befores.append(moved)

@@ -325,7 +325,7 @@ class Runtime(Observing, Side):
         before = {f"w:{i}": a for i, a in enumerate(met.get("arrays", []))}
         return {
             "after": self.written(values), "before": self.written(before), "entries": met.get("entries", []),
-            "begun": met.get("begun", []),
+            "begun": met.get("begun", []), "class": type(met["model"]).__name__,
         }  # fmt: skip
 
     def warm(self, inputs: list) -> None:

@@ -267,6 +267,8 @@ class Runtime(Observing, Side):
         if _written_down() or any(type(one).__name__ == "Symbol" for one in args) or not self.grew(module):
             return
         if self.starts:
+            if _another(module, self.starts[0].get("class", "")):
+                return  # its weights are none to the source, such as variables that a layer of Keras holds
             kept = module.training
             with torch.no_grad(), self.draws.held():
                 call(module.eval(), *args, **kwargs)
@@ -402,6 +404,12 @@ def _made(one: dict[str, Any], double: bool = False) -> Any:
     if "items" in one:
         return [_made(each, double) for each in one["items"]]
     return torch.from_numpy(made_array(one, double))
+
+
+def _another(module: nn.Module, name: str) -> bool:
+    """Whether a network is not the one of the user's that the source met next."""
+    kind = type(module)
+    return kind.__name__ != name and hasattr(sys.modules.get(kind.__module__), name)
 
 
 def _tensor(model: nn.Module, path: str, attribute: str) -> torch.Tensor:

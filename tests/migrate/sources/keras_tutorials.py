@@ -48,6 +48,51 @@ class Distiller(keras.Model):
         return self.student(inputs)
 
 
+class Stages(keras.Model):
+    """Groups of layers, and a training step that asks for the loss it was compiled with."""
+
+    def __init__(self, widths=(6, 4)):
+        super().__init__()
+        self.offset = tf.Variable(0.5)  # Keras does not train it
+        self.pairs, self.stages = [], []
+        for width in widths:
+            self.pairs.append((layers.Dense(width), layers.BatchNormalization()))
+            self.stages.append([[layers.Dense(width)]])
+        self.head = layers.Dense(3)
+
+    def blend(self, layer, x, training):
+        """A method that is told whether the network trains."""
+        return tf.nn.relu(features=layer(x, training=training))
+
+    def call(self, x, training=None):
+        for (dense, norm), stage in zip(self.pairs, self.stages):
+            x = self.blend(norm, dense(x), training)
+            for (last,) in stage:
+                x = last(x)
+        return self.head(x) + self.offset
+
+    def train_step(self, data):
+        features, labels = data
+        with tf.GradientTape() as tape:
+            loss = self.loss(labels, self(features, training=True))
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, self.trainable_variables), self.trainable_variables))
+        return {"loss": loss}
+
+
+class Told(keras.callbacks.Callback):
+    """Remembers what it is told in the middle of an epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_batch_end(self, batch, logs=None):
+        self.seen.append(sorted(logs))
+
+    def on_test_end(self, logs=None):
+        self.seen.append("tested")
+
+
 teacher = keras.Sequential(
     [
         layers.Dense(6, input_shape=(5,), activation="relu"),  # says what comes in
@@ -67,7 +112,9 @@ def batches():
             yield x[i : i + 4], y[i : i + 4]
 
 
-teacher.fit(batches(), steps_per_epoch=2, epochs=2, verbose=0)
+told = Told()
+teacher.fit(batches(), steps_per_epoch=2, epochs=2, verbose=0, callbacks=[told], validation_data=(x, y))
+print(told.seen)
 print("moved", float(np.abs(teacher.trainable_variables[0].numpy() - before).max()) > 0)
 distiller = Distiller(student, teacher)
 distiller.compile(keras.losses.SparseCategoricalCrossentropy(from_logits=True), optimizer="sgd", metrics=["accuracy"])
@@ -76,3 +123,6 @@ with tf.GradientTape() as tape:
     total = tf.reduce_mean(input_tensor=student(tf.constant(x.astype("float64"))) ** 2)
     gradients = tape.gradient(total, student.trainable_variables)  # under its own tape
 keras.optimizers.SGD(0.1).apply_gradients(zip(gradients, student.trainable_variables))
+stages = Stages()
+stages.compile(optimizer="sgd", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+stages.fit(data, epochs=2, verbose=0)

@@ -89,6 +89,18 @@ for _name in ("lower", "upper", "strip"):
 declare("tf.strings.regex_replace(input, pattern, rewrite, replace_global=True)",
         "regex_replace({input}, {pattern}, {rewrite}<, replace_global={replace_global}>)")  # fmt: skip
 
+
+@rule("tf.strings.unicode_split(input, input_encoding)")
+def _letters(c: Bound) -> str:
+    if c.rewriter.fact(c.given["input"]).kinds != ["str"] and c.rewriter.fact(c.given["input"]).ranks != [0]:
+        raise Unbound("the texts have different lengths")
+    return c.filled("np.asarray(list(str({input})))")
+
+
+declare("tf.strings.reduce_join(inputs, axis=None, keepdims=False, separator='')",
+        "joined_texts({inputs}<, axis={axis}><, separator={separator}>)", when={"keepdims": False})  # fmt: skip
+declare("tf.strings.length(input)", "each_text(lambda text: len(str(text)), {input}, int)")
+
 # -- counting and picking
 
 declare("tf.math.count_nonzero|keras.ops.count_nonzero(x, axis=None)", "torch.count_nonzero({x}<, dim={axis}>)")

@@ -12,6 +12,7 @@ from netglot.migrate.to_torch import (
     bases,
     compiling,
     penalties,
+    statements,
     tapes,
     training,
 )
@@ -46,6 +47,13 @@ class TorchCalls(Target):
         if dotted is not None and (not callees or not callees[0].startswith(self.prefixes)):
             callees = [dotted] if not callees or dotted.startswith(self.prefixes) else callees
         receiver = function.value if isinstance(function, ast.Attribute) else None
+        if r._state.get("module") and (made := statements.appended(r, node)) is not None:
+            return made
+        if receiver is not None and _own_loss(r, function, callees):
+            whole = ".mean()" if fact.ranks == [0] else ""  # `prepare` was given the losses of the samples
+            return f"{r.text(receiver)}.plan.loss({r.arguments(node)}){whole}"
+        if receiver is not None and function.attr == "decode" and "string" in _numpy_of(r, receiver):
+            return f"str({r.text(receiver)})"
         if not callees:
             return self._unseen(r, node, function)
         if all(c.startswith("call:") for c in callees):
@@ -228,9 +236,6 @@ class TorchCalls(Target):
             and not _beyond(node, ("overwrite", "save_format", "include_optimizer"))
         ):
             return self.spell(FILES[short].format(model=value, path="\0"), r).replace("\0", r.text(node.args[0]))
-        if short == "loss" and name.startswith("keras.Model."):
-            whole = ".mean()" if r.fact(node).ranks == [0] else ""
-            return f"{value}.plan.loss({r.arguments(node)}){whole}"
         if short == "call" and value == "super()":
             return f"super().forward({self._without_training(r, node)})"
         if short in ASKED and (made := compiling.asked(r, node, short, value)) is not None:
@@ -255,6 +260,20 @@ def _other(r: Rewriter, node: ast.AST) -> bool:
     return fact.kinds == ["array"] or (fact.kinds == ["tensor"] and fact.dtypes == ["float64"])
 
 
+def _own_loss(r: Rewriter, function: ast.Attribute, callees: list[str]) -> bool:
+    """Whether a network's training step calls the loss that it was compiled with."""
+    module = any(kind.startswith("module:") for kind in r.peek(function.value).kinds)
+    return function.attr == "loss" and module and bool(callees) and not callees[0].endswith(".loss")
+
+
+def _numpy_of(r: Rewriter, node: ast.AST) -> list[str]:
+    """The dtypes of the tensor of which an expression is the `numpy()`."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=tensor, attr="numpy"), args=[]):
+            return r.peek(tensor).dtypes
+    return []
+
+
 def _holds(r: Rewriter, receiver: ast.AST | None) -> bool:
     """Whether an object of the user holds the function that is called: it is written where it is named."""
     kinds = r.fact(receiver).kinds if receiver is not None else []
@@ -266,7 +285,9 @@ def _of_numpy(r: Rewriter, node: ast.Call) -> str | None:
     tensors = [one for one in node.args if r.fact(one).kinds == ["tensor"] and "string" not in r.fact(one).dtypes]
 
     def render(one: ast.AST) -> str:
-        text = r.text(one)
+        text, fact = r.text(one), r.fact(one)
+        if one in tensors and fact.ranks == [0] and all("float" in kind for kind in fact.dtypes):
+            return f"float({text})"  # a rate of learning is a number, too
         return f"{r.parenthesised(one, text)}.detach().numpy()" if one in tensors else text
 
     return r.spans.composed(node, render) if tensors else None
@@ -323,6 +344,8 @@ def _begins_network(r: Rewriter, node: ast.Call) -> bool:
 def _called_network(r: Rewriter, owner: str) -> bool:
     """Whether something of this name was a network elsewhere in the file, or is called one."""
     last = owner.rpartition(".")[2]
+    if owner.startswith("super("):
+        return True
     if "model" in last.lower() or last.lower() in ("net", "network", "self"):
         return True
     return any(

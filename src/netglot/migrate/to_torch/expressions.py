@@ -34,6 +34,8 @@ class TorchExpressions(Target):
             return None
         owners = r.fact(node).names or r.fact(node.value).kinds
         plainly = owners == ["other"] and node.attr.startswith("trainable_") and "list" not in owners
+        if owners == ["other"] and node.attr == "variables" and set(r.fact(node).items) == {"tensor"}:
+            return f"list({r.text(node.value)}.parameters())"
         if not plainly and not any(o.startswith("module:") for o in owners):
             return None
         if node.attr in ("trainable_variables", "trainable_weights"):
@@ -62,6 +64,8 @@ class TorchExpressions(Target):
         if node.attr == "output_shape" and "input" in r.fact(node).extra:
             sizes = ", ".join(map(str, r.fact(node).extra["input"][1:]))
             return f"{r.need('output_shape')}({r.text(node.value)}, {sizes})"
+        if node.attr == "metrics_names" and isinstance(node.ctx, ast.Load):
+            return f"[one.name for one in {r.need('metrics_of')}({r.text(node.value)})]"
         if node.attr == "metrics" and isinstance(node.ctx, ast.Load) and not r.fact(node).extra.get("user"):
             return f"{r.need('metrics_of')}({r.text(node.value)})"
         return None
@@ -87,6 +91,8 @@ class TorchExpressions(Target):
         if dotted.startswith("tf.") and short in DTYPES and dotted.count(".") == 1:
             r.imports.add("torch")
             return DTYPES[short]
+        if dotted.startswith(("tf.data.Dataset.from_", "tensorflow.data.Dataset.from_")):
+            return f"{r.need('Dataset')}.{short}"
         name = training.SHORT.get(short, short)
         if dotted.startswith(("keras.losses.", "keras.metrics.", "keras.optimizers.")) and name in self.helpers:
             return r.need(name)

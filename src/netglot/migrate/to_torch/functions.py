@@ -442,7 +442,7 @@ def _told(parent: ast.AST | None) -> bool:
     return isinstance(parent, (ast.FormattedValue, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Expr))
 
 
-declare("tf.Tensor.assign(x, value)", "{x:p}.data.copy_({value})")
+declare("tf.Tensor.assign(x, value)", "{x:p}.data.copy_({value:t})")
 declare("tf.Tensor.assign_add(x, value)", "{x:p}.data.add_({value})")
 declare("tf.Tensor.assign_sub(x, value)", "{x:p}.data.sub_({value})")
 declare("tf.Tensor.get_shape(x)", "{x:p}.shape")

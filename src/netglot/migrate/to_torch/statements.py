@@ -84,6 +84,8 @@ class TorchStatements(Target):
         if (made := plain.added(r, node)) is not None:
             r._state["added"] = {**r._state.get("added", {}), **made}
             return made[id(node)]
+        if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple) and r._state.get("module"):
+            return self._begun_lists(r, node)
         inside = r._state.get("module") or plain_module(r, r.around(node, ast.ClassDef))
         if len(node.targets) > 1 or not inside or not isinstance(target, ast.Attribute):
             return None
@@ -92,6 +94,8 @@ class TorchStatements(Target):
             if isinstance(one, ast.Attribute) and one.attr == target.attr and isinstance(one.ctx, ast.Load)
         ]  # fmt: skip
         items = {item for fact in facts for item in fact.items}
+        if items and items <= {"tuple", "list"} and isinstance(node.value, (ast.List, ast.ListComp)):
+            return self._held_in_groups(r, node, facts)
         if not items or not all(item.startswith("module:") for item in items):
             return None
         kind = "Dict" if isinstance(node.value, ast.Dict) or r.fact(node.value).kinds == ["dict"] else "List"
@@ -99,6 +103,42 @@ class TorchStatements(Target):
             return None
         r.touch(node)
         return f"{r.text(target)} = " + self.spell(f"nn.Module{kind}(", r) + f"{r.text(node.value)})"
+
+    def _begun_lists(self, r: Rewriter, node: ast.Assign) -> str | None:
+        """`self.convs, self.norms = [], []`: each list that layers are appended to is one of PyTorch's own."""
+        held = {
+            id(value) for to, value in zip(node.targets[0].elts, node.value.elts, strict=False)  # type: ignore[attr-defined]
+            if isinstance(to, ast.Attribute) and isinstance(value, ast.List) and not value.elts and _holds_layers(r, to.attr)
+        }  # fmt: skip
+        if not held:
+            return None
+        return r.spans.composed(
+            node,
+            lambda one: (
+                r.spans.composed(
+                    one, lambda part: self.spell("nn.ModuleList()", r) if id(part) in held else r.text(part)
+                )
+                if one is node.value
+                else r.text(one)
+            ),
+        )
+
+    def _held_in_groups(self, r: Rewriter, node: ast.Assign, facts: list) -> str | None:
+        """A list of groups of layers: each group is a `ModuleList` too, and so are those that are appended later."""
+        value, target = node.value, node.targets[0]
+        leaves = {leaf for fact in facts for leaf in fact.extra.get("leaves", ())}
+        if not leaves or not all(leaf.startswith("module:") for leaf in leaves):
+            return None
+        parts = value.elts if isinstance(value, ast.List) else [value.elt] if isinstance(value, ast.ListComp) else []
+        if not all(layered(r, one) for one in parts):
+            return f"{r.text(target)} = {r.need('module_list')}({r.text(value)})"
+        group = self.spell("nn.ModuleList(", r)
+
+        def render(one: ast.AST) -> str:
+            return f"{group}{r.text(one)})" if one in parts else r.text(one)
+
+        r.touch(node)
+        return f"{r.text(target)} = {group}{r.spans.composed(value, render)})"
 
     def augmented(self, r: Rewriter, node: ast.AugAssign) -> str | None:
         """`x += y` makes a new tensor in TensorFlow: so it does here, unless x only gathers from a number on."""
@@ -155,6 +195,37 @@ class TorchStatements(Target):
         if set(names) != {"tf.GradientTape"}:
             return None
         return dedented(_Plain(), r, node)
+
+
+def _holds_layers(r: Rewriter, attribute: str) -> bool:
+    """Whether all that a list of a network holds, wherever it is looked at, are layers."""
+    facts = [
+        r.fact(one) for one in ast.walk(r.file.tree)
+        if isinstance(one, ast.Attribute) and one.attr == attribute and isinstance(one.ctx, ast.Load)
+    ]  # fmt: skip
+    leaves = {leaf for fact in facts for leaf in fact.extra.get("leaves") or fact.items}
+    return bool(leaves) and all(leaf.startswith("module:") for leaf in leaves)
+
+
+def layered(r: Rewriter, node: ast.AST) -> bool:
+    """Whether an expression is a tuple or list of layers."""
+    items = r.fact(node).items
+    if not items and isinstance(node, (ast.Tuple, ast.List)):
+        items = [kind for one in node.elts for kind in r.fact(one).kinds]
+    return bool(items) and all(item.startswith("module:") for item in items)
+
+
+def appended(r: Rewriter, call: ast.Call) -> str | None:
+    """A group of layers that is appended to an attribute of a network, as a list of PyTorch's own."""
+    match call:
+        case ast.Call(func=ast.Attribute(value=ast.Attribute(), attr="append"), args=[group], keywords=[]):
+            if layered(r, group):
+                r.imports.add("nn")
+                return f"{r.text(call.func)}(nn.ModuleList({r.text(group)}))"
+            leaves = r.fact(group).extra.get("leaves", ())
+            if leaves and all(leaf.startswith("module:") for leaf in leaves):
+                return f"{r.text(call.func)}({r.need('module_list')}({r.text(group)}))"
+    return None
 
 
 def _hands_on(r: Rewriter, method: ast.FunctionDef) -> bool:

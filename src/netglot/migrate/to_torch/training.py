@@ -111,6 +111,8 @@ for _class, _function in {
     "BinaryCrossentropy": "binary_crossentropy", "CategoricalCrossentropy": "categorical_crossentropy",
     "SparseCategoricalCrossentropy": "sparse_categorical_crossentropy", "KLDivergence": "kl_divergence",
     "MeanAbsolutePercentageError": "mean_absolute_percentage_error",
+    "MeanSquaredLogarithmicError": "mean_squared_logarithmic_error", "Poisson": "poisson", "Hinge": "hinge",
+    "LogCoshError": "log_cosh", "SquaredHinge": "squared_hinge", "CategoricalHinge": "categorical_hinge",
 }.items():  # fmt: skip
     _options = "from_logits=False" if "entropy" in _class else ""
     declare(
@@ -118,6 +120,9 @@ for _class, _function in {
         f"Mean({_function}<, name={{name}}>{_passed(_options)})",
         infers="dtype",
     )
+
+declare("keras.metrics.CosineSimilarity(name=None, dtype=None, axis=-1)",
+        "Mean(lambda y_true, y_pred: -cosine_similarity(y_true, y_pred)<, name={name}>)", when={"axis": -1}, infers="dtype")  # fmt: skip
 
 CALLBACKS = {
     "EarlyStopping": "monitor='val_loss', min_delta=0, patience=0, verbose=0, mode='auto', baseline=None, "
@@ -144,6 +149,11 @@ _D = "tf.data.Dataset."
 _DD = "tensorflow.python.data.ops.dataset_ops.DatasetV2."
 for _name in ("from_tensor_slices", "from_tensors", "range", "zip"):
     declare(f"{_DD}{_name}|{_D}{_name}(*values)", f"Dataset.{_name}({{values}})")
+declare(
+    f"{_DD}sample_from_datasets|{_D}sample_from_datasets(datasets, weights=None, seed=None, stop_on_empty_dataset=False)",
+    "Dataset.sample_from_datasets({datasets}<, weights={weights}><, stop_on_empty_dataset={stop_on_empty_dataset}>)",
+    infers="seed",
+)
 declare(
     f"{_DD}from_generator|{_D}from_generator(generator, output_types=None, output_shapes=None, args=None, "
     "output_signature=None)",
@@ -218,7 +228,7 @@ KNOWN = {
         "class_weight", "sample_weight", "initial_epoch", "steps_per_epoch", "validation_steps", "validation_batch_size",
         "validation_freq",
     },
-    "evaluate": {"x", "y", "batch_size", "verbose", "sample_weight", "steps", "return_dict"},
+    "evaluate": {"x", "y", "batch_size", "verbose", "sample_weight", "steps", "return_dict", "callbacks"},
     "predict": {"x", "batch_size", "verbose"},
     "train_on_batch": {"x", "y", "sample_weight", "return_dict"}, "test_on_batch": {"x", "y", "return_dict"},
     "predict_on_batch": {"x"},

@@ -21,7 +21,8 @@ class Callbacks:
     def tell(self, what, *place):
         """Tells every callback that something begins or ends."""
         for one in self.callbacks:
-            place_and_logs = place if what.endswith("end") and len(place) == 2 else (*place, {})
+            told = isinstance(place[-1], dict) if place else False
+            place_and_logs = place if told else (*place, {})
             getattr(one, f"on_{what}")(*place_and_logs)
 
 
@@ -36,7 +37,14 @@ class Callback:
     def _nothing(self, *given):
         """Nothing happens here unless a subclass says so."""
 
-    on_train_begin = on_train_end = on_epoch_begin = on_epoch_end = on_train_batch_begin = on_train_batch_end = _nothing
+    on_train_begin = on_train_end = on_epoch_begin = on_epoch_end = on_batch_begin = on_batch_end = _nothing
+    on_test_begin = on_test_end = on_test_batch_begin = on_test_batch_end = _nothing
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.on_batch_end(batch, logs)
 
 
 class Monitor(Callback):

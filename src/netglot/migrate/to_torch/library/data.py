@@ -104,6 +104,25 @@ class Dataset:
         datasets = datasets[0] if len(datasets) == 1 and isinstance(datasets[0], tuple) else datasets
         return cls(lambda: zip(*datasets), min((d.count for d in datasets if d.count is not None), default=None))
 
+    @classmethod
+    def sample_from_datasets(cls, datasets, weights=None, seed=None, stop_on_empty_dataset=False):
+        """Samples of several data sets, drawn from one or the other at random."""
+
+        def drawn():
+            left = {i: iter(one) for i, one in enumerate(datasets)}
+            shares = np.ones(len(left)) if weights is None else np.asarray(weights, dtype=float)
+            while left:
+                places = list(left)
+                place = np.random.choice(places, p=shares[places] / shares[places].sum())
+                found = list(itertools.islice(left[place], 1))
+                yield from found
+                if not found:
+                    del left[place]
+                    if stop_on_empty_dataset:
+                        return
+
+        return cls(drawn)
+
     def shuffle(self, buffer_size=None, seed=None, reshuffle_each_iteration=True):
         def shuffled():
             rows = list(self)

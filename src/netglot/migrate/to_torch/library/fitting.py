@@ -132,14 +132,20 @@ def without_gradient(output):
     return found
 
 
-def results_of(model):
+def results_of(model, fresh=True):
     """What the metrics tell, and a fresh start for them."""
     found = {}
     for name, metric in [*model.plan.parts.items(), *model.plan.metrics.items()]:
         metric = metric[1] if isinstance(metric, tuple) else metric
         found[name] = float(metric.result())
-        metric.reset_state()
+        if fresh:
+            metric.reset_state()
     return found
+
+
+def so_far(model, callbacks, total, count):
+    """What callbacks are told in the middle of an epoch."""
+    return {"loss": total / max(count, 1), **results_of(model, fresh=False)} if callbacks.callbacks else {}
 
 
 def train_step(model, inputs, targets, weights=None):
@@ -204,7 +210,8 @@ def fit(
             else:
                 loss = train_step(model, inputs, targets, weights)
                 total, count = total + float(loss.detach()) * len(first_of(inputs)), count + len(first_of(inputs))
-            callbacks.tell("train_batch_end", step, logs)
+            told = {name: float(torch.as_tensor(value).detach()) for name, value in logs.items()}
+            callbacks.tell("train_batch_end", step, told or so_far(model, callbacks, total, count))
             if step + 1 == steps_per_epoch:
                 break
         own = {name: float(torch.as_tensor(value).detach()) for name, value in logs.items()}
@@ -216,7 +223,15 @@ def fit(
             whole = not isinstance(validation_data, (list, tuple))
             parts = {"x": validation_data} if whole else dict(zip(("x", "y", "sample_weight"), validation_data))
             size = validation_batch_size or batch_size
-            found = evaluate(model, **parts, batch_size=size, verbose=0, steps=validation_steps, return_dict=True)
+            found = evaluate(
+                model,
+                **parts,
+                batch_size=size,
+                verbose=0,
+                steps=validation_steps,
+                callbacks=callbacks,
+                return_dict=True,
+            )
             logs |= {f"val_{name}": value for name, value in found.items()}
         callbacks.tell("epoch_end", epoch, logs)
         done.append(epoch)
@@ -237,8 +252,11 @@ def evaluate(
     model.eval()
     begin_metrics(model)
     total, count, found = 0.0, 0, {}
+    callbacks = callbacks if isinstance(callbacks, Callbacks) else Callbacks(model, callbacks, 1)
+    callbacks.tell("test_begin")
     with torch.no_grad():
         for step, (inputs, targets, weights) in enumerate(batches_of(x, y, batch_size, False, sample_weight)):
+            callbacks.tell("test_batch_begin", step)
             forget(model)
             if hasattr(model, "test_step"):
                 found = {k: float(v) for k, v in model.test_step(batch_of(inputs, targets, weights)).items()}
@@ -247,9 +265,11 @@ def evaluate(
                 total += float(whole_loss(model, inputs, targets, outputs, weights)) * len(first_of(inputs))
                 count += len(first_of(inputs))
                 measure(model, targets, outputs)
+            callbacks.tell("test_batch_end", step, found or so_far(model, callbacks, total, count))
             if step + 1 == steps:
                 break
     found = found or {"loss": total / max(count, 1), **results_of(model)}
+    callbacks.tell("test_end", found)
     if verbose:
         print(" - ".join(f"{name}: {value:.4f}" for name, value in found.items()))
     if return_dict:

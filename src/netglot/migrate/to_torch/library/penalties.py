@@ -1,5 +1,7 @@
 """What is added to the loss: penalties of weights, and losses that layers tell of."""
 
+from torch import nn
+
 
 def l1(factor=0.01):
     """A penalty: the sum of absolute weights times a factor."""
@@ -31,8 +33,30 @@ def penalised(layer, **penalties):
 
 
 def told(layer, value):
-    """Remembers a loss that a layer tells of."""
+    """Remembers a loss that a layer tells of, in calls that are counted: see `left`."""
     layer.__dict__.setdefault("told", []).append(value)
+
+
+class Calls:
+    """How many modules are being called, one inside the other."""
+
+    depth = 0
+
+
+def entered(module, inputs):
+    """Each outermost call of a network begins anew: Keras tells of the losses of the last one alone."""
+    if not Calls.depth:
+        forget(module)
+    Calls.depth += 1
+
+
+def left(module, inputs, output):
+    """A call ends, whether it gave something or raised."""
+    Calls.depth -= 1
+
+
+nn.modules.module.register_module_forward_pre_hook(entered)
+nn.modules.module.register_module_forward_hook(left, always_call=True)
 
 
 def losses_of(model):

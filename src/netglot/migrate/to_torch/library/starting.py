@@ -27,6 +27,11 @@ def start(tensor, initializer, fan_in, fan_out):
     tensor.started = (initializer, fan_in, fan_out)
     if callable(initializer):
         return initializer(tensor.data)
+    if initializer is None:  # Keras's own choice for any weight
+        initializer, fan_in, fan_out = (
+            "glorot_uniform",
+            *((len(tensor),) * 2 if tensor.ndim == 1 else (fan_in, fan_out)),
+        )
     initializer = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", initializer).lower()
     scales = {"glorot": (fan_in + fan_out) / 2, "he": fan_in / 2, "lecun": fan_in}
     kind, _, shape = initializer.rpartition("_")

@@ -209,6 +209,11 @@ class Model(Layer):
         return layer
 
 
+def module_list(groups):
+    """Layers in nested lists, as nested lists of PyTorch's own."""
+    return nn.ModuleList(module_list(one) if isinstance(one, (list, tuple)) else one for one in groups)
+
+
 def named(layer, name):
     """A layer that can be asked for by a name."""
     layer.name = name

@@ -150,3 +150,11 @@ def each_text(function, texts, otype=object):
 def regex_replace(texts, pattern, rewrite, replace_global=True):
     """Texts with what a pattern finds replaced."""
     return each_text(lambda text: re.sub(pattern, rewrite, str(text), count=0 if replace_global else 1), texts)
+
+
+def joined_texts(texts, axis=None, separator=""):
+    """Texts of an array put together, all of them or along an axis."""
+    texts = np.asarray(texts, dtype=object)
+    texts = texts.reshape(-1) if axis is None else np.moveaxis(texts, axis, -1)
+    found = np.asarray([separator.join(map(str, row)) for row in texts.reshape(-1, texts.shape[-1])], dtype=object)
+    return found.reshape(texts.shape[:-1])
