@@ -62,19 +62,3 @@ def test_modules_that_are_closed_are_refused_by_name():
 def test_what_vmap_maps_is_one_operation_for_all():
     graph = read(Mapped(), [(2, 6)])
     assert sum(isinstance(node.op, ops.Softmax) for node in graph.nodes) == 1
-
-
-class Packed(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.embed, self.lstm = nn.Embedding(9, 4), nn.LSTM(4, 3, batch_first=True)
-
-    def forward(self, ids, lengths):
-        packed = nn.utils.rnn.pack_padded_sequence(self.embed(ids), lengths, batch_first=True, enforce_sorted=False)
-        return self.lstm(packed)[1][0][-1]
-
-
-def test_packed_sequences_are_refused_where_they_are_packed():
-    with pytest.raises(Refusal, match="packed sequences of different lengths") as found:
-        read(Packed(), ["int64 B,T@0:9", "int64 B@1:3"])
-    assert "test_prepared.py" in str(found.value.site)

@@ -180,4 +180,6 @@ class Lessons:
             if refused.source is None:
                 self.findings.differs_once(f"in training mode only the target fails: {refused.target}")
             return None
-        return compare_dropout(source, target, DROPOUT_RUNS, self.findings)
+        nodes = self.spec.graph.nodes if self.spec.graph is not None else []
+        packed = any(getattr(node.op, "mask", None) is not None and hasattr(node.op, "w_hh") for node in nodes)
+        return compare_dropout(source, target, DROPOUT_RUNS, self.findings, packed=packed)

@@ -17,6 +17,7 @@ import torch
 from torch.export._tree_utils import reorder_kwargs
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from netglot.dialects.torch.packed import pad_in_full
 from netglot.dialects.torch.prepare import forget_caches
 from netglot.verify.arrays import build_call, each_array, read_arrays, write_arrays
 from netglot.verify.steps import MOVED
@@ -60,6 +61,7 @@ class Runtime:
         weights file if there is one; "program": `path` is an ExportedProgram.
         """
         _declare(operators)
+        pad_in_full()
         torch.set_default_dtype(torch.float32)
         if kind == "pickle":
             import cloudpickle

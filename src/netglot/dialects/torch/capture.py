@@ -27,8 +27,8 @@ from torch.overrides import TorchFunctionMode
 from netglot.dialects.torch.argument_names import naming_arguments
 from netglot.dialects.torch.custom_gradients import carried
 from netglot.dialects.torch.kept import kept_tensors
-from netglot.dialects.torch.ops.recurrent import PACKED
 from netglot.dialects.torch.own_helpers import kept_whole
+from netglot.dialects.torch.packed import padded
 from netglot.dialects.torch.prepare import batched, know_dataclasses
 from netglot.dialects.torch.training import Draws, Places, marked, observe
 from netglot.dialects.torch.whole import STAND_INS, without_looks
@@ -158,8 +158,6 @@ class _Observer(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         func = STAND_INS.get(func, func)
-        if getattr(func, "__name__", "") == "_pack_padded_sequence":
-            raise Refusal(PACKED, site=_user_line())
         if func is F.scaled_dot_product_attention:
             args, kwargs = self._attention(args, kwargs)
         if func is F.multi_head_attention_forward:
@@ -279,10 +277,17 @@ def capture(model: torch.nn.Module, args: tuple, kwargs: dict, dynamic: Any) -> 
         Refusal: the network branches on data, or uses a custom autograd function with a gradient of its own.
         UserCodeError: the forward pass itself raises.
     """
-    with carried(_user_line), _quiet(), kept_tensors(model):
+    with carried(_user_line), _quiet(), kept_tensors(model), padded():
         draws = observe(model, args, kwargs)
     places = Places(model)
-    with _inference(model), carried(_user_line), _quiet(), marked(model, draws), kept_tensors(model) as tensors:
+    with (
+        _inference(model),
+        carried(_user_line),
+        _quiet(),
+        marked(model, draws),
+        kept_tensors(model) as tensors,
+        padded() as notes,
+    ):
         try:
             observer = _Observer(places, draws)
             with (
@@ -299,7 +304,7 @@ def capture(model: torch.nn.Module, args: tuple, kwargs: dict, dynamic: Any) -> 
         except Exception as error:
             raise _explained(error, model, args, kwargs) from error
     program._state_dict.update({k: tensors[k] for k, v in program._state_dict.items() if isinstance(v, FakeTensor)})
-    return Captured(program, draws.notes)
+    return Captured(program, [*draws.notes, *notes])
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ The capture may keep a recurrent layer in one piece as `netglot.lstm` and the li
 from __future__ import annotations
 
 from netglot.dialects.torch.dialect import torch
-from netglot.errors import notimpl
+from netglot.errors import Refusal, notimpl
 from netglot.passes.composed.recurrent import steps
 from netglot.pivot import ops
 from netglot.pivot.graph import Part
@@ -73,35 +73,51 @@ def _projected(x, states, weights, *, direction, time_axis):
 
 
 @torch.reads("aten.lstm.input", "netglot.lstm.default")
-def lstm(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first):
+def lstm(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first, mask=None):
     def layer(x, states, weights, **options):
         if "w_hr" in weights:
+            if mask is not None:
+                raise Refusal(PACKED)
             return _projected(x, states, weights, **options)
-        return ops.Lstm(x, *states, **weights, **options, mask=None, held=False)
+        return ops.Lstm(x, *states, **weights, **options, mask=mask, held=False)
 
     return stacked(layer, input, hx, params, has_biases, num_layers, dropout, bidirectional, batch_first)
 
 
 @torch.reads("aten.gru.input", "netglot.gru.default")
-def gru(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first):
+def gru(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first, mask=None):
     def layer(x, states, weights, **options):
-        return ops.Gru(x, *states, **weights, reset_after=True, **options, mask=None, held=False)
+        return ops.Gru(x, *states, **weights, reset_after=True, **options, mask=mask, held=False)
 
     return stacked(layer, input, [hx], params, has_biases, num_layers, dropout, bidirectional, batch_first)
 
 
 def _rnn(activation: str):
-    def rnn(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first):
+    def rnn(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first, mask=None):
         def layer(x, states, weights, **options):
-            return ops.Rnn(x, *states, **weights, activation=activation, **options, mask=None, held=False)
+            return ops.Rnn(x, *states, **weights, activation=activation, **options, mask=mask, held=False)
 
         return stacked(layer, input, [hx], params, has_biases, num_layers, dropout, bidirectional, batch_first)
 
     return rnn
 
 
-torch.reads("aten.rnn_tanh.input", "netglot.rnn_tanh.default")(_rnn("tanh"))
-torch.reads("aten.rnn_relu.input", "netglot.rnn_relu.default")(_rnn("relu"))
+rnn_tanh, rnn_relu = _rnn("tanh"), _rnn("relu")
+torch.reads("aten.rnn_tanh.input", "netglot.rnn_tanh.default")(rnn_tanh)
+torch.reads("aten.rnn_relu.input", "netglot.rnn_relu.default")(rnn_relu)
+
+
+def _packed(read):
+    """A layer over a padded batch of which the steps count that a mask keeps."""
+
+    def packed(input, mask, *given):
+        return read(input, *given, mask=mask)
+
+    return packed
+
+
+for _name, _read in {"lstm": lstm, "gru": gru, "rnn_tanh": rnn_tanh, "rnn_relu": rnn_relu}.items():
+    torch.reads(f"netglot.packed_{_name}.default")(_packed(_read))
 
 
 # --- cells
