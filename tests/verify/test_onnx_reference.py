@@ -76,3 +76,22 @@ def test_a_kernel_that_fails_only_when_it_runs(tmp_path):
     assert outputs["float64"]["y"].dtype == np.float64
     np.testing.assert_allclose(outputs["float64"]["y"], outputs["float32"]["y"], atol=2e-6)
     assert TensorProto.FLOAT in {one.data_type for one in runtime.model.graph.initializer}  # the file's own stay
+
+
+def test_a_recurrent_network_is_proven_as_onnx():
+    torch = pytest.importorskip("torch")
+    from netglot import convert
+
+    class Tagger(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = torch.nn.Embedding(9, 4)
+            self.lstm = torch.nn.LSTM(4, 3, batch_first=True, bidirectional=True)
+            self.gru = torch.nn.GRU(6, 2, batch_first=True)
+
+        def forward(self, ids):
+            return self.gru(self.lstm(self.embed(ids))[0])[0]
+
+    report = convert(Tagger(), "onnx", inputs="int64 B,T@0:9").report
+    assert report["verdict"] == "equivalent", report["differences"]
+    assert report["float64"]["max_rel"] < 1e-12
