@@ -90,8 +90,10 @@ def test_a_recurrent_network_is_proven_as_onnx():
             self.gru = torch.nn.GRU(6, 2, batch_first=True)
 
         def forward(self, ids):
-            return self.gru(self.lstm(self.embed(ids))[0])[0]
+            y, (h, c) = self.lstm(self.embed(ids))
+            return {"out": self.gru(y)[0], "states": [h, (c,)]}
 
     report = convert(Tagger(), "onnx", inputs="int64 B,T@0:9").report
     assert report["verdict"] == "equivalent", report["differences"]
     assert report["float64"]["max_rel"] < 1e-12
+    assert [one["name"] for one in report["outputs"]] == ["out", "states.0", "states.1.0"]

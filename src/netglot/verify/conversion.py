@@ -215,6 +215,8 @@ def _target_call(graph: Graph, written: Any, runtimes: Mapping[str, str]) -> dic
     if target.is_file:
         told = {"target": target.name, "returns": returned, "python": runtimes.get(target.name, "")}
         return {"args": list(names), "kwargs": {}, **told}
+    if target.name == "onnx":  # its own names for what lies deeper have no dots
+        return {"args": list(names), "kwargs": {}, "returns": returned}
     if len(names) == 1 or not target.one_argument:
         return {"args": list(names), "kwargs": {}}
     return {"args": [{"dict": {name: name for name in names}}], "kwargs": {}}

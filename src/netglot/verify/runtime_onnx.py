@@ -42,7 +42,7 @@ class Runtime:
         self._run = None
 
     def load(self, call, path, dtype="float32", exact=()):
-        """Loads `model.onnx` in the folder `path`, or the file `path`."""
+        """Loads `model.onnx` in the folder `path`, or the file `path`; `call` may name what it returns."""
         self.path = Path(path) / "model.onnx" if os.path.isdir(path) else Path(path)
         self.traced = Path(path) / "trace.py"
         self.model = onnx.load(self.path)
@@ -50,6 +50,7 @@ class Runtime:
         self.stored = self._stored()
         self.held, self._run = {}, None
         self.precision = dtype
+        self.returned = (call or {}).get("returns") or [one.name for one in self.model.graph.output]
         frozen = [one.value for one in self.model.metadata_props if one.key == "netglot.frozen"]
         self.frozen = set(json.loads(frozen[0])) if frozen else set()
         return self.describe()
@@ -146,7 +147,7 @@ class Runtime:
         kinds = {info.name: info.type.tensor_type.elem_type for info in self.model.graph.input}
         said = {name: next((n for n, kind in _FLOATS.items() if kind == kinds.get(name)), "float32") for name in given}
         feeds = {name: self._in_precision(array, said[name]) for name, array in given.items()}
-        names = [*[output.name for output in self.model.graph.output], *more]
+        names = [*self.returned, *more]
         return dict(zip(names, self._run(feeds), strict=True))
 
     def _prepared(self, more):
