@@ -75,6 +75,8 @@ def test_an_option_that_nothing_speaks_of_is_told():
             return ast.unparse(node)
 
         class target:
+            table = Table()
+
             @staticmethod
             def spell(text, r):
                 return text

@@ -50,9 +50,11 @@ declare("tf.math.confusion_matrix(labels, predictions, num_classes=None, weights
 for _keras, _torch in {
     "log2": "torch.log2", "log10": "torch.log10", "absolute": "torch.abs", "copy": "torch.clone", "ravel": "torch.ravel",
     "hard_silu": "F.hardswish", "celu": "F.celu", "arctan": "torch.atan", "arcsin": "torch.asin", "arccos": "torch.acos",
-    "trunc": "torch.trunc", "vstack": "torch.vstack", "hstack": "torch.hstack", "conjugate": "torch.conj",
+    "trunc": "torch.trunc", "conjugate": "torch.conj",
 }.items():  # fmt: skip
     declare(f"keras.ops.{_keras}(x)", f"{_torch}({{x:t}})")
+for _name in ("vstack", "hstack"):
+    declare(f"keras.ops.{_name}(xs)", f"torch.{_name}({{xs}})")
 for _keras, _torch in {
     "true_divide": "div",
     "isclose": "isclose",
