@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("tensorflow")
 
 from tests.written.networks import Block, Pictures, Words, drawn
 
 import netglot
+
+torch = pytest.importorskip("torch")
 
 CASES = {
     "block": (lambda: Block(4), "1,4,9,9"),
