@@ -62,3 +62,20 @@ def test_modules_that_are_closed_are_refused_by_name():
 def test_what_vmap_maps_is_one_operation_for_all():
     graph = read(Mapped(), [(2, 6)])
     assert sum(isinstance(node.op, ops.Softmax) for node in graph.nodes) == 1
+
+
+class Keywords(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x, **more):
+        return self.fc(x) * more["scale"] + more.get("shift", 0.0)
+
+
+def test_keywords_that_a_forward_pass_collects():
+    network = Keywords()
+    graph = read(network, {"x": torch.randn(2, 4), "scale": torch.randn(2, 3), "shift": torch.randn(2, 3)})
+    assert [one.name for one in graph.inputs] == ["x", "scale", "shift"]
+    assert [str(one.shape[0]) for one in graph.inputs] == ["B", "B", "B"]
+    assert "forward" not in vars(network)

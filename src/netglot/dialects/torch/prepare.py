@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -68,6 +70,34 @@ def dynamic_shapes(model, args, kwargs, symbols) -> dict[str, Any]:
         else:
             marked[name] = torch.utils._pytree.tree_map(mark, held)
     return marked
+
+
+@contextlib.contextmanager
+def keywords_by_name(model: torch.nn.Module, kwargs: dict) -> Iterator[None]:
+    """Gives a forward pass that takes `**kwargs` a parameter for each of them, without which export finds no shapes."""
+    signature = inspect.signature(model.forward)
+    plain = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    more = [name for name in kwargs if name not in signature.parameters]
+    if len(plain) == len(signature.parameters) or not more:
+        yield
+        return
+    original = model.forward
+
+    @functools.wraps(original)
+    def forward(*args, **options):
+        return original(*args, **options)
+
+    named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in more]
+    forward.__signature__ = signature.replace(parameters=[*plain, *named])  # type: ignore[attr-defined]
+    own = "forward" in vars(model)
+    model.forward = forward
+    try:
+        yield
+    finally:
+        if own:
+            model.forward = original
+        else:
+            del model.forward
 
 
 def refuse_closed(model: torch.nn.Module) -> None:

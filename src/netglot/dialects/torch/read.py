@@ -31,7 +31,14 @@ from netglot.dialects.torch.construction import arguments_of, as_the_others, ini
 from netglot.dialects.torch.described import describe, unused
 from netglot.dialects.torch.dialect import torch as dialect
 from netglot.dialects.torch.picked import Picked, is_pick, picked, put_back
-from netglot.dialects.torch.prepare import dynamic_shapes, forget_caches, make_lazy_layers, refuse_closed, without_cache
+from netglot.dialects.torch.prepare import (
+    dynamic_shapes,
+    forget_caches,
+    keywords_by_name,
+    make_lazy_layers,
+    refuse_closed,
+    without_cache,
+)
 from netglot.dialects.torch.storage import POISON, Poisoned, Storage, is_write
 from netglot.dialects.torch.symbols import size
 from netglot.errors import Bug, Reason, Refusal, RefusedOp, UnsupportedOps, notimpl
@@ -84,7 +91,7 @@ def read(
     refuse_closed(model)
     make_lazy_layers(model, args, kwargs)
     forget_caches(model)
-    with without_cache(model) as notes:
+    with without_cache(model) as notes, keywords_by_name(model, kwargs):
         captured = capture(model, args, kwargs, dynamic_shapes(model, args, kwargs, symbols))
     captured.notes.extend(notes)
     return read_program(captured, model, symbols=symbols, name=name)
