@@ -72,8 +72,10 @@ def _projected(x, states, weights, *, direction, time_axis):
     return steps(x, cells, starts, time_axis, (False, True)[: len(cells)])
 
 
-@torch.reads("aten.lstm.input", "netglot.lstm.default")
-def lstm(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first, mask=None):
+@torch.reads("netglot.packed_lstm.default")
+def masked_lstm(input, mask, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first):
+    """A layer over a padded batch of which the steps count that a mask keeps, all where there is none."""
+
     def layer(x, states, weights, **options):
         if "w_hr" in weights:
             if mask is not None:
@@ -84,40 +86,37 @@ def lstm(input, hx, params, has_biases, num_layers, dropout, train, bidirectiona
     return stacked(layer, input, hx, params, has_biases, num_layers, dropout, bidirectional, batch_first)
 
 
-@torch.reads("aten.gru.input", "netglot.gru.default")
-def gru(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first, mask=None):
+@torch.reads("netglot.packed_gru.default")
+def masked_gru(input, mask, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first):
     def layer(x, states, weights, **options):
         return ops.Gru(x, *states, **weights, reset_after=True, **options, mask=mask, held=False)
 
     return stacked(layer, input, [hx], params, has_biases, num_layers, dropout, bidirectional, batch_first)
 
 
-def _rnn(activation: str):
-    def rnn(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first, mask=None):
+def _masked_rnn(activation: str):
+    def rnn(input, mask, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first):
         def layer(x, states, weights, **options):
             return ops.Rnn(x, *states, **weights, activation=activation, **options, mask=mask, held=False)
 
         return stacked(layer, input, [hx], params, has_biases, num_layers, dropout, bidirectional, batch_first)
 
-    return rnn
+    return torch.reads(f"netglot.packed_rnn_{activation}.default")(rnn)
 
 
-rnn_tanh, rnn_relu = _rnn("tanh"), _rnn("relu")
-torch.reads("aten.rnn_tanh.input", "netglot.rnn_tanh.default")(rnn_tanh)
-torch.reads("aten.rnn_relu.input", "netglot.rnn_relu.default")(rnn_relu)
+def _whole(read):
+    """The layer of which all steps count."""
+
+    def whole(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first):
+        return read(input, None, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
+
+    return whole
 
 
-def _packed(read):
-    """A layer over a padded batch of which the steps count that a mask keeps."""
-
-    def packed(input, mask, *given):
-        return read(input, *given, mask=mask)
-
-    return packed
-
-
-for _name, _read in {"lstm": lstm, "gru": gru, "rnn_tanh": rnn_tanh, "rnn_relu": rnn_relu}.items():
-    torch.reads(f"netglot.packed_{_name}.default")(_packed(_read))
+for _name, _read in {
+    "lstm": masked_lstm, "gru": masked_gru, "rnn_tanh": _masked_rnn("tanh"), "rnn_relu": _masked_rnn("relu"),
+}.items():  # fmt: skip
+    torch.reads(f"aten.{_name}.input", f"netglot.{_name}.default")(_whole(_read))
 
 
 # --- cells
