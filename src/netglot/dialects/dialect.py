@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from netglot.errors import Reason, Refusal, notimpl
+from netglot.errors import Reason, Refusal, never, notimpl
 from netglot.pivot.op import REGISTRY, Op
 from netglot.source.spell import Call, Layer, Spelling
 
@@ -217,6 +217,13 @@ class Dialect:
     def refuses(self, kind: type[Op], reason: Reason) -> None:
         """Declares that an op has no form in this dialect."""
         self.refusals[kind] = reason
+
+    def refuses_families(self, reasons: dict[str, str]) -> None:
+        """Declares for good why what is left of whole families of ops (by their files) has no form in this dialect."""
+        for kind in all_ops().values():
+            family = kind.__module__.rpartition(".")[2]
+            if self.status(kind)[0] == "blank" and family in reasons:
+                self.refuses(kind, never(reasons[family]))
 
     def tells(self, sentence: str, *kinds: type[Op]) -> None:
         """Declares what every report says of a network that is written with one of these ops."""

@@ -4,10 +4,12 @@ from netglot.pivot.op import REGISTRY
 from netglot.pivot.ops.activation import *
 from netglot.pivot.ops.arithmetic import *
 from netglot.pivot.ops.attention import *
+from netglot.pivot.ops.bits import *
 from netglot.pivot.ops.comparison import *
 from netglot.pivot.ops.control import *
 from netglot.pivot.ops.conv import *
 from netglot.pivot.ops.creation import *
+from netglot.pivot.ops.elementary import *
 from netglot.pivot.ops.embedding import *
 from netglot.pivot.ops.index import *
 from netglot.pivot.ops.loss import *

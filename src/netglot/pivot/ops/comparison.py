@@ -1,4 +1,4 @@
-"""Comparisons and logic: the results are truth values."""
+"""Comparisons, logic and tests of single numbers: the results are truth values."""
 
 from __future__ import annotations
 
@@ -99,3 +99,50 @@ class LogicalNot(Predicate):
         return np.logical_not(self.x)
 
     cases = [dict(x=rand(3, 4, dtype="bool"))]
+
+
+_STRANGE = np.array([np.nan, np.inf, -np.inf, 0.0, -1.5])
+
+
+class IsNan(Predicate):
+    """Whether `x` is not a number."""
+
+    x: Tensor
+
+    def reference(self):
+        return np.isnan(self.x)
+
+    cases = [dict(x=_STRANGE)]
+
+
+class IsInf(Predicate):
+    """Whether `x` is infinite, of either sign."""
+
+    x: Tensor
+
+    def reference(self):
+        return np.isinf(self.x)
+
+    cases = [dict(x=_STRANGE)]
+
+
+class IsFinite(Predicate):
+    """Whether `x` is neither infinite nor NaN."""
+
+    x: Tensor
+
+    def reference(self):
+        return np.isfinite(self.x)
+
+    cases = [dict(x=_STRANGE)]
+
+
+class SignBit(Predicate):
+    """Whether the sign bit is set, which it is for -0.0."""
+
+    x: Tensor
+
+    def reference(self):
+        return np.signbit(self.x)
+
+    cases = [dict(x=np.array([-1.5, -0.0, 0.0, 2.0]))]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from netglot.dialects.coreml.dialect import coreml
-from netglot.dialects.dialect import all_ops
-from netglot.errors import never, notimpl
+from netglot.errors import notimpl
 from netglot.passes.composed import compose
 from netglot.pivot import ops
 
@@ -21,6 +20,8 @@ for _kind in (ops.Lstm, ops.Gru, ops.Rnn, ops.ConvLstm, ops.Scan):
 _FAMILIES = {
     "activation": "the layers of Core ML's neural networks for pictures have no such activation",
     "arithmetic": "the layers of Core ML's neural networks for pictures do no such arithmetic",
+    "elementary": "the layers of Core ML's neural networks for pictures compute no such function",
+    "bits": "the layers of Core ML's neural networks for pictures know no bits",
     "comparison": "the layers of Core ML's neural networks for pictures have no truth values",
     "attention": "the layers of Core ML's neural networks for pictures have no product of two tensors",
     "matmul": "the layers of Core ML's neural networks for pictures multiply with weights only",
@@ -37,7 +38,4 @@ _FAMILIES = {
 }
 """Why an op is refused, by its family."""
 
-for _kind in all_ops().values():
-    _family = _kind.__module__.rpartition(".")[2]
-    if coreml.status(_kind)[0] == "blank" and _family in _FAMILIES:
-        coreml.refuses(_kind, never(_FAMILIES[_family]))
+coreml.refuses_families(_FAMILIES)

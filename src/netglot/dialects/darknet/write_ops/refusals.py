@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from netglot.dialects.darknet.dialect import darknet
-from netglot.dialects.dialect import all_ops
-from netglot.errors import never, notimpl
+from netglot.errors import notimpl
 from netglot.passes.composed import compose
 from netglot.pivot import ops
 
@@ -17,6 +16,8 @@ for _kind in (ops.Lstm, ops.Gru, ops.Rnn, ops.ConvLstm, ops.Scan):
 _FAMILIES = {
     "activation": "Darknet has no such activation that OpenCV runs too",
     "arithmetic": "Darknet's sections do no such arithmetic",
+    "elementary": "Darknet's sections compute no such function",
+    "bits": "Darknet's sections know no bits",
     "comparison": "Darknet has no truth values",
     "attention": "Darknet has no product of two tensors that are computed",
     "matmul": "Darknet multiplies with weights only",
@@ -35,7 +36,4 @@ _FAMILIES = {
 }
 """Why an op is refused, by its family."""
 
-for _kind in all_ops().values():
-    _family = _kind.__module__.rpartition(".")[2]
-    if darknet.status(_kind)[0] == "blank" and _family in _FAMILIES:
-        darknet.refuses(_kind, never(_FAMILIES[_family]))
+darknet.refuses_families(_FAMILIES)
